@@ -1,0 +1,6 @@
+"""Who asks, from where, under which request id: facts of the request that audit rows, events and log lines carry."""
+
+from contextvars import ContextVar
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+client_ip: ContextVar[str] = ContextVar("client_ip", default="")

@@ -1,0 +1,39 @@
+"""Append-only rows, and the record of what staff and the system did."""
+
+from django.db import models
+
+from core.ids import uuid7
+
+
+class AppendOnly(models.Model):
+    """Rows that are added and never changed: the app's database role may only SELECT and INSERT (`core/roles.py`), and
+    a trigger refuses UPDATE, DELETE and TRUNCATE to everybody (`core/migrations/0001_append_only.sql`)."""
+
+    class Meta:
+        abstract = True
+
+
+class AuditRecord(AppendOnly):
+    """One act of a person or of the system on one object: who, what, before, after, why, from where."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    at = models.DateTimeField(auto_now_add=True)
+    actor = models.CharField(max_length=80, help_text="staff:3, customer:0192…, or system")
+    action = models.CharField(max_length=60)
+    subject_type = models.CharField(max_length=60)
+    subject_id = models.CharField(max_length=64)
+    before = models.JSONField(null=True, blank=True)
+    after = models.JSONField(null=True, blank=True)
+    reason = models.TextField(blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index("subject_type", "subject_id", "-id", name="audit_by_subject"),
+            models.Index("actor", "-id", name="audit_by_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.subject_type} {self.subject_id}"

@@ -1,0 +1,131 @@
+"""Customers, their sessions, the countries we are open in and the limits of each KYC tier."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django_fsm import FSMField, transition
+
+from core.ids import uuid7
+from core.models import AppendOnly
+from core.money import CURRENCY_CHOICES
+
+
+class Country(models.Model):
+    """A country we serve: its currency is that of the first wallet, its time zone starts the day that limits count."""
+
+    code = models.CharField(max_length=2, primary_key=True, help_text="ISO 3166")
+    name = models.CharField(max_length=60)
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    timezone = models.CharField(max_length=40)
+    is_open = models.BooleanField(default=True, help_text="customers may register")
+
+    class Meta:
+        verbose_name_plural = "countries"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CustomerState(models.TextChoices):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class AccountType(models.TextChoices):
+    INDIVIDUAL = "individual"
+    FREELANCER = "freelancer"
+    SME = "sme", "SME"
+    EXPORTER = "exporter"
+    ECOMMERCE = "ecommerce", "e-commerce"
+    NGO = "ngo", "NGO"
+    STARTUP = "startup"
+
+
+class Customer(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    full_name = models.CharField(max_length=120)
+    email = models.EmailField(unique=True, help_text="lower case")
+    phone_number = models.CharField(max_length=16, unique=True, help_text="E.164, e.g. +254712345678")
+    country = models.ForeignKey(Country, models.PROTECT)
+    account_type = models.CharField(max_length=12, choices=AccountType)
+    tier = models.PositiveSmallIntegerField(default=0, help_text="KYC tier; 0 at start")
+    state = FSMField(default=CustomerState.ACTIVE, choices=CustomerState.choices, protected=True)
+    password = models.CharField(max_length=200, help_text="argon2id")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    is_authenticated = True  # what DRF asks of a principal
+
+    class Meta:
+        indexes = [models.Index(Lower("full_name"), name="customer_by_name")]
+        constraints = [
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="customer_email_lower"),
+            models.CheckConstraint(condition=Q(phone_number__regex=r"^\+[1-9][0-9]{6,14}$"), name="customer_phone_e164"),
+        ]
+
+    def __str__(self) -> str:
+        return self.full_name
+
+    @property
+    def principal(self) -> str:
+        return f"customer:{self.id}"
+
+    @transition(state, source=CustomerState.ACTIVE, target=CustomerState.SUSPENDED)
+    def suspend(self) -> None:
+        """No sign-in and no movement of money until reactivated."""
+
+    @transition(state, source=CustomerState.SUSPENDED, target=CustomerState.ACTIVE)
+    def reactivate(self) -> None:
+        """Back to normal; signs in anew."""
+
+
+class Session(models.Model):
+    """One sign-in on one device; every token of it dies when it is revoked."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="sessions")
+    user_agent = models.CharField(max_length=200, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(default=timezone.now)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_because = models.CharField(max_length=40, blank=True)
+
+
+class RefreshToken(models.Model):
+    """Good once. Using it a second time revokes its session: one of the two users is a thief."""
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="refresh_tokens")
+    digest = models.BinaryField(max_length=32, unique=True, help_text="SHA-256 of the token, which is not kept")
+    issued_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+
+class TierLimit(AppendOnly):
+    """What a tier may do in one currency from a day on, in minor units; empty means unlimited.
+
+    A row with a country goes before one without. A change is a new row with a later day; a missing row refuses.
+    """
+
+    country = models.ForeignKey(Country, models.PROTECT, null=True, blank=True, help_text="empty: everywhere else")
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    tier = models.PositiveSmallIntegerField()
+    per_movement = models.BigIntegerField(null=True, blank=True)
+    per_day = models.BigIntegerField(null=True, blank=True, help_text="leaving the wallet, the customer's calendar day")
+    per_month = models.BigIntegerField(null=True, blank=True, help_text="leaving the wallet, calendar month")
+    balance = models.BigIntegerField(null=True, blank=True, help_text="most that the wallet may hold")
+    effective_from = models.DateField()
+    source = models.CharField(max_length=200, help_text="the rule or decision it comes from")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["country", "currency", "tier", "effective_from"], nulls_distinct=False, name="tier_limit_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.country_id or 'any'} {self.currency} tier {self.tier} from {self.effective_from}"

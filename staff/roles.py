@@ -1,0 +1,34 @@
+"""Roles as code: what each may see and do. Nobody edits permissions; a role is changed here, reviewed and released.
+
+A permission is ``app.action`` (``transactions.reverse``) or Django's own ``app.view_model``.
+"""
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    SUPPORT = "support"
+    FINANCE = "finance"
+    ADMINISTRATOR = "administrator"
+
+
+SEES = {
+    "customers.view_customer", "wallets.view_wallet", "wallets.view_freeze", "transactions.view_transaction",
+    "transactions.view_reversalreason", "transactions.view_feerule", "customers.view_tierlimit", "customers.view_country",
+    "notifications.view_notification", "core.view_auditrecord",
+}  # fmt: skip
+
+PERMISSIONS: dict[str, frozenset[str]] = {
+    Role.SUPPORT: frozenset(
+        SEES | {"customers.suspend", "wallets.freeze", "transactions.reverse"}
+    ),
+    Role.FINANCE: frozenset(
+        SEES | {"ledger.view_account", "ledger.view_journal", "ledger.view_entry", "reports.view_export", "reports.export"}
+    ),
+    Role.ADMINISTRATOR: frozenset(
+        SEES
+        | {"customers.suspend", "wallets.freeze", "transactions.reverse"}
+        | {"ledger.view_account", "ledger.view_journal", "ledger.view_entry", "reports.view_export", "reports.export"}
+        | {"staff.view_user", "staff.manage"}
+    ),
+}

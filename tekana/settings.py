@@ -1,0 +1,264 @@
+"""All settings, read from the environment through django-environ; safe when nothing is set.
+
+Values come from the process environment, then `.env`, then `var/demo/env`, which `make demo` writes, so that
+`python manage.py …` in another terminal works on the running demo. A missing secret stops the start-up.
+"""
+
+import hashlib
+import hmac
+from pathlib import Path
+from typing import Any
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+for env_file in (BASE_DIR / ".env", VAR_DIR / "demo" / "env"):
+    if env_file.exists():
+        env.read_env(env_file)
+
+
+def derived_key(purpose: str) -> str:
+    """A key of its own for each purpose, so that one leaked key signs nothing else."""
+    return hmac.new(SECRET_KEY.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+
+# --- Core ----------------------------------------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ROOT_URLCONF = "tekana.urls"
+WSGI_APPLICATION = "tekana.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "core",
+    "staff",
+    "customers",
+    "ledger",
+    "notifications",
+    "wallets",
+    "transactions",
+    "reports",
+    "tekana",
+]
+
+MIDDLEWARE = [
+    "core.middleware.RequestMiddleware",
+    "core.middleware.Security",
+    # The rest is for staff pages alone: the API carries no cookie and pays nothing for them.
+    "core.middleware.StaffStatic",
+    "core.middleware.StaffSession",
+    "core.middleware.StaffCommon",
+    "core.middleware.StaffCsrf",
+    "core.middleware.StaffAuthentication",
+    "core.middleware.StaffMessages",
+    "core.middleware.StaffFrames",
+    "core.middleware.StaffContentPolicy",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- PostgreSQL ----------------------------------------------------------------------------------------------------
+# The app role owns nothing; `manage.py migrate` connects as the owner.
+DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL")}
+DATABASE_OWNER = env.db_url("DATABASE_OWNER_URL", default=env.str("DATABASE_URL"))
+DATABASES["default"] |= {
+    "CONN_MAX_AGE": None,
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": {
+        # Django switches psycopg's prepared statements off; posting lives on them. 0 turns them off for a pooler.
+        "prepare_threshold": env.int("DB_PREPARE_THRESHOLD", default=5) or None,
+        "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
+        "application_name": "tekana",
+    },
+    "DISABLE_SERVER_SIDE_CURSORS": env.bool("DB_POOLED", default=False),
+}
+if env.str("TEST_DB", default=""):
+    DATABASES["default"]["TEST"] = {"NAME": f"test_{env.str('TEST_DB')}"}
+
+# --- Valkey and Celery ---------------------------------------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL")
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 15 * 60
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60 * 60, "socket_timeout": 5, "socket_connect_timeout": 2}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False  # a lost bell is swept up; a customer does not wait for the broker
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "sweep": {"task": "transactions.tasks.sweep", "schedule": 10.0},
+    "relay": {"task": "transactions.tasks.relay_events", "schedule": 2.0},
+    "deliver": {"task": "notifications.tasks.sweep_deliveries", "schedule": 10.0},
+    "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
+    "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
+    "proof": {"task": "ledger.tasks.prove_books", "schedule": 24 * 60 * 60.0},
+}
+
+# --- Who signs in --------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "staff.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = ["core.hashers.Argon2id"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+# Customers' tokens
+JWT_KEY = env.str("JWT_KEY", default=derived_key("customer access tokens"))
+ACCESS_TOKEN_SECONDS = env.int("ACCESS_TOKEN_SECONDS", default=15 * 60)
+REFRESH_TOKEN_SECONDS = env.int("REFRESH_TOKEN_SECONDS", default=30 * 24 * 3600)
+LOGIN_GUESSES = env.int("LOGIN_GUESSES", default=5)
+LOGIN_GUESS_WINDOW_SECONDS = env.int("LOGIN_GUESS_WINDOW_SECONDS", default=15 * 60)
+# Token bucket per customer: refill per second, burst.
+THROTTLE_RATE = env.int("THROTTLE_RATE", default=20)
+THROTTLE_BURST = env.int("THROTTLE_BURST", default=200)
+# How many proxies in front of us append to X-Forwarded-For; 0 means the header is not believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+
+# --- API -----------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["customers.authentication.CustomerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["core.throttling.CustomerThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.parsing.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.parsing.AlwaysJSON",
+    "DEFAULT_SCHEMA_CLASS": "core.openapi.ProblemSchema",
+    "EXCEPTION_HANDLER": "core.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "UNICODE_JSON": True,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Tekana API",
+    "DESCRIPTION": "Wallets, transfers, top-ups and cash-outs. Amounts are decimal strings; errors are RFC 9457.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/v1",
+    "ENUM_NAME_OVERRIDES": {},
+}
+
+# --- Money ---------------------------------------------------------------------------------------------------------
+# What may refuse a movement, in this order: pure functions over rows loaded after the lock (transactions/policies.py).
+MOVEMENT_POLICIES = [
+    "transactions.policies.session_is_live",
+    "transactions.policies.customers_are_active",
+    "transactions.policies.wallets_are_usable",
+    "transactions.policies.within_limits",
+]
+POSTER_BATCH = env.int("POSTER_BATCH", default=256)
+# Rails: the sandbox behaves like a bank; its server is `manage.py sandbox_rail`.
+RAIL_SANDBOX_URL = env.str("RAIL_SANDBOX_URL", default="http://127.0.0.1:8900")
+RAIL_SANDBOX_SECRET = env.str("RAIL_SANDBOX_SECRET", default=derived_key("sandbox rail")[:48])
+RAIL_TIMEOUT_SECONDS = env.int("RAIL_TIMEOUT_SECONDS", default=5)
+
+# --- E-mail, files, language, time ---------------------------------------------------------------------------------
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+EMAIL_FILE_PATH = env.str("EMAIL_FILE_PATH", default=str(VAR_DIR / "mail"))
+EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")
+EMAIL_PORT = env.int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Tekana <no-reply@tekana.example>")
+EXPORTS_DIR = Path(env.str("EXPORTS_DIR", default=str(VAR_DIR / "exports")))
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Safety in the browser -----------------------------------------------------------------------------------------
+HTTPS = env.bool("HTTPS", default=not DEBUG)
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+X_FRAME_OPTIONS = "DENY"
+# Unfold's Alpine build evaluates expressions, so staff pages need 'unsafe-eval'; nothing comes from another host.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# --- Logs: one JSON object a line, without bodies, tokens or personal data -----------------------------------------
+LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "core.logs.JSONFormatter"},
+        "plain": {"format": "%(levelname)s %(name)s %(message)s"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "httpx2": {"level": "WARNING"},
+    },
+}

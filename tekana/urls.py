@@ -1,0 +1,22 @@
+"""Every door: the customer API, the rails' callbacks, the back office, health."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from core.health import healthz, readyz
+
+urlpatterns = [
+    path("healthz", healthz),
+    path("readyz", readyz),
+    path("v1/", include("customers.api.urls")),
+    path("v1/", include("wallets.api.urls")),
+    path("v1/", include("transactions.api.urls")),
+    path("v1/", include("notifications.api.urls")),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("admin/", admin.site.urls),
+]
+
+handler404 = "core.problems.not_found"
+handler500 = "core.problems.server_error"

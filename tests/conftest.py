@@ -1,0 +1,59 @@
+"""The test database, made as the owner and used as the app role, as in production."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from core.roles import connected_as_owner, grant_app_role
+
+# Rows that migrations put in and every test may rely on.
+SEEDED = {
+    "customers_country", "customers_tierlimit", "transactions_feerule", "transactions_reversalreason",
+    "django_migrations", "django_content_type", "auth_permission",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: Any, django_test_environment: None, django_db_blocker: Any, worker_id: str) -> Iterator[None]:
+    """Create and migrate as the owner, then connect as the app role; one database per worker."""
+    from django.test.utils import setup_databases, teardown_databases
+
+    suffix = {} if worker_id == "master" else {"parallel": 0}
+    with django_db_blocker.unblock():
+        if worker_id != "master":
+            name = connection.settings_dict["TEST"].get("NAME") or f"test_{connection.settings_dict['NAME']}"
+            connection.settings_dict["TEST"]["NAME"] = f"{name}_{worker_id}"
+        with connected_as_owner():
+            databases = setup_databases(verbosity=0, interactive=False, **suffix)
+            grant_app_role()
+    yield
+    with django_db_blocker.unblock(), connected_as_owner():
+        teardown_databases(databases, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def worker_id(request: Any) -> str:
+    return getattr(request.config, "workerinput", {}).get("workerid", "master")
+
+
+@pytest.fixture(autouse=True)
+def _empty_tables_after_commits(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django flushes with TRUNCATE after a test that commits; the app role may not, and the guards refuse it to anybody.
+
+    So the owner does it with the guards off, and the rows that migrations made stay.
+    """
+    from django.test import TransactionTestCase
+
+    monkeypatch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: empty_tables())
+
+
+def empty_tables() -> None:
+    tables = sorted({m._meta.db_table for m in apps.get_models(include_auto_created=True) if m._meta.managed} - SEEDED)
+    with connected_as_owner(), connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        for table in tables:
+            cursor.execute(f"DELETE FROM {table}")
+        cursor.execute("RESET session_replication_role")

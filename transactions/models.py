@@ -1,0 +1,270 @@
+"""Transactions: what customers and staff see of a movement; its events, fees, usage and talks with a rail."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django_fsm import FSMField, transition
+
+from core.ids import uuid7
+from core.models import AppendOnly
+from core.money import CURRENCY_CHOICES
+
+
+class Kind(models.TextChoices):
+    TRANSFER = "transfer"
+    TOP_UP = "top_up", "top-up"
+    CASH_OUT = "cash_out", "cash-out"
+    PAYMENT = "payment"
+    REVERSAL = "reversal"
+
+
+class State(models.TextChoices):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    PARTIALLY_REVERSED = "partially_reversed", "partially reversed"
+    REVERSED = "reversed"
+
+
+BORN = frozenset({State.COMPLETED, State.FAILED, State.PENDING})
+OPEN = frozenset({State.PENDING, State.PROCESSING, State.UNKNOWN})
+
+
+class Transaction(models.Model):
+    """One attempt to move money, accepted or refused. Amounts in minor units of ``currency``.
+
+    ``id`` is a uuid7 of database time taken under the lock, so that ids of a wallet sort as its entries do; its journal,
+    where money moved, has the same id, and so has its hold. Columns other than the state and what goes with it never
+    change; a trigger sees to both (`migrations/0002_guards.sql`).
+    """
+
+    id = models.UUIDField(primary_key=True)
+    receipt = models.CharField(max_length=10, unique=True)
+    kind = models.CharField(max_length=12, choices=Kind)
+    state = FSMField(choices=State.choices, protected=True)
+    payer = models.ForeignKey(
+        "wallets.Wallet", models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    payee = models.ForeignKey(
+        "wallets.Wallet", models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    amount = models.BigIntegerField()
+    fee = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    memo = models.CharField(max_length=140, blank=True)
+    caller = models.CharField(max_length=80, help_text="who asked: customer:…, staff:…, job:…")
+    reference = models.CharField(max_length=80, null=True, blank=True, help_text="the client's own, unique for ever")
+    idempotency_key = models.CharField(max_length=255)
+    fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of the validated request")
+    answer = models.BinaryField(null=True, blank=True, help_text="what the caller was told, byte for byte")
+    answer_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    refusal_code = models.CharField(max_length=40, blank=True)
+    reverses = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="reversals")
+    reversed_amount = models.BigIntegerField(default=0, help_text="sum of its reversals so far")
+    reason_code = models.CharField(max_length=40, blank=True, help_text="why it was reversed")
+    rail = models.CharField(max_length=20, blank=True)
+    rail_reference = models.CharField(max_length=80, blank=True, help_text="the rail's own reference")
+    destination = models.JSONField(null=True, blank=True, help_text="bank account of a cash-out")
+    due_at = models.DateTimeField(null=True, blank=True, help_text="when the sweeper must look at it")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="calls to the rail, counted before each")
+    quarantined_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True, blank=True, help_text="when a final state was reached")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["caller", "idempotency_key"], name="transaction_key_once"),
+            models.UniqueConstraint(
+                fields=["caller", "reference"], condition=Q(reference__isnull=False), name="transaction_reference_once"
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0, fee__gte=0), name="transaction_amounts"),
+            models.CheckConstraint(
+                condition=Q(reversed_amount__gte=0, reversed_amount__lte=F("amount")), name="transaction_reversed_at_most"
+            ),
+        ]
+        indexes = [
+            # What has no entry on the wallet (refused, or not yet through) is found here; the rest through entries.
+            models.Index(
+                fields=["payer", "-id"], name="transaction_unposted_payer",
+                condition=Q(state__in=["pending", "processing", "unknown", "failed", "cancelled", "expired"]),
+            ),
+            models.Index(
+                fields=["payee", "-id"], name="transaction_unposted_payee",
+                condition=Q(state__in=["pending", "processing", "unknown", "failed", "cancelled", "expired"]),
+            ),
+            models.Index(
+                fields=["due_at"], name="transaction_due", condition=Q(state__in=["pending", "processing", "unknown"])
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.receipt}"
+
+    # The legal moves. `posting.py` reads the same table (LEGAL, below); a trigger holds it against any client.
+
+    @transition(state, source=[State.PENDING], target=State.PROCESSING)
+    def start(self) -> None:
+        """A worker took it to the rail."""
+
+    @transition(state, source=[State.PENDING, State.PROCESSING], target=State.UNKNOWN)
+    def lose_sight(self) -> None:
+        """The rail did not answer: the money stays held until inquiry or settlement file decide."""
+
+    @transition(state, source=[State.PENDING, State.PROCESSING, State.UNKNOWN], target=State.COMPLETED)
+    def complete(self) -> None:
+        """The money moved."""
+
+    @transition(state, source=[State.PENDING, State.PROCESSING, State.UNKNOWN], target=State.FAILED)
+    def fail(self) -> None:
+        """The rail refused; what was held is free again."""
+
+    @transition(state, source=[State.PENDING], target=State.CANCELLED)
+    def cancel(self) -> None:
+        """Called off before the rail heard of it."""
+
+    @transition(state, source=[State.PENDING], target=State.EXPIRED)
+    def expire(self) -> None:
+        """Nobody took it up in time."""
+
+    @transition(state, source=[State.COMPLETED], target=State.PARTIALLY_REVERSED)
+    def reverse_part(self) -> None:
+        """Some of it went back."""
+
+    @transition(state, source=[State.COMPLETED, State.PARTIALLY_REVERSED], target=State.REVERSED)
+    def reverse_rest(self) -> None:
+        """All of it went back."""
+
+
+def legal_moves() -> frozenset[tuple[str, str]]:
+    """Every (from, to) that the state machine above allows."""
+    field: Any = Transaction._meta.get_field("state")
+    return frozenset((t.source, t.target) for t in field.get_all_transitions(Transaction))
+
+
+LEGAL = legal_moves()
+
+
+class Event(AppendOnly):
+    """One change of state: the support timeline, the audit trail and the outbox in one table.
+
+    Written in the database transaction of the change itself; ``type`` is ``transaction.<new state>``.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    transaction = models.ForeignKey(Transaction, models.DO_NOTHING, db_constraint=False, related_name="events")
+    type = models.CharField(max_length=40)
+    from_state = models.CharField(max_length=20, blank=True)
+    to_state = models.CharField(max_length=20)
+    actor = models.CharField(max_length=80)
+    reason = models.CharField(max_length=500, blank=True)
+    facts = models.JSONField(default=dict, help_text="verdicts of fees, limits and policies; what the rail said")
+    request_id = models.CharField(max_length=64, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+
+
+class OutboxEntry(models.Model):
+    """An event that the relay has not handed on yet; gone when it has."""
+
+    event = models.OneToOneField(Event, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="+")
+
+
+class Usage(models.Model):
+    """What left a wallet on one calendar day of its owner's country: the counter that limits count against."""
+
+    pk = models.CompositePrimaryKey("wallet_id", "day")
+    wallet = models.ForeignKey("wallets.Wallet", models.DO_NOTHING, db_constraint=False, db_index=False)
+    day = models.DateField()
+    amount = models.BigIntegerField(default=0)
+    count = models.IntegerField(default=0)
+
+
+class FeeRule(AppendOnly):
+    """What a kind of movement costs in one currency from a day on: ``flat + amount * bps / 10000``, half up."""
+
+    kind = models.CharField(max_length=12, choices=Kind)
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    flat = models.BigIntegerField(default=0, help_text="minor units")
+    bps = models.PositiveIntegerField(default=0, help_text="hundredths of a percent")
+    effective_from = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "currency", "effective_from"], name="fee_rule_once"),
+            models.CheckConstraint(condition=Q(flat__gte=0, bps__lte=10_000), name="fee_rule_sane"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.currency} from {self.effective_from}"
+
+
+class ReversalReason(models.Model):
+    """Why staff may reverse, and whether the fee goes back with it."""
+
+    code = models.CharField(max_length=40, primary_key=True)
+    title = models.CharField(max_length=120)
+    refunds_fee = models.BooleanField(default=True)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["title"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class RailCall(models.Model):
+    """One call to a rail: the row is committed before the call, the outcome after it; none means we crashed between."""
+
+    class Purpose(models.TextChoices):
+        SUBMIT = "submit"
+        INQUIRE = "inquire"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="rail_calls")
+    number = models.PositiveSmallIntegerField()
+    purpose = models.CharField(max_length=8, choices=Purpose)
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=20, blank=True, help_text="accepted, refused, no_answer, completed, failed …")
+    request = models.JSONField(default=dict)
+    response = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["started_at"]
+        constraints = [models.UniqueConstraint(fields=["transaction", "number"], name="rail_call_number")]
+
+
+class RailMessage(models.Model):
+    """A signed callback, kept as it came before anything is made of it; processed from here, once."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received"
+        PROCESSED = "processed"
+        ODD = "odd", "needs a person"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    rail = models.CharField(max_length=20)
+    message_id = models.CharField(max_length=80)
+    transaction = models.ForeignKey(
+        Transaction, models.PROTECT, null=True, blank=True, related_name="rail_messages"
+    )
+    payload = models.JSONField()
+    state = models.CharField(max_length=10, choices=State, default=State.RECEIVED)
+    note = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    received_at = models.DateTimeField(auto_now_add=True)
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["received_at"]
+        constraints = [models.UniqueConstraint(fields=["rail", "message_id"], name="rail_message_once")]
+        indexes = [models.Index(fields=["received_at"], condition=Q(state="received"), name="rail_message_to_do")]

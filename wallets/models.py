@@ -1,0 +1,60 @@
+"""Wallets and the freezes placed on them."""
+
+from django.db import models
+from django.db.models import Q
+
+from core.ids import uuid7
+from core.money import CURRENCY_CHOICES
+
+
+class Wallet(models.Model):
+    """One per customer and currency while open. Balances and freeze flags are those of its ledger account."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    customer = models.ForeignKey("customers.Customer", models.PROTECT, related_name="wallets")
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    account = models.OneToOneField("ledger.Account", models.PROTECT, related_name="wallet")
+    created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "currency"], condition=Q(closed_at=None), name="wallet_one_per_currency"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.currency} wallet {self.id}"
+
+    @property
+    def status(self) -> str:
+        """``active``, ``frozen`` (in either direction) or ``closed``."""
+        if self.closed_at:
+            return "closed"
+        return "frozen" if self.account.debits_frozen or self.account.credits_frozen else "active"
+
+
+class Freeze(models.Model):
+    """Staff stopped a wallet from sending, receiving or both, until lifted or expired. Lifted once, never edited."""
+
+    class Mode(models.TextChoices):
+        DEBIT = "debit", "may not send"
+        CREDIT = "credit", "may not receive"
+        BOTH = "both", "neither"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="freezes")
+    mode = models.CharField(max_length=6, choices=Mode)
+    reason = models.TextField()
+    placed_by = models.CharField(max_length=80)
+    placed_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    lifted_at = models.DateTimeField(null=True, blank=True)
+    lifted_by = models.CharField(max_length=80, blank=True)
+    lift_reason = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(lifted_at=None), name="freeze_to_expire"),
+        ]

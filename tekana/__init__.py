@@ -1,5 +1,4 @@
-"""Wiring: settings, URLs, Celery, WSGI, and the launcher of the embedded servers. No business lives here."""
+"""Wiring: settings, URLs, Celery, WSGI, and the launcher of the embedded servers. No business lives here.
 
-from tekana.celery import app as celery_app
-
-__all__ = ["celery_app"]
+Imports nothing, because the launcher (`python3 -m tekana.embedded`) starts before any package is installed.
+"""

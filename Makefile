@@ -1,0 +1,58 @@
+# Tekana's everyday commands. A bare machine needs python3 (3.11 or newer), pip and make.
+
+PYTHON ?= python3
+PORT ?= 8000
+TEKANA := $(PYTHON) -m tekana.embedded
+RUN := $(TEKANA) run --
+IN_VENV := .venv/bin/python -m
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
+
+demo: ## everything on this machine until Ctrl-C [PORT=8000]
+	@exec $(TEKANA) demo --port $(PORT)
+
+stop: ## end a demo that lost its terminal
+	@exec $(TEKANA) stop
+
+reset: ## stop, then delete var/ with all data of the demo and the tests
+	@exec $(TEKANA) reset
+
+test: ## every check, then every test, on real PostgreSQL and Valkey [ARGS="tests/ledger -q"]
+	@exec $(RUN) $(MAKE) --no-print-directory gates pytest
+
+run-tests: ## the tests without the checks [ARGS="tests/ledger -q"]
+	@exec $(RUN) $(MAKE) --no-print-directory pytest
+
+check: ## lint, types, layers, migrations, API drift, deployment, security
+	@exec $(RUN) $(MAKE) --no-print-directory gates
+
+bench: ## transfers per second beside the machine's own limit, as a table [ARGS=]
+	@exec $(TEKANA) run --data bench -- $(IN_VENV) bench $(ARGS)
+
+openapi: ## write openapi.yaml anew from the code
+	@exec $(RUN) .venv/bin/python manage.py spectacular --file openapi.yaml
+
+LOCK := $(IN_VENV) uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
+lock: ## pin the newest versions that requirements*.in allow [ARGS=--upgrade]
+	@$(TEKANA) run -- true
+	for name in requirements requirements-dev; do \
+	  echo "# Made by \`make lock\` from $$name.in. Do not edit." > $$name.lock && \
+	  $(LOCK) $(ARGS) $$name.in >> $$name.lock && mv $$name.lock $$name.txt || exit 1; done
+
+# What follows runs inside `run`, with the servers up and their URLs in the environment.
+gates:
+	$(IN_VENV) ruff check .
+	$(IN_VENV) ruff format --check .
+	$(IN_VENV) mypy
+	.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	.venv/bin/python manage.py makemigrations --check --dry-run
+	.venv/bin/python manage.py spectacular --validate --fail-on-warn --file var/openapi.yaml && diff -u openapi.yaml var/openapi.yaml
+	DEBUG=false HTTPS=true PUBLIC_URL=https://wallet.example .venv/bin/python manage.py check --deploy --fail-level WARNING
+	$(IN_VENV) bandit --quiet --recursive --configfile pyproject.toml .
+	git ls-files -z | xargs -0 .venv/bin/python -m detect_secrets.pre_commit_hook --baseline .secrets.baseline
+
+pytest:
+	$(IN_VENV) pytest $(ARGS)
+
+.PHONY: help demo stop reset test run-tests check bench openapi lock gates pytest

@@ -1,0 +1,258 @@
+"""`make demo`: servers, migrations, pilot data, then web, worker, beat and the sandbox bank until Ctrl-C."""
+
+import hashlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tekana.embedded import environment, welcome
+from tekana.embedded.folders import ROOT, DataFolder, environment_file, port_is_free
+from tekana.embedded.processes import Keeper
+from tekana.embedded.servers import servers_of
+from tekana.embedded.trouble import Trouble, say, step, tail, why
+
+HOST = "127.0.0.1"
+READY_SECONDS = 120
+DEATHS_FORGIVEN = 3
+DEATHS_WITHIN_SECONDS = 60
+LAUNCHER = "launcher"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of Tekana: its name, its command and how long it may take to end."""
+
+    name: str
+    command: list[str]
+    grace: float = 15
+
+
+def parts(port: int, rail_port: int | None, folder: DataFolder) -> list[Part]:
+    """In the order of starting and of ending: who takes in work goes first.
+
+    They run as whoever started the demo, root included: nobody else may be able to read the checkout.
+    """
+    python = [sys.executable, "-m"]
+    celery = [*python, "celery", "-A", "tekana"]
+    quiet = ["--without-gossip", "--without-mingle"]  # one worker has nobody to talk to
+    found = [
+        Part("web", [*python, "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port), "--workers", "2",
+                     "--blocking-threads", "16", "--no-ws", "--respawn-failed-workers", "tekana.wsgi:application"]),
+        Part("beat", [*celery, "beat", "--loglevel", "INFO", "--pidfile", "",
+                      "--schedule", str(folder.path / "beat-schedule")], grace=5),
+        Part("worker", [*celery, "worker", "--concurrency", "2", "--loglevel", "INFO", *quiet], grace=30),
+    ]  # fmt: skip
+    if rail_port:
+        found.append(Part("rail", [sys.executable, "manage.py", "sandbox_rail", "--port", str(rail_port)], grace=5))
+    return found
+
+
+class Demo:
+    """One run of the demo in this checkout."""
+
+    def __init__(self, port: str) -> None:
+        self.port = _checked_port(port)
+        self.folder = DataFolder("demo")
+        self.given = environment.with_env_file(os.environ)
+        self.servers = servers_of(self.folder, self.given)
+        self.processes: Keeper = self.folder.processes
+        self.stopping = False
+        self.parts: dict[str, Part] = {}
+        self.deaths: dict[str, list[float]] = {}
+
+    def run(self) -> int:
+        """Start everything, watch it until a signal, end everything. Returns the exit code."""
+        began = time.monotonic()
+        self.folder.make()
+        lock = self.folder.take("demo", wait=False)
+        if lock is None:
+            raise Trouble("The demo runs already, at " + self._address() + ". `make stop` ends it.")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants us to live on
+                signal.signal(number, self._ask_to_stop)
+        with lock:
+            if left := end_demo(self.folder):
+                say(f"Ended what an earlier demo left behind: {', '.join(left)}.")
+            _require_free(self.port)
+            self.processes.remember(LAUNCHER, os.getpid())
+            try:
+                with self.servers.held() as urls:
+                    return self._serve(urls, began)
+            except _Stop:
+                return 0
+            finally:
+                self.processes.forget(LAUNCHER)
+
+    def _serve(self, urls: Mapping[str, str], began: float) -> int:
+        rail_port = None if "RAIL_SANDBOX_URL" in self.given else _free_rail_port(self.folder)
+        settings = environment.of_demo(self.folder, self.given, dict(urls), self.port)
+        environment.write_env(self.folder, settings)
+        env = self.given | settings
+        try:
+            self._prepare_database(env)
+            self.parts = {part.name: part for part in parts(self.port, rail_port, self.folder)}
+            with step(f"Starting {', '.join(self.parts)}"):
+                for name in self.parts:
+                    self._start(name, env)
+                self._wait_until_ready(env)
+            self._check_stop()
+            welcome.show(self.folder, settings["PUBLIC_URL"], f"http://{HOST}:{self.port}", time.monotonic() - began)
+            while True:
+                self._check_stop()
+                self._watch(env)
+                time.sleep(0.3)
+        finally:
+            self._end_parts()
+
+    # --- before the web server -------------------------------------------------------------------------------------
+    def _prepare_database(self, env: Mapping[str, str]) -> None:
+        """Migrate and seed when the code has changed since the last time; both may be repeated at any moment.
+
+        A server of someone else's may have been emptied since, so there it is always done.
+        """
+        code = _digest_of_code()
+        done = self.folder.read("prepared.json").get("code") if self.servers.postgres else None
+        if done == code and (self.folder.path / "logins.json").exists():
+            return
+        with step("Migrating the database"):
+            self._manage(env, "migrate", "--verbosity", "0")
+        say("Loading the pilot data (the first time this takes a while) ...")
+        self._manage(env, "seed_demo", shown=True)
+        self.folder.kept("prepared.json", "code", lambda: code, again=True)
+
+    def _manage(self, env: Mapping[str, str], *words: str, shown: bool = False) -> None:
+        """Run one `manage.py` command to its end; its output goes to the terminal or to a log."""
+        log = self.folder.log("manage")
+        command = [sys.executable, "manage.py", *words]
+        if shown:
+            process = subprocess.Popen(command, env=dict(env), start_new_session=True, stdin=subprocess.DEVNULL)
+            self.processes.started["manage"] = process
+            self.processes.remember("manage", process.pid)
+        else:
+            process = self.processes.start("manage", command, log=log, env=env)
+        while process.poll() is None:
+            self._check_stop()
+            time.sleep(0.03)
+        self.processes.end("manage")
+        if process.returncode != 0:
+            where = "" if shown else f"\n{tail(log)}\n{why(log)}"
+            raise Trouble(f"`manage.py {words[0]}` failed.{where}")
+
+    # --- while it runs ---------------------------------------------------------------------------------------------
+    def _start(self, name: str, env: Mapping[str, str]) -> None:
+        self.processes.start(name, self.parts[name].command, log=self.folder.log(name), env=env)
+
+    def _wait_until_ready(self, env: Mapping[str, str]) -> None:
+        end = time.monotonic() + READY_SECONDS
+        while not _answers(self.port, "/readyz"):
+            self._check_stop()
+            self._watch(env)
+            if time.monotonic() > end:
+                log = self.folder.log("web")
+                raise Trouble(f"/readyz did not answer 200 within {READY_SECONDS} s.\n{tail(log)}\n{why(log)}")
+            time.sleep(0.1)
+
+    def _watch(self, env: Mapping[str, str]) -> None:
+        """Start again what has died, and say so. Raises Trouble when it keeps dying."""
+        for name in self.parts:
+            if not self.processes.running(name):
+                self._count_death(name)
+                self.processes.end(name)  # workers that it left behind would keep its port
+                self._start(name, env)
+        for name in self.servers.revive():
+            self._count_death(name)
+
+    def _count_death(self, name: str) -> None:
+        now = time.monotonic()
+        recent = [when for when in self.deaths.get(name, []) if now - when < DEATHS_WITHIN_SECONDS] + [now]
+        self.deaths[name] = recent
+        log = self.folder.log(name)
+        if len(recent) >= DEATHS_FORGIVEN:
+            raise Trouble(f"{name} keeps dying, so everything is stopped. The end of its log:\n{tail(log)}\n{why(log)}")
+        say(f"{name} died and is started again. The end of its log ({log}):\n{tail(log, 5)}")
+
+    # --- the end ---------------------------------------------------------------------------------------------------
+    def _ask_to_stop(self, *_: Any) -> None:
+        self.stopping = True
+
+    def _check_stop(self) -> None:
+        if self.stopping:
+            raise _Stop
+
+    def _end_parts(self) -> None:
+        say("\nStopping ...")
+        for part in self.parts.values():
+            self.processes.end(part.name, grace=part.grace)
+        self.processes.end("manage", grace=5)
+
+    def _address(self) -> str:
+        return environment_file(self.folder.path / "env").get("PUBLIC_URL", "an address it has not got yet")
+
+
+class _Stop(Exception):
+    """A signal asked us to stop."""
+
+
+def end_demo(folder: DataFolder) -> list[str]:
+    """End a demo of this checkout, or what a killed one left behind, except servers, which others may be using.
+
+    Returns the names of what ran.
+    """
+    ended = []
+    launcher = folder.processes.known(LAUNCHER)
+    if launcher and launcher.alive() and launcher.pid != os.getpid():
+        os.kill(launcher.pid, signal.SIGTERM)
+        end = time.monotonic() + 90
+        while launcher.alive() and time.monotonic() < end:
+            time.sleep(0.1)
+        ended.append("the demo")
+    servers = {server.name for server in servers_of(folder, {}).embedded}
+    for name in folder.processes.names():
+        if name not in servers and folder.processes.end(name, grace=15):
+            ended.append(name)
+    return ended
+
+
+def _checked_port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise Trouble(f"PORT={text} is no port. Choose one between 1024 and 65535: make demo PORT=8123")
+    return int(text)
+
+
+def _require_free(port: int) -> None:
+    try:
+        free = port_is_free(HOST, port)
+    except PermissionError as exc:
+        raise Trouble(f"Port {port} is for root alone. Choose one above 1023: make demo PORT=8123") from exc
+    if not free:
+        raise Trouble(f"Port {port} is taken by another program. Choose another one: make demo PORT={port + 123}")
+
+
+def _free_rail_port(folder: DataFolder) -> int:
+    port = folder.port("rail")
+    return port if port_is_free(HOST, port) else folder.port("rail", other=True)
+
+
+def _answers(port: int, path: str) -> bool:
+    try:
+        connection = http.client.HTTPConnection(HOST, port, timeout=5)
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _digest_of_code() -> str:
+    """Changes whenever the database or the pilot data may have to."""
+    digest = hashlib.sha256()
+    for path in sorted({*ROOT.glob("*/migrations/*"), *ROOT.glob("*/models.py"), *ROOT.glob("core/*.py"),
+                        *ROOT.glob("*/management/**/*.py")}):  # fmt: skip
+        if path.suffix in (".py", ".sql"):
+            digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()

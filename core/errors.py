@@ -92,3 +92,48 @@ class OutcomeUnknown(Unavailable):
     """The database did not say whether it committed. Retrying with the same key tells."""
 
     code, title = "outcome_unknown", "The outcome is not known; retry with the same Idempotency-Key"
+
+
+# What the door itself refuses, before any service is asked.
+
+
+class ValidationFailed(BadRequest):
+    """One or more fields are missing, unknown or wrong; ``errors`` names each: ``{field, code, message}``."""
+
+    code, title = "validation_failed", "Some fields are not right"
+
+
+class MalformedBody(BadRequest):
+    """The body is not one JSON object in UTF-8, or says the same key twice."""
+
+    code, title = "malformed_body", "The body is not a JSON object"
+
+
+class MethodNotAllowed(TekanaError):
+    """The address exists and does not know this method; ``Allow`` lists those that it knows."""
+
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class BodyTooLarge(TekanaError):
+    """No request of ours needs more than 64 kB."""
+
+    status, code, title = 413, "body_too_large", "The body is too large"
+
+
+class UnsupportedMediaType(TekanaError):
+    """Bodies are ``application/json``."""
+
+    status, code, title = 415, "unsupported_media_type", "Send application/json"
+
+
+class RateLimited(TooMany):
+    """Faster than the token bucket refills; ``Retry-After`` tells when there is a token again."""
+
+    code, title = "rate_limited", "Too many requests"
+
+
+class InternalError(TekanaError):
+    """Our mistake. It is logged under ``request_id``; a movement may be retried with the same Idempotency-Key."""
+
+    status, code, title = 500, "internal_error", "Something went wrong on our side"

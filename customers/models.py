@@ -62,7 +62,9 @@ class Customer(models.Model):
         indexes = [models.Index(Lower("full_name"), name="customer_by_name")]
         constraints = [
             models.CheckConstraint(condition=Q(email=Lower("email")), name="customer_email_lower"),
-            models.CheckConstraint(condition=Q(phone_number__regex=r"^\+[1-9][0-9]{6,14}$"), name="customer_phone_e164"),
+            models.CheckConstraint(
+                condition=Q(phone_number__regex=r"^\+[1-9][0-9]{6,14}$"), name="customer_phone_e164"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -143,6 +143,8 @@ JWT_KEY = env.str("JWT_KEY", default=derived_key("customer access tokens"))
 ACCESS_TOKEN_SECONDS = env.int("ACCESS_TOKEN_SECONDS", default=15 * 60)
 REFRESH_TOKEN_SECONDS = env.int("REFRESH_TOKEN_SECONDS", default=30 * 24 * 3600)
 LOGIN_GUESSES = env.int("LOGIN_GUESSES", default=5)
+# Addresses are shared (mobile carriers, offices), so one address may be wrong more often than one account.
+LOGIN_GUESSES_PER_ADDRESS = env.int("LOGIN_GUESSES_PER_ADDRESS", default=50)
 LOGIN_GUESS_WINDOW_SECONDS = env.int("LOGIN_GUESS_WINDOW_SECONDS", default=15 * 60)
 # Token bucket per customer: refill per second, burst.
 THROTTLE_RATE = env.int("THROTTLE_RATE", default=20)
@@ -153,12 +155,13 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 # --- API -----------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["customers.authentication.CustomerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["customers.permissions.LiveSession"],
     "DEFAULT_THROTTLE_CLASSES": ["core.throttling.CustomerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["core.parsing.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.parsing.AlwaysJSON",
     "DEFAULT_SCHEMA_CLASS": "core.openapi.ProblemSchema",
+    "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "core.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "UNICODE_JSON": True,

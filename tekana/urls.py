@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from core.health import healthz, readyz
+from core.problems import problem_pages
 
 urlpatterns = [
     path("healthz", healthz),
@@ -15,8 +16,11 @@ urlpatterns = [
     path("v1/", include("notifications.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("problems", problem_pages, name="problems"),
+    path("problems/<slug:code>", problem_pages, name="problem"),
     path("admin/", admin.site.urls),
 ]
 
+handler400 = "core.problems.bad_request"
 handler404 = "core.problems.not_found"
 handler500 = "core.problems.server_error"

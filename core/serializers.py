@@ -1,0 +1,145 @@
+"""The fields that every door shares. Input is strict: unknown fields, loose types and control characters are a 400."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import phonenumbers
+from drf_spectacular.utils import extend_schema_field
+from email_validator import EmailNotValidError, validate_email
+from rest_framework import serializers
+
+from core.money import CURRENCY_CHOICES, DECIMAL
+
+# Letters that turn the reading direction let a name or memo show as something else than it is.
+BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses what it does not know: a typing mistake must not silently become a default, nor ``role`` be tried."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            writable = {name for name, field in self.fields.items() if not field.read_only}
+            unknown = [str(name) for name in data if name not in writable]
+            if unknown:
+                raise serializers.ValidationError(dict.fromkeys(unknown, "Unknown field."), code="unknown_field")
+        return super().to_internal_value(data)
+
+
+class TextField(serializers.CharField):
+    """Printable text on one line, trimmed, in Unicode's composed form. Numbers and booleans are not text."""
+
+    default_error_messages = {"unprintable": "Control characters are not allowed."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        text = unicodedata.normalize("NFC", super().to_internal_value(data))
+        if any(c in BIDI_CONTROLS or unicodedata.category(c) in UNPRINTABLE for c in text):
+            self.fail("unprintable")
+        return text
+
+
+class SecretField(serializers.CharField):
+    """A password or token: taken exactly as sent, never shown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, write_only=True, style={"input_type": "password"}, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(
+    {
+        "oneOf": [{"type": "string", "pattern": r"^[0-9]{1,18}(\.[0-9]{1,18})?$"}, {"type": "number"}],
+        "description": "A decimal string in the currency's main unit; an exact JSON number is accepted.",
+        "examples": ["1050.75"],
+    }
+)
+class AmountField(serializers.Field[Any, Any, Any, Any]):
+    """What ``Money.parse`` takes: a decimal string. Sign, decimals and size are judged there, with the currency."""
+
+    default_error_messages = {"invalid_amount": 'Write an amount as a decimal string, for example "1050.75".'}
+
+    def to_internal_value(self, data: Any) -> str:
+        match data:
+            case bool():
+                self.fail("invalid_amount")
+            case int():
+                text = str(data) if abs(data) < 10**18 else ""
+            case Decimal():  # a JSON number, exact; 1e3 is 1000, and 1e999999 is not worth writing out
+                text = f"{data:f}" if data.is_finite() and abs(data.adjusted()) <= 18 else ""
+            case str():
+                text = data
+            case _:
+                text = ""
+        if not DECIMAL.fullmatch(text):
+            self.fail("invalid_amount")
+        return text
+
+    def to_representation(self, value: Any) -> str:
+        return str(value)
+
+
+class CurrencyField(serializers.ChoiceField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=CURRENCY_CHOICES, **kwargs)
+
+
+class PhoneField(TextField):
+    """A phone number with its country code, however written, read as E.164: ``+254 712-345678`` is +254712345678."""
+
+    default_error_messages = {"invalid_phone": "Write the number with its country code, for example +254712345678."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=32, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        number = e164(super().to_internal_value(data))
+        if number is None:
+            self.fail("invalid_phone")
+        return number
+
+
+def e164(text: str) -> str | None:
+    """``text`` as a valid number in E.164, or None. The ``00`` prefix is read as ``+``."""
+    if not re.fullmatch(r"(\+|00)[0-9 ().-]{6,30}", text, re.ASCII):
+        return None
+    try:
+        number = phonenumbers.parse("+" + text.removeprefix("00").removeprefix("+"))
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@extend_schema_field({"type": "string", "format": "email", "maxLength": 254})
+class EmailField(TextField):
+    """A mailbox, in lower case; a domain in another script is kept in its ASCII form, so that look-alikes differ."""
+
+    default_error_messages = {"invalid_email": "This is not an e-mail address."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        address = mailbox(super().to_internal_value(data))
+        if address is None:
+            self.fail("invalid_email")
+        return address
+
+
+def mailbox(text: str) -> str | None:
+    try:
+        address = validate_email(text, check_deliverability=False, allow_smtputf8=False).ascii_email
+    except EmailNotValidError:
+        return None
+    return address.lower() if address else None

@@ -1,0 +1,73 @@
+"""What this app refuses."""
+
+from core.errors import BadRequest, Conflict, NotAllowed, NotFound, TooMany, Unauthenticated, Unavailable
+
+
+class InvalidAccessToken(Unauthenticated):
+    """The access token is not ours, was altered, or has expired. Refresh, or sign in."""
+
+    code, title = "invalid_access_token", "The access token is not valid"
+
+
+class InvalidRefreshToken(Unauthenticated):
+    """The refresh token is unknown, expired, or its session has ended. Sign in."""
+
+    code, title = "invalid_refresh_token", "The refresh token is not valid"
+
+
+class RefreshTokenReused(Unauthenticated):
+    """A refresh token is good once. This one came a second time, so somebody else may have it: the session is ended."""
+
+    code, title = "refresh_token_reused", "The refresh token was used before; the session is ended"
+
+
+class SessionEnded(Unauthenticated):
+    """Signed out, here or elsewhere, or ended by us. Sign in."""
+
+    code, title = "session_ended", "The session has ended"
+
+
+class InvalidCredentials(Unauthenticated):
+    """No account has this phone number or e-mail address together with this password. Which of the two is not said."""
+
+    code, title = "invalid_credentials", "Wrong phone number, e-mail address or password"
+
+
+class CustomerSuspended(NotAllowed):
+    """The account is suspended: no sign-in and no movement of money until support reactivates it."""
+
+    code, title = "customer_suspended", "The account is suspended"
+
+
+class TooManyAttempts(TooMany):
+    """Too many wrong guesses, for this account or from this address. Wait ``retry_after`` seconds."""
+
+    code, title = "too_many_attempts", "Too many attempts"
+
+
+class SignInUnavailable(Unavailable):
+    """Guesses cannot be counted at the moment, so none is taken."""
+
+    code, title = "sign_in_unavailable", "Signing in is not possible at the moment"
+
+
+class AlreadyRegistered(Conflict):
+    """The phone number or the e-mail address belongs to an account. Which of the two is not said; sign in instead."""
+
+    code, title = "already_registered", "There is an account already"
+
+
+class CountryNotOpen(BadRequest):
+    """We do not serve this country, or not yet."""
+
+    code, title = "country_not_open", "We are not open in this country"
+
+
+class WeakPassword(BadRequest):
+    """Too short, too long, or among the first that a thief would try. There are no rules about digits or symbols."""
+
+    code, title = "weak_password", "Choose another password"
+
+
+class SessionNotFound(NotFound):
+    code, title = "session_not_found", "No such session"

@@ -1,0 +1,33 @@
+"""The default permission of the customer API."""
+
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from core.errors import Unauthenticated
+from customers.authentication import CustomerPrincipal
+from customers.errors import CustomerSuspended, SessionEnded
+from customers.models import CustomerState, Session
+
+if TYPE_CHECKING:  # DRF's views read this class while they are being imported
+    from rest_framework.views import APIView
+
+
+class LiveSession(BasePermission):
+    """The session has not ended and the customer is active: one query by primary key. Views whose work goes through
+    `post` ask the same inside the posting transaction and use ``IsAuthenticated``."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        if not isinstance(request.user, CustomerPrincipal):
+            raise Unauthenticated()
+        found = (
+            Session.objects.filter(id=request.user.session_id, customer_id=request.user.id)
+            .values_list("revoked_at", "customer__state")
+            .first()
+        )
+        if found is not None and found[1] != CustomerState.ACTIVE:
+            raise CustomerSuspended()
+        if found is None or found[0] is not None:
+            raise SessionEnded()
+        return True

@@ -13,6 +13,9 @@ from psycopg import sql
 
 from core.models import AppendOnly
 
+# Read once: the connection shares this dictionary, so that inside `connected_as_owner` it names the owner.
+APP_ROLE = settings.DATABASES["default"]["USER"]
+
 
 @contextmanager
 def connected_as_owner() -> Iterator[None]:
@@ -30,7 +33,7 @@ def connected_as_owner() -> Iterator[None]:
 
 def grant_app_role() -> None:
     """Give the app role what it may do, table by table. Run as the owner after every migration; repeatable."""
-    role = settings.DATABASES["default"]["USER"]
+    role = APP_ROLE
     if role == settings.DATABASE_OWNER["USER"]:
         return
     append_only = {model._meta.db_table for model in apps.get_models() if issubclass(model, AppendOnly)}

@@ -71,14 +71,23 @@ def digest(lock):
 
 
 def installed(lock):
-    """True if pip finished with this very lock file and the interpreter of the venv still exists."""
+    """True if pip finished with this very lock file, or with one that has all its pins, and the Python still exists."""
     if os.path.exists(UNFINISHED) or not os.path.exists(PYTHON):  # a dangling link if Python was upgraded away
         return False
+    return any(stamped(other) and pins(lock) <= pins(other) for other in (lock, "requirements-dev.txt"))
+
+
+def stamped(lock):
     try:
         with open(stamp(lock)) as file:
             return file.read().strip() == digest(lock)
     except (IOError, OSError):
         return False
+
+
+def pins(lock):
+    with open(os.path.join(ROOT, lock)) as file:
+        return {line.split()[0] for line in file if "==" in line and not line.startswith("#")}
 
 
 class only_one_installation:
@@ -155,8 +164,7 @@ def pip():
 
 def run_pip(lock):
     """Run pip with one moving line on a terminal, and a line now and then elsewhere."""
-    with open(os.path.join(ROOT, lock)) as file:
-        total = sum(1 for line in file if "==" in line and not line.startswith("#"))
+    total = len(pins(lock))
     quiet = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     command = pip() + ["install", "--require-hashes", "-r", os.path.join(ROOT, lock)] + quiet
     process = subprocess.Popen(

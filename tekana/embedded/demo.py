@@ -150,12 +150,15 @@ class Demo:
 
     def _wait_until_ready(self, env: Mapping[str, str]) -> None:
         end = time.monotonic() + READY_SECONDS
-        while not _answers(self.port, "/readyz"):
+        while True:
+            status, answer = _ask(self.port, "/readyz")
+            if status == 200:
+                return
             self._check_stop()
             self._watch(env)
             if time.monotonic() > end:
                 log = self.folder.log("web")
-                raise Trouble(f"/readyz did not answer 200 within {READY_SECONDS} s.\n{tail(log)}\n{why(log)}")
+                raise Trouble(f"Not ready after {READY_SECONDS} s; /readyz says: {answer}\n{tail(log)}\n{why(log)}")
             time.sleep(0.1)
 
     def _watch(self, env: Mapping[str, str]) -> None:
@@ -239,13 +242,17 @@ def _free_rail_port(folder: DataFolder) -> int:
     return port if port_is_free(HOST, port) else folder.port("rail", other=True)
 
 
-def _answers(port: int, path: str) -> bool:
+def _ask(port: int, path: str) -> tuple[int, str]:
+    """Status and body of an answer, or 0 and the reason for none."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        connection = http.client.HTTPConnection(HOST, port, timeout=5)
         connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as exc:
+        return 0, str(exc)
+    finally:
+        connection.close()
 
 
 def _digest_of_code() -> str:

@@ -71,7 +71,7 @@ def of_demo(folder: DataFolder, given: Mapping[str, str], urls: Urls, port: int 
         "EMAIL_FILE_PATH": str(folder.path / "mail"),
         "EXPORTS_DIR": str(folder.path / "exports"),
     }
-    return {name: given.get(name, value) for name, value in ours.items()} | urls
+    return {name: given.get(name) or value for name, value in ours.items()} | urls
 
 
 def write_env(folder: DataFolder, settings: Mapping[str, str]) -> None:

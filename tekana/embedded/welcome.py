@@ -8,7 +8,7 @@ from typing import Any
 from tekana.embedded.folders import DataFolder
 from tekana.embedded.trouble import say, stderr
 
-ACCESS_TOKEN_OF_ANSWER = """python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])'"""
+FROM_ANSWER = """python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])'"""
 
 
 def show(folder: DataFolder, public_url: str, local_url: str, seconds: float) -> None:
@@ -47,7 +47,7 @@ def curl_lines(url: str, customers: list[dict[str, str]]) -> list[str]:
     as_sender = '-H "Authorization: Bearer $TOKEN"'
     key = '-H "Idempotency-Key: first-steps-$(date +%s)"'
     return [
-        f"TOKEN=$(curl -s {url}/v1/auth/login {as_json} -d {_quoted(login)} | {ACCESS_TOKEN_OF_ANSWER})",
+        f"TOKEN=$(curl -s {url}/v1/auth/login {as_json} -d {_quoted(login)} | {FROM_ANSWER})",
         f"curl -s {url}/v1/wallets {as_sender}",
         f"curl -s {url}/v1/transfers {as_sender} {as_json} {key} -d {_quoted(order)}",
     ]

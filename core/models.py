@@ -31,8 +31,8 @@ class AuditRecord(AppendOnly):
     class Meta:
         ordering = ["-id"]
         indexes = [
-            models.Index("subject_type", "subject_id", "-id", name="audit_by_subject"),
-            models.Index("actor", "-id", name="audit_by_actor"),
+            models.Index(fields=["subject_type", "subject_id", "-id"], name="audit_by_subject"),
+            models.Index(fields=["actor", "-id"], name="audit_by_actor"),
         ]
 
     def __str__(self) -> str:

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
-                'indexes': [models.Index(models.F('subject_type'), models.F('subject_id'), models.F('-id'), name='audit_by_subject'), models.Index(models.F('actor'), models.F('-id'), name='audit_by_actor')],
+                'indexes': [models.Index(fields=['subject_type', 'subject_id', '-id'], name='audit_by_subject'), models.Index(fields=['actor', '-id'], name='audit_by_actor')],
             },
         ),
     ]

@@ -1,0 +1,79 @@
+"""A unit of work: the set-wise statements of one posting, pipelined, between one BEGIN and one COMMIT.
+
+Django's ORM is not on this road: statements go to the raw psycopg connection, prepared, several to a round trip.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from django.db import connection
+from django.db import transaction as db_transaction
+from psycopg.pq import TransactionStatus
+
+from core.errors import OutcomeUnknown
+
+SYNC_WAIT_CANCELLED = "canceling wait for synchronous replication"
+
+
+class Work:
+    """Runs statements on one connection; results are fetched when asked for, so that neighbours share a round trip."""
+
+    def __init__(self, raw: "psycopg.Connection[Any]") -> None:
+        self.raw = raw
+
+    def run(self, query: LiteralString, *params: Any) -> "psycopg.Cursor[Any]":
+        return psycopg.Cursor(self.raw).execute(query, params, prepare=True)
+
+
+@contextmanager
+def unit_of_work() -> Iterator[Work]:
+    """BEGIN … COMMIT around the block; inside an open ``atomic`` block a savepoint of it instead.
+
+    Raises: OutcomeUnknown when the connection was lost, or a synchronous standby given up on, while committing: the
+    work may or may not have happened, and only a retry with the same idempotency key tells. Any other exception means
+    that nothing happened.
+    """
+    if connection.in_atomic_block:
+        with db_transaction.atomic():
+            raw = connection.connection
+            with raw.pipeline():
+                yield Work(raw)
+        return
+    connection.ensure_connection()
+    raw = connection.connection
+    notices: list[str] = []
+
+    def watch(diagnostic: psycopg.errors.Diagnostic) -> None:
+        notices.append(diagnostic.message_primary or "")
+
+    raw.add_notice_handler(watch)
+    committing = False
+    try:
+        with raw.pipeline():
+            work = Work(raw)
+            work.run("BEGIN")
+            yield work
+            committing = True
+            work.run("COMMIT")
+    except psycopg.OperationalError as exc:
+        if raw.closed:
+            connection.close()
+            if committing:
+                raise OutcomeUnknown() from exc
+        else:
+            _roll_back(raw)
+        raise
+    except BaseException:
+        _roll_back(raw)
+        raise
+    finally:
+        raw.remove_notice_handler(watch)
+    if any(SYNC_WAIT_CANCELLED in notice for notice in notices):
+        raise OutcomeUnknown()
+
+
+def _roll_back(raw: "psycopg.Connection[Any]") -> None:
+    if not raw.closed and raw.info.transaction_status != TransactionStatus.IDLE:
+        raw.execute("ROLLBACK")

@@ -1,0 +1,67 @@
+"""The chart of accounts: what kinds of account there are, as data. `docs/chart-of-accounts.md` is generated from it.
+
+An account's code is a template filled in; the accounts of the house are opened at their first use.
+"""
+
+import re
+from typing import NamedTuple
+
+from core.money import EXPONENTS
+
+DEBIT, CREDIT = 1, -1
+
+
+class AccountType(NamedTuple):
+    """``pattern`` with {placeholders}, the side it grows on, the floor (None: none), what it is for."""
+
+    pattern: str
+    normal_side: int
+    floor: int | None
+    name: str
+    meaning: str
+
+
+CHART = [
+    AccountType("liability:wallet:{wallet}", CREDIT, 0, "Wallet", "What we owe the owner of one wallet. Never below zero."),
+    AccountType(
+        "liability:suspense:{currency}", CREDIT, None, "Suspense",
+        "Money that arrived and could not be credited, e.g. a top-up for a wallet closed meanwhile.",
+    ),
+    AccountType(
+        "asset:rail:{rail}:{currency}", DEBIT, None, "Money at a rail",
+        "What a bank or mobile-money partner holds for us: e-money issued is covered by these.",
+    ),
+    AccountType("income:fees:{kind}:{currency}", CREDIT, None, "Fees", "What we earned on one kind of movement."),
+]  # fmt: skip
+
+
+def wallet_account(wallet: object) -> str:
+    return f"liability:wallet:{wallet}"
+
+
+def suspense(currency: str) -> str:
+    return f"liability:suspense:{currency}"
+
+
+def rail_float(rail: str, currency: str) -> str:
+    return f"asset:rail:{rail}:{currency}"
+
+
+def fee_income(kind: str, currency: str) -> str:
+    return f"income:fees:{kind}:{currency}"
+
+
+def type_of(code: str) -> AccountType:
+    """The type a code belongs to. Raises LookupError for a code that is not in the chart."""
+    for account_type in CHART:
+        if re.fullmatch(re.sub(r"\{\w+\}", "[A-Za-z0-9_-]+", account_type.pattern), code):
+            return account_type
+    raise LookupError(f"{code} is not in the chart of accounts")
+
+
+def currency_of(code: str) -> str:
+    """The currency that the code of a house account ends in."""
+    currency = code.rpartition(":")[2]
+    if currency not in EXPONENTS:
+        raise LookupError(f"{code} does not end in a currency")
+    return currency

@@ -1,0 +1,17 @@
+DROP FUNCTION ledger_hold_event_at(bigint, timestamptz);
+DROP FUNCTION ledger_entry_at(bigint, timestamptz);
+ALTER TABLE ledger_account RESET (fillfactor);
+DROP TRIGGER check_hold_events ON ledger_holdevent;
+DROP TRIGGER check_accounts ON ledger_account;
+DROP TRIGGER check_new_accounts ON ledger_account;
+DROP TRIGGER check_entries ON ledger_entry;
+DROP TRIGGER check_journals ON ledger_journal;
+DROP TRIGGER keep_accounts ON ledger_account;
+DROP TRIGGER append_only ON ledger_holdevent;
+DROP TRIGGER append_only ON ledger_entry;
+DROP TRIGGER append_only ON ledger_journal;
+DROP FUNCTION ledger_check_hold_events();
+DROP FUNCTION ledger_check_accounts();
+DROP FUNCTION ledger_check_new_accounts();
+DROP FUNCTION ledger_check_entries();
+DROP FUNCTION ledger_check_journals();

@@ -1,0 +1,106 @@
+"""Questions to the books."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+
+class Balance(NamedTuple):
+    """Minor units. ``last_at``: when the last entry or hold event was, None before the first."""
+
+    posted: int
+    held: int
+    last_at: datetime | None
+
+    @property
+    def available(self) -> int:
+        return self.posted - self.held
+
+
+class Leg(NamedTuple):
+    """One entry as people read it."""
+
+    account_id: int
+    code: str
+    name: str
+    side: int
+    amount: int
+    currency: str
+    balance_after: int
+    recorded_at: datetime
+
+
+class TrialRow(NamedTuple):
+    """One currency's (or account's) sum of debits and of credits over all entries."""
+
+    currency: str
+    debits: int
+    credits: int
+
+
+def balance_at(account_id: int, at: datetime | None = None) -> Balance:
+    """Posted and held of an account, now or as of a past instant (by the time it was recorded: the same for ever).
+
+    A past instant costs a bisection of the primary key, not a sum.
+    """
+    if at is None:
+        query = "SELECT posted, held, last_at FROM ledger_account WHERE id = %s"
+        row = _one(query, account_id)
+    else:
+        row = _one(
+            """
+            SELECT coalesce(e.balance_after, 0), coalesce(h.held_after, 0), greatest(e.recorded_at, h.recorded_at)
+            FROM (SELECT %s::bigint AS id, %s::timestamptz AS at) q
+            LEFT JOIN ledger_entry e ON e.account_id = q.id AND e.seq = ledger_entry_at(q.id, q.at)
+            LEFT JOIN ledger_holdevent h ON h.account_id = q.id AND h.seq = ledger_hold_event_at(q.id, q.at)
+            """,
+            account_id,
+            at,
+        )
+    return Balance(*row) if row else Balance(0, 0, None)
+
+
+def legs_of(journal_id: UUID) -> list[Leg]:
+    """The entries of one journal, debits first."""
+    return [
+        Leg(*row)
+        for row in _all(
+            """
+            SELECT e.account_id, a.code, a.name, e.side, e.amount, e.currency, e.balance_after, e.recorded_at
+            FROM ledger_entry e JOIN ledger_account a ON a.id = e.account_id
+            WHERE e.journal_id = %s ORDER BY e.side DESC, a.code
+            """,
+            journal_id,
+        )
+    ]
+
+
+def trial_balance() -> list[TrialRow]:
+    """Debits and credits per currency from the accounts' own balances: equal, or something is broken.
+
+    An account that grows on the debit side with a positive balance counts as a debit, and so on.
+    """
+    return [
+        TrialRow(*row)
+        for row in _all(
+            """
+            SELECT currency,
+                   sum(greatest(posted * normal_side, 0))::bigint, sum(greatest(-posted * normal_side, 0))::bigint
+            FROM ledger_account GROUP BY currency HAVING bool_or(seq > 0) ORDER BY currency
+            """
+        )
+    ]
+
+
+def _one(query: str, *params: Any) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(query, params)
+        return cursor.fetchone()
+
+
+def _all(query: str, *params: Any) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, params)
+        return cursor.fetchall()

@@ -1,0 +1,40 @@
+"""Accounts: opening, freezing, closing. Money moves in `books.py` alone.
+
+Each runs in the caller's database transaction and locks the account's row.
+"""
+
+from django.utils import timezone
+
+from ledger.errors import AccountNotEmpty, AccountNotFound
+from ledger.models import Account
+
+
+def open_account(code: str, currency: str, normal_side: int, *, name: str = "", floor: int | None = None) -> int:
+    """Open an account at zero; its id. ``floor`` is the least that may be available, None for no floor.
+
+    Raises: django.db.IntegrityError when the code is taken.
+    """
+    return Account.objects.create(code=code, name=name, currency=currency, normal_side=normal_side, floor=floor).pk
+
+
+def set_frozen(account_id: int, *, debits: bool, credits: bool) -> None:
+    """Say which sides the account refuses from now on. What is already held may still be captured or let go."""
+    account = _locked(account_id)
+    account.debits_frozen, account.credits_frozen = debits, credits
+    account.save(update_fields=["debits_frozen", "credits_frozen"])
+
+
+def close_account(account_id: int) -> None:
+    """Close an account that is at zero and holds nothing. Raises: AccountNotEmpty."""
+    account = _locked(account_id)
+    if account.posted or account.held:
+        raise AccountNotEmpty()
+    account.closed_at = timezone.now()
+    account.save(update_fields=["closed_at"])
+
+
+def _locked(account_id: int) -> Account:
+    try:
+        return Account.objects.select_for_update(no_key=True).get(pk=account_id)
+    except Account.DoesNotExist as exc:
+        raise AccountNotFound() from exc

@@ -1,0 +1,38 @@
+"""The accounting of every movement, in one place: which account, which side. Pure; an accountant can read it.
+
+Wallets are liabilities: a debit lowers what we owe their owner. Money at a rail is an asset. Fees are income.
+Zero lines are skipped by the books.
+"""
+
+from collections.abc import Sequence
+
+from ledger.books import CREDIT, DEBIT, Line, credit, debit
+
+
+def transfer_lines(payer: str, payee: str, amount: int, fee: int, fees: str) -> list[Line]:
+    """Payer pays amount and fee; payee gets the amount; we keep the fee."""
+    return [debit(payer, amount + fee), credit(payee, amount), credit(fees, fee)]
+
+
+def top_up_lines(wallet: str, rail: str, amount: int, fee: int, fees: str) -> list[Line]:
+    """The rail holds more for us; we owe the owner that much more, less the fee."""
+    return [debit(rail, amount), credit(wallet, amount - fee), credit(fees, fee)]
+
+
+def cash_out_lines(wallet: str, rail: str, amount: int, fee: int, fees: str) -> list[Line]:
+    """The rail paid out; we owe the owner that much less, and the fee."""
+    return [debit(wallet, amount + fee), credit(rail, amount), credit(fees, fee)]
+
+
+def reversal_lines(payer: str, payee: str, amount: int, fee: int, fees: str) -> list[Line]:
+    """The mirror of a transfer, in part or in whole: ``payer`` and ``payee`` are those of the original."""
+    return [debit(payee, amount), debit(fees, fee), credit(payer, amount + fee)]
+
+
+def describe(lines: Sequence[Line]) -> list[dict[str, object]]:
+    """For previews: account, side in words, minor units; zero lines left out."""
+    return [
+        {"account": account, "side": {DEBIT: "debit", CREDIT: "credit"}[side], "amount_minor": amount}
+        for account, side, amount in lines
+        if amount
+    ]

@@ -1,0 +1,101 @@
+"""What can be asked of the road to the books, and what it answers. Plain data; nothing is decided here."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from core.errors import TekanaError
+from wallets.parties import Address
+
+Answer = Callable[["Outcome"], tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """One wish to move money. Minor units of ``currency``.
+
+    ``caller`` scopes the idempotency ``key``: ``customer:…``, ``staff:…`` or ``job:…``. ``owner`` must own the wallet
+    that the caller disposes of. ``settled`` says that the outside world has moved its part already (a partner's file),
+    so that a top-up or cash-out completes at once. ``answer`` renders what the caller is told; it is kept with the
+    transaction and given again, byte for byte, to whoever comes with the same key and body.
+    """
+
+    kind: str
+    amount: int
+    currency: str
+    caller: str
+    key: str
+    payer: Address | None = None
+    payee: Address | None = None
+    owner: UUID | None = None
+    session: UUID | None = None
+    memo: str = ""
+    reference: str | None = None
+    rail: str = ""
+    destination: dict[str, str] | None = None
+    settled: bool = False
+    reverses: UUID | None = None
+    reason_code: str = ""
+    refunds_fee: bool = False
+    reason: str = ""
+    request_id: str = ""
+    effective_at: datetime | None = None
+    answer: Answer | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over what was asked for, canonically: a key that comes back with another one is refused."""
+        asked = (
+            self.kind, self.payer, self.payee, self.amount, self.currency, self.memo, self.reference, self.destination,
+            self.reverses, self.reason_code,
+        )  # fmt: skip
+        return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of an open transaction: completed, failed, cancelled or expired; or on its way, processing, unknown."""
+
+    transaction: UUID
+    to: str
+    actor: str
+    reason: str = ""
+    refusal_code: str = ""
+    rail_reference: str = ""
+    due_at: datetime | None = None
+    request_id: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a movement. With ``error`` nothing moved; where ``transaction`` is set too, the attempt was kept."""
+
+    error: TekanaError | None = None
+    transaction: UUID | None = None
+    receipt: str = ""
+    kind: str = ""
+    state: str = ""
+    payer: UUID | None = None
+    payee: UUID | None = None
+    amount: int = 0
+    fee: int = 0
+    currency: str = ""
+    balance_after: int | None = None
+    created_at: datetime | None = None
+    replayed: bool = False
+    status: int | None = None
+    answer: str | None = None
+
+    def or_raise(self) -> "Outcome":
+        """Itself, or the refusal, which then carries the id and receipt of the kept attempt."""
+        if self.error is None:
+            return self
+        if self.transaction is not None:
+            self.error.facts |= {"transaction_id": str(self.transaction), "receipt": self.receipt}
+        raise self.error

@@ -1,0 +1,98 @@
+"""Group commit: requests hand in their movement; one thread per process posts whatever queued during the last commit.
+
+No waiting window: an idle system posts a batch of one at once, a busy one shares each commit among many. A hot account is
+no special case, for contention only makes batches larger.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from django.conf import settings
+from django.db import connection
+
+from core.errors import OutcomeUnknown
+from transactions.movements import Outcome
+from transactions.posting import Order, post
+
+
+class Slot:
+    """One waiting request."""
+
+    __slots__ = ("_done", "_error", "_outcome", "order")
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self._outcome: Outcome | None = None
+        self._error: BaseException | None = None
+        self._done = threading.Lock()
+        self._done.acquire()
+
+    def answer(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._done.release()
+
+    def fail(self, error: BaseException) -> None:
+        self._error = error
+        self._done.release()
+
+    def wait(self) -> Outcome:
+        self._done.acquire()
+        if self._error is not None:
+            raise self._error
+        assert self._outcome is not None
+        return self._outcome
+
+
+class Poster:
+    """The queue and the thread that empties it, started at the first submission (so after any fork)."""
+
+    def __init__(self, post: Callable[[Sequence[Order]], list[Outcome]], batch: int) -> None:
+        self._post, self._batch = post, batch
+        self._waiting: deque[Slot] = deque()
+        self._ready = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, order: Order) -> Outcome:
+        """Post ``order`` with whatever else is waiting; its outcome, after COMMIT. Raises what `post` raises."""
+        slot = Slot(order)
+        with self._ready:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="poster", daemon=True)
+                self._thread.start()
+            self._waiting.append(slot)
+            self._ready.notify()
+        return slot.wait()
+
+    def _run(self) -> None:
+        while True:
+            with self._ready:
+                while not self._waiting:
+                    self._ready.wait()
+                batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+            self._settle(batch)
+
+    def _settle(self, batch: list[Slot]) -> None:
+        """Post a batch; where it fails as a whole, each alone, so that a bad order harms nobody else.
+
+        An unknown outcome is never replayed: whoever asked retries with the same key and is told what happened.
+        """
+        try:
+            outcomes = self._post([slot.order for slot in batch])
+        except OutcomeUnknown as error:
+            for slot in batch:
+                slot.fail(error)
+        except Exception as error:
+            connection.close_if_unusable_or_obsolete()
+            if len(batch) == 1:
+                batch[0].fail(error)
+                return
+            for slot in batch:
+                self._settle([slot])
+        else:
+            for slot, outcome in zip(batch, outcomes, strict=True):
+                slot.answer(outcome)
+
+
+_poster = Poster(post, settings.POSTER_BATCH)
+submit = _poster.submit

@@ -1,0 +1,93 @@
+"""Who a movement names: the wallets and owners behind wallet ids, phone numbers and e-mails, set-wise."""
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from core.work import Work
+from ledger.chart import wallet_account
+
+
+class Party(NamedTuple):
+    """One wallet with what deciding needs to know of its owner."""
+
+    wallet: UUID
+    customer: UUID
+    currency: str
+    is_closed: bool
+    is_active: bool
+    tier: int
+    country: str
+    phone_number: str
+    email: str
+
+    @property
+    def account(self) -> str:
+        return wallet_account(self.wallet)
+
+
+class Address(NamedTuple):
+    """How somebody names a wallet: ``by`` is ``wallet``, ``phone`` (E.164) or ``email`` (lower case)."""
+
+    by: str
+    value: str
+
+
+COLUMNS = """w.id, w.customer_id, w.currency, w.closed_at IS NOT NULL, c.state = 'active', c.tier, c.country_id,
+             c.phone_number, c.email"""
+BY_WALLET = f"""
+SELECT {COLUMNS} FROM wallets_wallet w JOIN customers_customer c ON c.id = w.customer_id WHERE w.id = ANY(%s)
+"""  # noqa: S608
+BY_OWNER = f"""
+SELECT {COLUMNS}
+FROM customers_customer c LEFT JOIN wallets_wallet w ON w.customer_id = c.id AND w.closed_at IS NULL
+WHERE c.phone_number = ANY(%s)
+UNION
+SELECT {COLUMNS}
+FROM customers_customer c LEFT JOIN wallets_wallet w ON w.customer_id = c.id AND w.closed_at IS NULL
+WHERE c.email = ANY(%s)
+"""  # noqa: S608
+
+
+class Parties:
+    """The parties of one batch, found by any address they were named by."""
+
+    def __init__(self, rows: Collection[Any]) -> None:
+        self._by_wallet: dict[str, Party] = {}
+        self._by_owner: dict[tuple[str, str], Party] = {}
+        self._known: set[str] = set()
+        for row in rows:
+            party = Party(*row)
+            self._known |= {party.phone_number, party.email}
+            if party.wallet is not None:
+                self._by_wallet[str(party.wallet)] = party
+                self._by_owner[party.phone_number, party.currency] = party
+                self._by_owner[party.email, party.currency] = party
+
+    def at(self, address: Address, currency: str) -> Party | None:
+        """The wallet at an address; an owner is reached at the open wallet in ``currency``."""
+        if address.by == "wallet":
+            return self._by_wallet.get(address.value)
+        return self._by_owner.get((address.value, currency))
+
+    def knows(self, address: Address) -> bool:
+        """Whether somebody is there at all, with or without a wallet in the currency."""
+        return address.value in (self._by_wallet if address.by == "wallet" else self._known)
+
+    def __iter__(self) -> Any:
+        return iter(self._by_wallet.values())
+
+
+def find(work: Work, addresses: Collection[Address]) -> Any:
+    """Ask for the parties at these addresses; `Parties` reads the cursors. One statement, two when owners are named."""
+    wallets = [a.value for a in addresses if a.by == "wallet"]
+    phones = [a.value for a in addresses if a.by == "phone"]
+    emails = [a.value for a in addresses if a.by == "email"]
+    cursors = [work.run(BY_WALLET, [UUID(value) for value in wallets])]
+    if phones or emails:
+        cursors.append(work.run(BY_OWNER, phones, emails))
+    return cursors
+
+
+def found(cursors: Any) -> Parties:
+    return Parties([row for cursor in cursors for row in cursor.fetchall()])

@@ -36,7 +36,7 @@ DECLARE
     accounts bigint[];
     originals uuid[];
     written bigint;
-    found bigint;
+    counted bigint;
     broken record;
 BEGIN
     SELECT array_agg(DISTINCT journal_id), array_agg(DISTINCT account_id), count(*)
@@ -47,12 +47,12 @@ BEGIN
 
     -- Every journal exists, and all its entries are these: nothing is added to a journal that was posted before.
     SELECT count(*), array_agg(DISTINCT reverses_id ORDER BY reverses_id) FILTER (WHERE reverses_id IS NOT NULL)
-        INTO found, originals FROM ledger_journal WHERE id = ANY (journals);
-    IF found <> cardinality(journals) THEN
+        INTO counted, originals FROM ledger_journal WHERE id = ANY (journals);
+    IF counted <> cardinality(journals) THEN
         RAISE EXCEPTION 'an entry names a journal that does not exist' USING ERRCODE = 'TK003';
     END IF;
-    SELECT count(*) INTO found FROM ledger_entry WHERE journal_id = ANY (journals);
-    IF found <> written THEN
+    SELECT count(*) INTO counted FROM ledger_entry WHERE journal_id = ANY (journals);
+    IF counted <> written THEN
         RAISE EXCEPTION 'entries were added to a journal already posted' USING ERRCODE = 'TK003';
     END IF;
 

@@ -13,7 +13,7 @@ CREATE FUNCTION transactions_check_births() RETURNS trigger LANGUAGE plpgsql AS 
 DECLARE
     born uuid[];
     done uuid[];
-    found bigint;
+    counted bigint;
 BEGIN
     SELECT array_agg(id), array_agg(id) FILTER (WHERE state = 'completed') INTO born, done FROM new_rows;
     IF born IS NULL THEN
@@ -22,16 +22,16 @@ BEGIN
     IF EXISTS (SELECT FROM new_rows WHERE state NOT IN ('completed', 'failed', 'pending') OR reversed_amount <> 0) THEN
         RAISE EXCEPTION 'a transaction is born completed, failed or pending' USING ERRCODE = 'TK010';
     END IF;
-    SELECT count(*) INTO found FROM transactions_event e WHERE e.transaction_id = ANY (born);
-    IF found <> cardinality(born) OR EXISTS (
+    SELECT count(*) INTO counted FROM transactions_event e WHERE e.transaction_id = ANY (born);
+    IF counted <> cardinality(born) OR EXISTS (
         SELECT FROM new_rows n WHERE NOT EXISTS (
             SELECT FROM transactions_event e WHERE e.transaction_id = n.id AND e.to_state = n.state AND e.from_state = ''))
     THEN
         RAISE EXCEPTION 'a transaction is born with its event' USING ERRCODE = 'TK012';
     END IF;
     IF done IS NOT NULL THEN
-        SELECT count(*) INTO found FROM ledger_journal j WHERE j.id = ANY (done);
-        IF found <> cardinality(done) THEN
+        SELECT count(*) INTO counted FROM ledger_journal j WHERE j.id = ANY (done);
+        IF counted <> cardinality(done) THEN
             RAISE EXCEPTION 'a completed transaction has a journal' USING ERRCODE = 'TK013';
         END IF;
     END IF;

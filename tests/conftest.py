@@ -40,15 +40,18 @@ def worker_id(request: Any) -> str:
     return getattr(request.config, "workerinput", {}).get("workerid", "master")
 
 
-@pytest.fixture(autouse=True)
-def _empty_tables_after_commits(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _empty_tables_after_commits() -> Iterator[None]:
     """Django flushes with TRUNCATE after a test that commits; the app role may not, and the guards refuse it to anybody.
 
-    So the owner does it with the triggers off, and the rows that migrations made stay.
+    So the owner does it with the triggers off, and the rows that migrations made stay. For the whole session, because a
+    fixture of one test would be undone before or after pytest-django's own, depending on how the test asks for it.
     """
     from django.test import TransactionTestCase
 
-    monkeypatch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: empty_tables())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: empty_tables())
+        yield
 
 
 def empty_tables() -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
+from core import throttling, valkey
 from core.roles import connected_as_owner, grant_app_role
 
 # Rows that migrations put in and every test may rely on.
@@ -42,7 +43,7 @@ def worker_id(request: Any) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _empty_tables_after_commits() -> Iterator[None]:
-    """Django flushes with TRUNCATE after a test that commits; the app role may not, and the guards refuse it to anybody.
+    """After a test that commits Django flushes with TRUNCATE; the app role may not, and the guards refuse it to all.
 
     So the owner does it with the triggers off, and the rows that migrations made stay. For the whole session, because a
     fixture of one test would be undone before or after pytest-django's own, depending on how the test asks for it.
@@ -55,12 +56,12 @@ def _empty_tables_after_commits() -> Iterator[None]:
 
 
 def empty_tables() -> None:
+    """One transaction for all, at the end of which the foreign keys hold again; the guards are off for no longer."""
     tables = sorted({m._meta.db_table for m in apps.get_models(include_auto_created=True) if m._meta.managed} - SEEDED)
     with connected_as_owner(), connection.cursor() as cursor:
-        for table in tables:
-            cursor.execute(
-                f"ALTER TABLE {table} DISABLE TRIGGER USER; DELETE FROM {table}; ALTER TABLE {table} ENABLE TRIGGER USER"
-            )
+        cursor.execute(";".join(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in tables))
+        cursor.execute(";".join(f"DELETE FROM {table}" for table in tables))
+        cursor.execute(";".join(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in tables))
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +87,13 @@ def open_rwf_wallet(full_name: str, phone_number: str) -> Any:
 
     customer = CustomerFactory(full_name=full_name, phone_number=phone_number, country_id="RW", tier=2)
     return open_wallet(customer, "RWF", actor=customer)
+
+
+@pytest.fixture
+def valkey_down(settings: Any) -> Iterator[None]:
+    """Nobody listens where Valkey should be."""
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    valkey.client.cache_clear()
+    yield
+    valkey.client.cache_clear()
+    throttling._paused_until = 0.0

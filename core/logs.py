@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from typing import Any
 
 from core import context
 
@@ -25,3 +26,7 @@ class JSONFormatter(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps({k: v for k, v in line.items() if v is not None}, default=str)
 
+    def formatException(self, ei: Any) -> str:
+        """PostgreSQL's messages end with the row that failed: names and numbers of customers."""
+        lines = super().formatException(ei).splitlines()
+        return "\n".join(text for text in lines if not text.startswith(("DETAIL:", "CONTEXT:")))

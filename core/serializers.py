@@ -1,16 +1,15 @@
 """The fields that every door shares. Input is strict: unknown fields, loose types and control characters are a 400."""
 
-import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import phonenumbers
 from drf_spectacular.utils import extend_schema_field
-from email_validator import EmailNotValidError, validate_email
 from rest_framework import serializers
 
+from core.contacts import e164, mailbox
 from core.money import CURRENCY_CHOICES, DECIMAL
 
 # Letters that turn the reading direction let a name or memo show as something else than it is.
@@ -26,7 +25,7 @@ class StrictSerializer(serializers.Serializer[Any]):
             writable = {name for name, field in self.fields.items() if not field.read_only}
             unknown = [str(name) for name in data if name not in writable]
             if unknown:
-                raise serializers.ValidationError(dict.fromkeys(unknown, "Unknown field."), code="unknown_field")
+                raise serializers.ValidationError(dict.fromkeys(unknown, ["Unknown field."]), code="unknown_field")
         return super().to_internal_value(data)
 
 
@@ -108,17 +107,24 @@ class PhoneField(TextField):
         return number
 
 
-def e164(text: str) -> str | None:
-    """``text`` as a valid number in E.164, or None. The ``00`` prefix is read as ``+``."""
-    if not re.fullmatch(r"(\+|00)[0-9 ().-]{6,30}", text, re.ASCII):
-        return None
-    try:
-        number = phonenumbers.parse("+" + text.removeprefix("00").removeprefix("+"))
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_valid_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+@extend_schema_field({"type": "string", "format": "date-time"})
+class InstantField(serializers.Field[Any, Any, Any, Any]):
+    """An instant in RFC 3339, with its offset: a time without one would mean another moment to each reader."""
+
+    default_error_messages = {"invalid_instant": "Write an instant with its offset, for example 2026-01-31T23:59:59Z."}
+
+    def to_internal_value(self, data: Any) -> datetime:
+        text = str(data).strip().replace(" ", "+")  # in a query string an unescaped "+" arrives as a space
+        try:
+            instant = datetime.fromisoformat(text)
+            if "T" not in text or instant.tzinfo is None:
+                self.fail("invalid_instant")
+            return instant.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail("invalid_instant")
+
+    def to_representation(self, value: datetime) -> str:
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @extend_schema_field({"type": "string", "format": "email", "maxLength": 254})
@@ -135,11 +141,3 @@ class EmailField(TextField):
         if address is None:
             self.fail("invalid_email")
         return address
-
-
-def mailbox(text: str) -> str | None:
-    try:
-        address = validate_email(text, check_deliverability=False, allow_smtputf8=False).ascii_email
-    except EmailNotValidError:
-        return None
-    return address.lower() if address else None

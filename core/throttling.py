@@ -62,7 +62,7 @@ def take(who: str) -> float | None:
         return None
     interval = 1_000_000 // settings.THROTTLE_RATE
     try:
-        wait = valkey.client().eval(TAKE, 1, f"throttle:{who}", interval, settings.THROTTLE_BURST)
+        wait = valkey.client().eval(TAKE, 1, valkey.key("throttle", who), interval, settings.THROTTLE_BURST)
     except redis.RedisError:
         _paused_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("throttle is open: Valkey does not answer")

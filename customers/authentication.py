@@ -6,6 +6,7 @@ from uuid import UUID
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from core.errors import Unauthenticated
 from customers.tokens import read_access_token
 
 
@@ -32,3 +33,10 @@ class CustomerAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def caller(request: Request) -> CustomerPrincipal:
+    """The signed-in customer of a request. Raises: Unauthenticated."""
+    if not isinstance(request.user, CustomerPrincipal):
+        raise Unauthenticated()
+    return request.user

@@ -69,5 +69,17 @@ class WeakPassword(BadRequest):
     code, title = "weak_password", "Choose another password"
 
 
+class PasswordNeeded(NotAllowed):
+    """Changing the phone number or the e-mail address takes ``current_password`` in the same request."""
+
+    code, title = "password_needed", "Send current_password too"
+
+
+class WrongPassword(NotAllowed):
+    """``current_password`` is not the account's password. It counts as a wrong guess."""
+
+    code, title = "wrong_password", "The current password is wrong"
+
+
 class SessionNotFound(NotFound):
     code, title = "session_not_found", "No such session"

@@ -95,6 +95,9 @@ class Session(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_because = models.CharField(max_length=40, blank=True)
 
+    def __str__(self) -> str:
+        return f"session {self.id}"
+
 
 class RefreshToken(models.Model):
     """Good once. Using it a second time revokes its session: one of the two users is a thief."""
@@ -104,6 +107,9 @@ class RefreshToken(models.Model):
     issued_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"refresh token {self.pk}"
 
 
 class TierLimit(AppendOnly):

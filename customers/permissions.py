@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from core.errors import Unauthenticated
-from customers.authentication import CustomerPrincipal
+from customers.authentication import caller
 from customers.errors import CustomerSuspended, SessionEnded
 from customers.models import CustomerState, Session
 
@@ -19,10 +18,9 @@ class LiveSession(BasePermission):
     `post` ask the same inside the posting transaction and use ``IsAuthenticated``."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        if not isinstance(request.user, CustomerPrincipal):
-            raise Unauthenticated()
+        asking = caller(request)
         found = (
-            Session.objects.filter(id=request.user.session_id, customer_id=request.user.id)
+            Session.objects.filter(id=asking.session_id, customer_id=asking.id)
             .values_list("revoked_at", "customer__state")
             .first()
         )

@@ -109,6 +109,7 @@ if env.str("TEST_DB", default=""):
 
 # --- Valkey and Celery ---------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL")
+VALKEY_PREFIX = env.str("VALKEY_PREFIX", default="tekana:")  # of counters and streams
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"

@@ -1,0 +1,2 @@
+DELETE FROM customers_tierlimit;
+DELETE FROM customers_country;

@@ -1,0 +1,179 @@
+"""Verbs: register, sign in and out, change profile or password, suspend and reactivate."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError
+from django.db import transaction as db_transaction
+
+from core import audit
+from core.contacts import e164, mailbox
+from core.transitions import advance
+from customers import guesses, passwords
+from customers.errors import (
+    AlreadyRegistered,
+    CountryNotOpen,
+    InvalidCredentials,
+    PasswordNeeded,
+    SessionNotFound,
+    WrongPassword,
+)
+from customers.models import Country, Customer
+from customers.tokens import Tokens, end_sessions, start_session
+
+CONTACT_FIELDS = frozenset({"email", "phone_number"})  # whoever holds them can sign in and is found by payers
+
+
+def register(
+    *, full_name: str, email: str, phone_number: str, country: str, account_type: str, password: str
+) -> Customer:
+    """A new active customer on tier 0. Joins the caller's atomic block, where the first wallet is opened too.
+
+    Args:
+        email, phone_number: as ``core.contacts.mailbox`` and ``e164`` give them.
+        country: ISO 3166 code of an open country.
+        account_type: one of ``AccountType``.
+    Raises: CountryNotOpen, WeakPassword, AlreadyRegistered, TooManyAttempts, SignInUnavailable.
+
+    A taken number must be told, since a free one answers with tokens. So that nobody reads our customer list that way:
+    the answer is the same for either field, the hash is made before looking, and each refusal counts as a wrong guess
+    of the client's address (`guesses.py`). Follow with ``tokens.start_session(customer)`` to sign the customer in.
+    """
+    home = Country.objects.filter(code=country, is_open=True).first()
+    if home is None:
+        raise CountryNotOpen(f"We are not open in {country[:2]}.", country=country)
+    passwords.check_choice(password, personal=[email, phone_number, full_name])
+    guesses.count_guess()
+    customer = Customer(
+        full_name=full_name,
+        email=email,
+        phone_number=phone_number,
+        country=home,
+        account_type=account_type,
+        password=make_password(password),
+    )
+    save_contacts(customer, force_insert=True)
+    audit.record(actor=customer, action="register", subject=customer)
+    guesses.forgive()
+    return customer
+
+
+def save_contacts(customer: Customer, **how: Any) -> None:
+    """Save a row whose number or address may be taken. Raises: AlreadyRegistered."""
+    try:
+        with db_transaction.atomic():
+            customer.save(**how)
+    except IntegrityError as exc:
+        others = Customer.objects.exclude(pk=customer.pk)
+        if others.filter(email=customer.email).exists() or others.filter(phone_number=customer.phone_number).exists():
+            raise AlreadyRegistered() from exc
+        raise
+
+
+def sign_in(username: str, password: str, *, user_agent: str = "") -> Tokens:
+    """Sign in by phone number or e-mail address.
+
+    Known or not, one guess is counted and one hash evaluated, and the refusal is the same. Both ways of naming an
+    account count as that account.
+    Raises: InvalidCredentials, TooManyAttempts, SignInUnavailable; CustomerSuspended only for the right password.
+    Locks: the customer, so that a suspension that lands meanwhile is seen, or ends this session too.
+    """
+    identifier = e164(username) or mailbox(username) or username
+    column = "email" if "@" in identifier else "phone_number"
+    customer = Customer.objects.filter(**{column: identifier}).first()
+    account = customer.principal if customer else identifier
+    guesses.count_guess(account)
+    correct = passwords.is_correct(password, customer)
+    if customer is None or not correct:
+        raise InvalidCredentials()
+    guesses.forgive(account)
+    with db_transaction.atomic():
+        return start_session(locked(customer.id), user_agent=user_agent)
+
+
+def locked(customer_id: UUID) -> Customer:
+    """The row, locked against other changes but not against rows that point to it. Joins the caller's atomic block."""
+    return Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
+
+
+def sign_out(customer_id: UUID, session_id: UUID) -> None:
+    """End the session; nothing happens when it has ended already."""
+    end_sessions(customer_id, because="signed out", only=session_id)
+
+
+def end_session(customer_id: UUID, session_id: UUID) -> None:
+    """End one of the customer's sessions from another. Raises: SessionNotFound, for strangers' and ended ones too."""
+    if not end_sessions(customer_id, because="ended by the customer", only=session_id):
+        raise SessionNotFound()
+
+
+def update_profile(customer_id: UUID, changes: dict[str, str], *, current_password: str | None = None) -> Customer:
+    """Change some of full_name, account_type, email, phone_number.
+
+    Raises: PasswordNeeded and WrongPassword when the number or the address changes, AlreadyRegistered, TooManyAttempts.
+    Locks: the customer.
+    """
+    customer = Customer.objects.get(pk=customer_id)
+    changes = {name: value for name, value in changes.items() if getattr(customer, name) != value}
+    reachable_elsewhere = bool(CONTACT_FIELDS & changes.keys())
+    if reachable_elsewhere:
+        if current_password is None:
+            raise PasswordNeeded()
+        confirm_password(customer, current_password)
+    with db_transaction.atomic():
+        customer = locked(customer_id)
+        before = {name: getattr(customer, name) for name in changes}
+        for name, value in changes.items():
+            setattr(customer, name, value)
+        if changes:
+            save_contacts(customer, update_fields=[*changes, "updated_at"])
+            audit.record(actor=customer, action="update_profile", subject=customer, before=before, after=changes)
+    if reachable_elsewhere:  # only now: a taken number counts as a wrong guess, as it does at registration
+        guesses.forgive(customer.principal)
+    return customer
+
+
+def confirm_password(customer: Customer, password: str) -> None:
+    """The signed-in customer shows who they are once more. The guess stays counted; forgive it when all is done.
+
+    Raises: WrongPassword, TooManyAttempts, SignInUnavailable.
+    """
+    guesses.count_guess(customer.principal)
+    if not passwords.is_correct(password, customer):
+        raise WrongPassword()
+
+
+def change_password(customer_id: UUID, *, session_id: UUID, current_password: str, new_password: str) -> None:
+    """Every other session ends. Raises: WrongPassword, WeakPassword, TooManyAttempts. Locks: the customer."""
+    customer = Customer.objects.get(pk=customer_id)
+    confirm_password(customer, current_password)
+    guesses.forgive(customer.principal)
+    passwords.check_choice(new_password, personal=[customer.email, customer.phone_number, customer.full_name])
+    encoded = make_password(new_password)
+    with db_transaction.atomic():
+        customer = locked(customer_id)
+        customer.password = encoded
+        customer.save(update_fields=["password", "updated_at"])
+        end_sessions(customer_id, because="password changed", but=session_id)
+        audit.record(actor=customer, action="change_password", subject=customer)
+
+
+def suspend_customer(customer: Customer, *, actor: Any, reason: str) -> Customer:
+    """No sign-in and no movement of money until reactivated; every session ends. Returns the row as it is now.
+
+    Raises: IllegalTransition. Locks: the customer.
+    """
+    with db_transaction.atomic():
+        customer = locked(customer.pk)
+        advance(customer.suspend, actor=actor, reason=reason)
+        end_sessions(customer.pk, because="suspended")
+    return customer
+
+
+def reactivate_customer(customer: Customer, *, actor: Any, reason: str) -> Customer:
+    """Back to normal; the customer signs in anew. Raises: IllegalTransition. Locks: the customer."""
+    with db_transaction.atomic():
+        customer = locked(customer.pk)
+        advance(customer.reactivate, actor=actor, reason=reason)
+    return customer

@@ -58,3 +58,6 @@ class Freeze(models.Model):
         indexes = [
             models.Index(fields=["expires_at"], condition=Q(lifted_at=None), name="freeze_to_expire"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.mode} freeze of {self.wallet_id}"

@@ -1,3 +1,11 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from wallets.api import views
+
+urlpatterns = [
+    path("auth/register", views.RegisterView.as_view()),
+    path("wallets", views.WalletsView.as_view()),
+    path("wallets/<uuid:wallet_id>", views.WalletView.as_view()),
+    path("wallets/<uuid:wallet_id>/balance", views.BalanceView.as_view()),
+    path("wallets/<uuid:wallet_id>/close", views.CloseWalletView.as_view()),
+]

@@ -1,0 +1,77 @@
+"""A wallet closes at zero, for good, and never takes money with it."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from core.models import AuditRecord
+from tests.books import assert_books_balance, fund, posted, transfer
+from tests.factories import new_wallet
+from transactions.posting import post_one
+from wallets.errors import WalletClosed, WalletFrozen, WalletNotEmpty
+from wallets.models import Freeze, Wallet
+from wallets.services import close_wallet, freeze_wallet
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_empty_wallet_closes(db):
+    wallet = new_wallet()
+
+    closed = close_wallet(wallet, actor=wallet.customer)
+
+    assert closed.closed_at
+    assert Wallet.objects.get(pk=wallet.pk).status == "closed"
+    assert closed.account.closed_at
+    record = AuditRecord.objects.get(subject_id=str(wallet.id), action="close_wallet")
+    assert (record.actor, record.before, record.after) == (wallet.customer.principal, "open", "closed")
+
+
+def test_money_keeps_a_wallet_open():
+    wallet = new_wallet()
+    fund(wallet, 1)
+
+    with pytest.raises(WalletNotEmpty) as refusal:
+        close_wallet(wallet, actor=wallet.customer)
+
+    assert refusal.value.code == "wallet_not_empty"
+    assert Wallet.objects.get(pk=wallet.pk).status == "active"
+    assert posted(wallet) == 1
+    assert_books_balance()
+
+
+def test_a_closed_wallet_neither_sends_nor_receives():
+    wallet, other = new_wallet(), new_wallet()
+    fund(other, 1000)
+    close_wallet(wallet, actor=None)
+
+    assert post_one(transfer(other, wallet, 100)).error is not None
+    assert post_one(transfer(wallet, other, 100)).error.code == "wallet_closed"
+
+    assert (posted(other), posted(wallet)) == (1000, 0)
+    assert_books_balance()
+
+
+def test_it_closes_once():
+    wallet = new_wallet()
+    close_wallet(wallet, actor=None)
+
+    with pytest.raises(WalletClosed):
+        close_wallet(wallet, actor=None)
+
+    assert AuditRecord.objects.filter(action="close_wallet").count() == 1
+
+
+def test_a_frozen_wallet_stays_until_the_question_is_settled():
+    wallet = new_wallet()
+    freeze = freeze_wallet(
+        wallet, mode="credit", reason="court order", actor=None, expires_at=timezone.now() + timedelta(days=1)
+    )
+
+    with pytest.raises(WalletFrozen):
+        close_wallet(wallet, actor=wallet.customer)
+    Freeze.objects.filter(pk=freeze.pk).update(expires_at=timezone.now())
+    close_wallet(wallet, actor=wallet.customer)
+
+    assert Wallet.objects.get(pk=wallet.pk).status == "closed"

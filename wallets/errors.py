@@ -1,0 +1,57 @@
+"""The refusals that wallets can give. Posting gives some of them too: a frozen or closed wallet moves no money."""
+
+from core.errors import BadRequest, Conflict, Declined, NotFound
+
+
+class WalletNotFound(NotFound):
+    """There is no such wallet, or it is somebody else's: the two look the same."""
+
+    code, title = "wallet_not_found", "No such wallet"
+
+
+class WalletExists(Conflict):
+    """A customer has at most one open wallet in a currency."""
+
+    code, title = "wallet_exists", "There is an open wallet in this currency already"
+
+
+class WalletNotEmpty(Conflict):
+    """Move the money out first, and wait for cash-outs under way: a wallet is closed at zero with nothing set aside."""
+
+    code, title = "wallet_not_empty", "The wallet is not empty"
+
+
+class WalletClosed(Declined):
+    """A closed wallet stays closed; another one can be opened in its currency."""
+
+    code, title = "wallet_closed", "The wallet is closed"
+
+
+class WalletFrozen(Declined):
+    """Staff stopped the wallet for a while; support can say more."""
+
+    code, title = "wallet_frozen", "The wallet is frozen"
+
+
+class FreezeLifted(Conflict):
+    """A freeze is lifted once, by a person or by its expiry."""
+
+    code, title = "freeze_lifted", "The freeze has been lifted already"
+
+
+class ReasonMissing(BadRequest):
+    """Staff act with a reason, which the audit trail keeps."""
+
+    code, title = "reason_missing", "Say why"
+
+
+class ExpiryPassed(BadRequest):
+    """The moment at which a freeze ends must lie in the future."""
+
+    code, title = "expiry_passed", "The expiry is not in the future"
+
+
+class InstantNotReached(BadRequest):
+    """A balance can be asked for as of now or of any moment before."""
+
+    code, title = "instant_not_reached", "The instant lies in the future"

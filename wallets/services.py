@@ -1,0 +1,183 @@
+"""What can be done with a wallet: open, freeze, lift, close. Moving its money is not here but in `transactions`."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+import customers.services
+import ledger.errors
+import ledger.services
+from core import audit
+from core.ids import uuid7
+from customers.tokens import start_session
+from ledger import chart
+from wallets.errors import (
+    ExpiryPassed,
+    FreezeLifted,
+    ReasonMissing,
+    WalletClosed,
+    WalletExists,
+    WalletFrozen,
+    WalletNotEmpty,
+)
+from wallets.models import Freeze, Wallet
+
+if TYPE_CHECKING:
+    from customers.models import Customer
+    from customers.tokens import Tokens
+
+LIVE = Q(lifted_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
+
+
+def sign_up(*, user_agent: str = "", **registration: str) -> tuple["Customer", Wallet, "Tokens"]:
+    """`onboard_customer`, and the first session of the new customer: all or nothing."""
+    with transaction.atomic():
+        customer, wallet = onboard_customer(**registration)
+        return customer, wallet, start_session(customer, user_agent=user_agent)
+
+
+def onboard_customer(**registration: str) -> tuple["Customer", Wallet]:
+    """Register a customer and open a wallet in the country's currency: both or neither.
+
+    Args:
+        registration: what ``customers.services.register`` takes.
+    Raises: what it raises.
+    """
+    with transaction.atomic():
+        customer = customers.services.register(**registration)
+        return customer, open_wallet(customer, customer.country.currency, actor=customer)
+
+
+def open_wallet(customer: "Customer", currency: str, *, actor: Any) -> Wallet:
+    """Open an empty wallet and its ledger account, which can never go below zero.
+
+    Raises: WalletExists, when an open one in this currency is there; the database decides, also between two at once.
+    """
+    wallet = Wallet(id=uuid7(), customer=customer, currency=currency)
+    try:
+        with transaction.atomic():
+            code = chart.wallet_account(wallet.id)
+            wallet.account_id = ledger.services.open_account(code, currency, chart.CREDIT, floor=0)
+            wallet.save(force_insert=True)
+            audit.record(actor=actor, action="open_wallet", subject=wallet, after={"currency": currency})
+    except IntegrityError as exc:
+        if "wallet_one_per_currency" not in str(exc):
+            raise
+        raise WalletExists(f"There is an open {currency} wallet already.", currency=currency) from exc
+    return wallet
+
+
+def freeze_wallet(
+    wallet: Wallet, *, mode: str, reason: str, actor: Any, expires_at: datetime | None = None
+) -> Freeze:
+    """Stop a wallet from sending (``debit``), receiving (``credit``) or ``both``; freezes add up.
+
+    Raises: ReasonMissing, ExpiryPassed, WalletClosed.
+    Locks: the wallet, then its account.
+    """
+    mode, reason = Freeze.Mode(mode), stated(reason)
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ExpiryPassed(expires_at=expires_at)
+    with transaction.atomic():
+        locked = lock(wallet)
+        refuse_closed(locked)
+        freeze = Freeze.objects.create(
+            wallet=locked, mode=mode, reason=reason, placed_by=audit.actor_name(actor), expires_at=expires_at
+        )
+        apply_freezes(locked)
+        after = {"freeze": str(freeze.id), "mode": mode, "expires_at": expires_at and expires_at.isoformat()}
+        audit.record(actor=actor, action="freeze_wallet", subject=locked, after=after, reason=reason)
+    return freeze
+
+
+def lift_freeze(freeze: Freeze, *, actor: Any, reason: str) -> None:
+    """End one freeze; the wallet stays frozen as far as others say so.
+
+    Raises: ReasonMissing, FreezeLifted.
+    Locks: the wallet, then its account.
+    """
+    reason = stated(reason)
+    with transaction.atomic():
+        wallet = lock(freeze.wallet)
+        freeze.refresh_from_db()  # after the lock: two may lift at once, or the clock and a person
+        if freeze.lifted_at:
+            raise FreezeLifted(f"Lifted by {freeze.lifted_by}.", lifted_at=freeze.lifted_at)
+        end(freeze, actor=actor, reason=reason)
+        apply_freezes(wallet)
+
+
+def expire_freezes() -> int:
+    """Lift every freeze whose time has come; returns how many. Safe to run in several workers at once."""
+    due = Q(lifted_at=None, expires_at__lte=Now())
+    lifted = 0
+    for wallet_id in Freeze.objects.filter(due).values_list("wallet_id", flat=True).distinct():
+        with transaction.atomic():
+            # Another worker, or a person, has this wallet: it is theirs, or it is here again in ten seconds.
+            wallet = Wallet.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=wallet_id).first()
+            if wallet is None:
+                continue
+            for freeze in wallet.freezes.filter(due):
+                end(freeze, actor=None, reason="expired")
+                lifted += 1
+            apply_freezes(wallet)
+    return lifted
+
+
+def close_wallet(wallet: Wallet, *, actor: Any, reason: str = "") -> Wallet:
+    """Close a wallet for good and return it; another one in its currency can be opened afterwards.
+
+    A closed account refuses every entry, so a top-up that arrives later is parked in suspense (`transactions`).
+
+    Raises: WalletClosed, WalletFrozen (lift first: a freeze is a question still open), WalletNotEmpty.
+    Locks: the wallet, then its account.
+    """
+    with transaction.atomic():
+        locked = lock(wallet)
+        refuse_closed(locked)
+        if locked.freezes.filter(LIVE).exists():
+            raise WalletFrozen(wallet_id=locked.id)
+        try:
+            ledger.services.close_account(locked.account_id)
+        except ledger.errors.AccountNotEmpty as exc:
+            raise WalletNotEmpty(wallet_id=locked.id) from exc
+        locked.closed_at = timezone.now()
+        locked.save(update_fields=["closed_at"])
+        audit.record(actor=actor, action="close_wallet", subject=locked, before="open", after="closed", reason=reason)
+    return locked
+
+
+def lock(wallet: Wallet) -> Wallet:
+    """The row as it is now, ours until the end of the database transaction. Always before the account's."""
+    return Wallet.objects.select_for_update(no_key=True).get(pk=wallet.pk)
+
+
+def apply_freezes(wallet: Wallet) -> None:
+    """The account's flags are the union of the live freezes. The caller holds the wallet's lock, so none slips in."""
+    modes = set(wallet.freezes.filter(LIVE).values_list("mode", flat=True))
+    both = Freeze.Mode.BOTH in modes
+    ledger.services.set_frozen(
+        wallet.account_id, debits=both or Freeze.Mode.DEBIT in modes, credits=both or Freeze.Mode.CREDIT in modes
+    )
+
+
+def end(freeze: Freeze, *, actor: Any, reason: str) -> None:
+    freeze.lifted_at, freeze.lifted_by, freeze.lift_reason = timezone.now(), audit.actor_name(actor), reason
+    freeze.save(update_fields=["lifted_at", "lifted_by", "lift_reason"])
+    before = {"freeze": str(freeze.id), "mode": freeze.mode}
+    audit.record(actor=actor, action="lift_freeze", subject=freeze.wallet, before=before, reason=reason)
+
+
+def stated(reason: str) -> str:
+    reason = reason.strip()
+    if not reason:
+        raise ReasonMissing
+    return reason
+
+
+def refuse_closed(wallet: Wallet) -> None:
+    if wallet.closed_at:
+        raise WalletClosed(wallet_id=wallet.id)

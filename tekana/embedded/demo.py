@@ -49,7 +49,8 @@ def parts(port: int, rail_port: int | None, folder: DataFolder) -> list[Part]:
         Part("worker", [*celery, "worker", "--concurrency", "2", "--loglevel", "INFO", *quiet], grace=30),
     ]  # fmt: skip
     if rail_port:
-        found.append(Part("rail", [sys.executable, "manage.py", "sandbox_rail", "--port", str(rail_port)], grace=5))
+        bank = ["sandbox_rail", "--port", str(rail_port), "--data", str(folder.path / "sandbox-bank.jsonl")]
+        found.append(Part("rail", [sys.executable, "manage.py", *bank], grace=5))
     return found
 
 

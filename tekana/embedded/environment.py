@@ -64,8 +64,10 @@ def of_demo(folder: DataFolder, given: Mapping[str, str], urls: Urls, port: int 
     ours = {
         "SECRET_KEY": folder.secret("SECRET_KEY", 64),
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "ENVIRONMENT": "demo",
         "HTTPS": "false",  # plain HTTP on loopback; cookies would not be sent otherwise
         "RAIL_SANDBOX_URL": f"http://127.0.0.1:{folder.port('rail')}",
+        "RAIL_SANDBOX_CALLBACK_URL": f"http://127.0.0.1:{port}/v1/rails/sandbox/callbacks",
         "RAIL_SANDBOX_SECRET": folder.secret("RAIL_SANDBOX_SECRET"),
         "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
         "EMAIL_FILE_PATH": str(folder.path / "mail"),

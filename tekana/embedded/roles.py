@@ -23,7 +23,7 @@ def make_roles_and_database(folder: DataFolder, postgres: Postgres) -> None:
     with psycopg.connect(postgres.url(database="postgres"), autocommit=True) as connection:
         for role, rights in ((OWNER_ROLE, "LOGIN CREATEDB"), (APP_ROLE, "LOGIN")):
             _make_role(connection, role, rights, folder.secret(role))
-        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(_words("CREATE DATABASE {} OWNER {}", DATABASE, OWNER_ROLE))
         if not postgres.durable:  # tests empty append-only tables, whose triggers refuse it
             connection.execute(_words("GRANT SET ON PARAMETER session_replication_role TO {}", OWNER_ROLE))
@@ -47,7 +47,7 @@ def for_given_server(folder: DataFolder, given: Mapping[str, str], *, warn: Call
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
             _check_version(connection)
-            exists = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [app_role]).fetchone()
+            exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [app_role]).fetchone()
             if not exists:
                 password = folder.kept(GIVEN, place, lambda: secrets.token_urlsafe(32), again=True)
                 _make_role(connection, app_role, "LOGIN", password)
@@ -72,7 +72,7 @@ def _check_version(connection: psycopg.Connection[Any]) -> None:
 
 
 def _make_role(connection: psycopg.Connection[Any], role: str, rights: LiteralString, password: str) -> None:
-    exists = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
     verb = sql.SQL("ALTER ROLE" if exists else "CREATE ROLE")
     words = sql.SQL("{} {} {} PASSWORD {}")
     connection.execute(words.format(verb, sql.Identifier(role), sql.SQL(rights), sql.Literal(password)))

@@ -103,6 +103,19 @@ def test_a_venv_whose_python_was_removed_is_made_anew(bare: Bare) -> None:
     assert code == 0 and "Making .venv" in output
 
 
+def test_a_venv_without_pip_is_filled_by_the_systems_pip(bare: Bare) -> None:
+    """What Debian's Python can make without the package python3-venv."""
+    if subprocess.run([SYSTEM_PYTHON, "-m", "pip", "--version"], capture_output=True).returncode != 0:
+        pytest.skip("this Python has no pip")
+    shutil.rmtree(bare.venv, ignore_errors=True)
+    subprocess.run([SYSTEM_PYTHON, "-m", "venv", "--without-pip", str(bare.venv)], check=True)
+
+    code, output = bare()
+
+    assert code == 0 and "Making .venv" not in output, output
+    assert "tiny 1." in output
+
+
 def test_a_package_that_is_not_the_locked_one_is_refused(bare: Bare) -> None:
     bare()
     bare.lock("1.2", digest="0" * 64)

@@ -190,9 +190,7 @@ def test_a_part_that_keeps_dying_stops_everything_with_the_end_of_its_log(shared
 
 
 def test_the_makefile_says_what_it_can_do() -> None:
-    shown = subprocess.run(
-        ["make"], capture_output=True, text=True, cwd=Path(__file__).parents[2], env=clean_environment()
-    )
+    shown = subprocess.run(["make"], capture_output=True, text=True, cwd=ROOT, env=clean_environment())
 
     assert shown.returncode == 0
     for target in ("demo", "test", "check", "bench", "stop", "reset", "lock"):

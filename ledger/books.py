@@ -6,7 +6,7 @@ in pure Python over `Held` accounts (`transactions/posting.py`); the guards in P
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -165,11 +165,13 @@ def instant(at_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=at_us)
 
 
-LOCK = """
+PEEK = """
 SELECT id, code, currency, normal_side, posted, held, floor, seq, hold_seq,
        coalesce((extract(epoch FROM last_at) * 1000000)::bigint, 0), debits_frozen, credits_frozen, closed_at IS NOT NULL
-FROM ledger_account WHERE code = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+FROM ledger_account WHERE code = ANY(%s) ORDER BY id
 """
+
+LOCK: LiteralString = PEEK + "FOR NO KEY UPDATE"
 
 # A house account (fees, a rail's float) is opened at its first use.
 OPEN = """
@@ -205,11 +207,22 @@ def lock(work: Work, codes: Sequence[str]) -> Any:
     return work.run(LOCK, list(codes))
 
 
-def held_accounts(work: Work, cursor: Any, codes: Sequence[str]) -> dict[str, Held]:
-    """The rows of `lock` by code. House accounts that are missing are opened, then all are locked afresh."""
+def peek(work: Work, codes: Sequence[str]) -> Any:
+    """The same without locks, for previews."""
+    return work.run(PEEK, list(codes))
+
+
+def held_accounts(work: Work, cursor: Any, codes: Sequence[str], *, peek: bool = False) -> dict[str, Held]:
+    """The rows of `lock` by code. House accounts that are missing are opened, then all are locked afresh; a ``peek``
+    only imagines them."""
     found = {row[1]: Held(*row) for row in cursor.fetchall()}
     missing = [code for code in codes if code not in found]
     if not missing:
+        return found
+    if peek:
+        for new in map(_new_account, missing):
+            imagined = (0, new["code"], new["currency"], new["normal_side"], 0, 0, new["floor"], 0, 0, 0, False, False)
+            found[new["code"]] = Held(*imagined, False)
         return found
     work.run(OPEN, msgspec.json.encode([_new_account(code) for code in missing]).decode())
     return {row[1]: Held(*row) for row in lock(work, codes).fetchall()}

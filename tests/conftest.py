@@ -32,8 +32,14 @@ def django_db_setup(request: Any, django_test_environment: None, django_db_block
             databases = setup_databases(verbosity=0, interactive=False, **suffix)
             grant_app_role()
     yield
-    with django_db_blocker.unblock(), connected_as_owner():
-        teardown_databases(databases, verbosity=0)
+    with django_db_blocker.unblock():
+        with connection.cursor() as cursor:  # threads of the application keep their connections
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+            )
+        with connected_as_owner():
+            teardown_databases(databases, verbosity=0)
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,7 @@ Wallets are liabilities: a debit lowers what we owe their owner. Money at a rail
 Zero lines are skipped by the books.
 """
 
-from collections.abc import Sequence
-
-from ledger.books import CREDIT, DEBIT, Line, credit, debit
+from ledger.books import Line, credit, debit
 
 
 def transfer_lines(payer: str, payee: str, amount: int, fee: int, fees: str) -> list[Line]:
@@ -27,12 +25,3 @@ def cash_out_lines(wallet: str, rail: str, amount: int, fee: int, fees: str) -> 
 def reversal_lines(payer: str, payee: str, amount: int, fee: int, fees: str) -> list[Line]:
     """The mirror of a transfer, in part or in whole: ``payer`` and ``payee`` are those of the original."""
     return [debit(payee, amount), debit(fees, fee), credit(payer, amount + fee)]
-
-
-def describe(lines: Sequence[Line]) -> list[dict[str, object]]:
-    """For previews: account, side in words, minor units; zero lines left out."""
-    return [
-        {"account": account, "side": {DEBIT: "debit", CREDIT: "credit"}[side], "amount_minor": amount}
-        for account, side, amount in lines
-        if amount
-    ]

@@ -13,15 +13,14 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from core.money import Money
+from customers.errors import CustomerSuspended, SessionEnded
 from ledger.books import Held
 from transactions.errors import (
     BalanceLimitExceeded,
     CurrencyMismatch,
-    CustomerSuspended,
     LimitExceeded,
     LimitsNotSet,
     RecipientUnavailable,
-    SessionRevoked,
 )
 from transactions.movements import Movement
 from transactions.tariff import Tariff
@@ -75,7 +74,7 @@ def session_is_live(case: Case) -> Any:
     """Signing out, on any device, ends what that session can move from the next request on."""
     session = case.movement.session
     if session is not None and case.live_sessions.get(session) != case.movement.owner:
-        raise SessionRevoked()
+        raise SessionEnded()
     return "ok" if session else "none"
 
 

@@ -148,6 +148,19 @@ class World:
     def today(self, party: Party) -> date:
         return self.tariff.day(party.country, instant(self.now_us))
 
+    def lines(self) -> list[dict[str, Any]]:
+        """What would be written into the books, for previews: account code, side in words, minor units."""
+        codes = {account.id: account.code for account in self.books.accounts.values()}
+        return [
+            {
+                "account": codes[entry.account_id],
+                "side": "debit" if entry.side > 0 else "credit",
+                "amount_minor": entry.amount,
+                "balance_after_minor": entry.balance_after,
+            }
+            for entry in self.books.entries
+        ]
+
     def count(self, party: Party, day: date, amount: int, count: int) -> None:
         """Count what leaves a wallet, or take it back, against its limits: here at once, in the database at the end."""
         total = self.usage.setdefault((party.wallet, day), [0, 0])
@@ -188,11 +201,25 @@ def post_one(order: Order) -> Outcome:
     return post([order])[0]
 
 
+def dry_run(order: Order) -> tuple[Outcome, World]:
+    """What `post` would answer now, and the world it would write; nothing is written, nobody is locked out.
+
+    A refusal is an outcome without transaction: no attempt is kept of a question.
+    """
+    with unit_of_work() as work:
+        world = read(work, [order], peek=True)
+        outcome = decide(order, world)
+    if outcome.error:
+        for fact in ("transaction_id", "receipt"):
+            outcome.error.facts.pop(fact, None)
+    return replace(outcome, transaction=None, receipt=""), world
+
+
 # --- read ----------------------------------------------------------------------------------------------------------
 TARGETS = """
 SELECT id, kind, state, payer_id, payee_id, amount, fee, currency, reversed_amount, rail, receipt, created_at,
        refusal_code, rail_reference, due_at, completed_at
-FROM transactions_transaction WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+FROM transactions_transaction WHERE id = ANY(%s) ORDER BY id
 """
 SESSIONS = """
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, s.id, s.customer_id
@@ -221,12 +248,12 @@ GROUP BY asked.wallet
 """
 
 
-def read(work: Work, orders: Sequence[Order]) -> World:
-    """Load and lock what these orders are about."""
+def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
+    """Load and lock what these orders are about; with ``peek`` only load it."""
     world = World()
     movements = [order for order in orders if isinstance(order, Movement)]
     if wanted := {o.transaction if isinstance(o, Settlement) else o.reverses for o in orders} - {None}:
-        targets = work.run(TARGETS, list(wanted)).fetchall()
+        targets = work.run(TARGETS if peek else TARGETS + "FOR NO KEY UPDATE", list(wanted)).fetchall()
         world.targets = {row[0]: Target(**dict(zip(Target.__struct_fields__, row, strict=False))) for row in targets}
 
     addresses = {address for m in movements for address in (m.payer, m.payee) if address}
@@ -240,14 +267,14 @@ def read(work: Work, orders: Sequence[Order]) -> World:
     world.parties = wallet_parties.found(asked)
 
     codes = list(_codes(orders, world))
-    locked = ledger_books.lock(work, codes)
+    locked = ledger_books.peek(work, codes) if peek else ledger_books.lock(work, codes)
     seen = work.run(SEEN, [m.caller for m in movements], [m.key for m in movements])
     named = [m for m in movements if m.reference]
     references = work.run(REFERENCES, [m.caller for m in named], [m.reference for m in named]) if named else None
     payers = {p.wallet: p for m in movements if m.payer and (p := world.parties.at(m.payer, m.currency))}
     used = work.run(USED, list(payers), [world.today(p) for p in payers.values()]) if payers else None
 
-    accounts = ledger_books.held_accounts(work, locked, codes)
+    accounts = ledger_books.held_accounts(work, locked, codes, peek=peek)
     for now_us, caller, key, fingerprint, *columns in seen.fetchall():
         world.now_us = now_us
         if caller is not None:

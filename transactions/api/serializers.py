@@ -1,0 +1,241 @@
+"""What movements look like on the wire. Amounts are decimal strings, instants RFC 3339 in UTC."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from core.money import decimal_string
+from core.pagination import CursorField, PageQuery
+from core.serializers import AmountField, CurrencyField, EmailField, InstantField, PhoneField, StrictSerializer, TextField
+from transactions.errors import RailRefused
+from transactions.models import Kind, State
+from transactions.movements import Outcome
+from transactions.posting import refusal
+from transactions.selectors import HistoryRow
+
+DIRECTIONS = ["in", "out"]
+
+
+class RecipientSerializer(StrictSerializer):
+    """Exactly one of the three."""
+
+    wallet_id = serializers.UUIDField(required=False)
+    phone_number = PhoneField(required=False)
+    email = EmailField(required=False)
+
+
+class TransferSerializer(StrictSerializer):
+    from_wallet_id = serializers.UUIDField()
+    to = RecipientSerializer()
+    amount = AmountField()
+    currency = CurrencyField()
+    memo = TextField(max_length=140, required=False, allow_blank=True, help_text="the recipient reads it")
+    reference = TextField(max_length=80, required=False, allow_null=True, help_text="your own, unique for ever")
+
+
+class DepositSerializer(StrictSerializer):
+    amount = AmountField()
+    currency = CurrencyField()
+    reference = TextField(max_length=80, required=False, allow_null=True, help_text="your own, unique for ever")
+
+
+class BankAccountSerializer(StrictSerializer):
+    bank_id = TextField(max_length=40)
+    account_number = TextField(max_length=40)
+    account_name = TextField(max_length=120)
+
+
+class WithdrawSerializer(DepositSerializer):
+    bank_account = BankAccountSerializer()
+
+
+class MovementSerializer(serializers.Serializer):
+    transaction_id = serializers.UUIDField()
+    receipt = serializers.CharField(help_text="ten characters to read out over the phone")
+    amount = serializers.CharField()
+    fee = serializers.CharField(help_text="on top of the amount, taken from the same wallet")
+    currency = CurrencyField()
+    status = serializers.ChoiceField(choices=State.choices)
+    timestamp = serializers.DateTimeField()
+
+
+class TransferredSerializer(MovementSerializer):
+    from_wallet_id = serializers.UUIDField()
+    to_wallet_id = serializers.UUIDField()
+    balance_after = serializers.CharField(help_text="of the paying wallet")
+
+
+class RailMovementSerializer(MovementSerializer):
+    wallet_id = serializers.UUIDField()
+
+
+class LineSerializer(serializers.Serializer):
+    account = serializers.CharField()
+    side = serializers.ChoiceField(choices=["debit", "credit"])
+    amount = serializers.CharField()
+
+
+class LimitsLeftSerializer(serializers.Serializer):
+    movement = serializers.CharField(allow_null=True, help_text="most at once; null: unlimited")
+    day = serializers.CharField(allow_null=True, help_text="left today after this transfer")
+    month = serializers.CharField(allow_null=True, help_text="left this month after this transfer")
+
+
+class PreviewSerializer(serializers.Serializer):
+    recipient = serializers.CharField(help_text="masked name")
+    to_wallet_id = serializers.UUIDField()
+    amount = serializers.CharField()
+    fee = serializers.CharField()
+    total = serializers.CharField(help_text="amount and fee")
+    currency = CurrencyField()
+    balance_after = serializers.CharField()
+    limits_left = LimitsLeftSerializer()
+    lines = LineSerializer(many=True)
+
+
+class CounterpartySerializer(serializers.Serializer):
+    name = serializers.CharField(help_text="masked; of a bank or partner its name")
+    wallet_id = serializers.UUIDField(allow_null=True)
+
+
+class HistoryRowSerializer(serializers.Serializer):
+    transaction_id = serializers.UUIDField()
+    receipt = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    direction = serializers.ChoiceField(choices=DIRECTIONS)
+    amount = serializers.CharField()
+    fee = serializers.CharField(help_text="what this wallet paid on top")
+    currency = CurrencyField()
+    status = serializers.ChoiceField(choices=State.choices)
+    balance_change = serializers.CharField(allow_null=True, help_text="signed; null while no money moved")
+    balance_after = serializers.CharField(allow_null=True, help_text="running balance; null while no money moved")
+    counterparty = CounterpartySerializer(allow_null=True)
+    memo = serializers.CharField()
+    reference = serializers.CharField(allow_null=True, help_text="yours, if you gave one")
+    code = serializers.CharField(allow_null=True, help_text="why it was refused")
+    reversal_of = serializers.UUIDField(allow_null=True)
+    timestamp = serializers.DateTimeField()
+
+
+class HistoryPageSerializer(serializers.Serializer):
+    data = HistoryRowSerializer(many=True)  # type: ignore[assignment]
+    next = serializers.CharField(allow_null=True)
+
+
+class TransactionSerializer(serializers.Serializer):
+    transaction_id = serializers.UUIDField()
+    receipt = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    direction = serializers.ChoiceField(choices=DIRECTIONS)
+    amount = serializers.CharField()
+    fee = serializers.CharField()
+    currency = CurrencyField()
+    status = serializers.ChoiceField(choices=State.choices)
+    counterparty = CounterpartySerializer(allow_null=True)
+    memo = serializers.CharField()
+    reference = serializers.CharField(allow_null=True)
+    code = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True, help_text="the code in words")
+    reversal_of = serializers.UUIDField(allow_null=True)
+    reversed_by = serializers.ListField(child=serializers.UUIDField())
+    reversed_amount = serializers.CharField()
+    timestamp = serializers.DateTimeField()
+    completed_at = serializers.DateTimeField(allow_null=True)
+
+
+class HistoryQuery(PageQuery):
+    cursor = CursorField(int, UUID)
+    kind = serializers.ChoiceField(choices=Kind.choices, required=False)
+    status = serializers.ChoiceField(choices=State.choices, required=False)
+    direction = serializers.ChoiceField(choices=DIRECTIONS, required=False)
+    to = InstantField(required=False, help_text="before this instant")
+
+    def get_fields(self) -> dict[str, Any]:
+        # ``from`` is a word of Python's and cannot be declared above
+        return super().get_fields() | {"from": InstantField(required=False, help_text="from this instant on")}
+
+
+def movement_body(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "transaction_id": outcome.transaction,
+        "receipt": outcome.receipt,
+        "amount": decimal_string(outcome.amount, outcome.currency),
+        "fee": decimal_string(outcome.fee, outcome.currency),
+        "currency": outcome.currency,
+        "status": outcome.state,
+        "timestamp": outcome.created_at,
+    }
+
+
+def transfer_body(outcome: Outcome) -> dict[str, Any]:
+    """A `TransferredSerializer`'s answer, written by hand: the hottest one."""
+    assert outcome.balance_after is not None
+    return movement_body(outcome) | {
+        "from_wallet_id": outcome.payer,
+        "to_wallet_id": outcome.payee,
+        "balance_after": decimal_string(outcome.balance_after, outcome.currency),
+    }
+
+
+def rail_body(outcome: Outcome) -> dict[str, Any]:
+    return movement_body(outcome) | {"wallet_id": outcome.payer or outcome.payee}
+
+
+def history_body(row: HistoryRow) -> dict[str, Any]:
+    """A `HistoryRowSerializer`'s answer."""
+    going_out = row.change < 0 if row.change is not None else row.is_payer
+    mine = row.is_payer or row.kind == Kind.TOP_UP
+    return {
+        "transaction_id": row.id,
+        "receipt": row.receipt,
+        "kind": row.kind,
+        "direction": "out" if going_out else "in",
+        "amount": decimal_string(row.amount, row.currency),
+        "fee": decimal_string(row.fee if mine else 0, row.currency),
+        "currency": row.currency,
+        "status": row.state,
+        "balance_change": None if row.change is None else decimal_string(row.change, row.currency),
+        "balance_after": None if row.balance_after is None else decimal_string(row.balance_after, row.currency),
+        "counterparty": counterparty(row.counterparty, row.counterparty_wallet, row.rail),
+        "memo": row.memo,
+        "reference": row.reference,
+        "code": row.refusal_code or None,
+        "reversal_of": row.reverses,
+        "timestamp": row.at,
+    }
+
+
+def transaction_body(row: dict[str, Any]) -> dict[str, Any]:
+    """A `TransactionSerializer`'s answer."""
+    mine, currency = row["is_payer"] or row["kind"] == Kind.TOP_UP, row["currency"]
+    other = ("payee" if row["is_payer"] else "payer")
+    code = row["refusal_code"]
+    return {
+        "transaction_id": row["id"],
+        "receipt": row["receipt"],
+        "kind": row["kind"],
+        "direction": "out" if row["is_payer"] else "in",
+        "amount": decimal_string(row["amount"], currency),
+        "fee": decimal_string(row["fee"] if mine else 0, currency),
+        "currency": currency,
+        "status": row["state"],
+        "counterparty": counterparty(
+            row[f"{other}_name"], row[f"{other}_id"], (row["destination"] or {}).get("bank_id", "")
+        ),
+        "memo": row["memo"],
+        "reference": row["reference"],
+        "code": code or None,
+        "reason": (RailRefused if code == RailRefused.code else type(refusal(code))).title if code else None,
+        "reversal_of": row["reverses_id"],
+        "reversed_by": row["reversed_by"],
+        "reversed_amount": decimal_string(row["reversed_amount"], currency),
+        "timestamp": row["created_at"],
+        "completed_at": row["completed_at"],
+    }
+
+
+def counterparty(name: str | None, wallet: UUID | None, rail: str) -> dict[str, Any] | None:
+    if name is not None:
+        return {"name": name, "wallet_id": wallet}
+    return {"name": rail, "wallet_id": None} if rail else None

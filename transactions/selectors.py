@@ -1,0 +1,164 @@
+"""What customers read of their movements. A caller's own come filtered by the caller: somebody else's is a missing one."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from customers.errors import CustomerSuspended, SessionEnded
+from transactions.errors import TransactionNotFound
+from wallets.errors import WalletNotFound
+from wallets.selectors import MASKED_NAME
+
+
+class HistoryRow(NamedTuple):
+    """One line of a wallet's history, newest first. ``seq`` is the entry's number, None for what has not moved money."""
+
+    seq: int | None
+    at: datetime
+    change: int | None
+    balance_after: int | None
+    id: UUID
+    receipt: str
+    kind: str
+    state: str
+    is_payer: bool
+    amount: int
+    fee: int
+    currency: str
+    memo: str
+    reference: str | None
+    refusal_code: str
+    reverses: UUID | None
+    rail: str
+    counterparty_wallet: UUID | None
+    counterparty: str | None
+
+
+class Filters(NamedTuple):
+    """What of a history is wanted; None wants all. ``since`` is included, ``until`` is not."""
+
+    kind: str | None = None
+    state: str | None = None
+    direction: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+# Money that moved is found through the entries of the account, in the order and with the balances of the books. What has
+# not (refused, pending, unknown) is found through two partial indexes: as payer everything, as payee only top-ups, for
+# nobody is told of what others failed to send. Both are keyset scans; a date becomes an entry number by bisection.
+HISTORY = f"""
+WITH me AS (
+    SELECT s.revoked_at IS NOT NULL AS ended, c.state AS customer_state, w.id AS wallet, a.id AS account,
+           'customer:' || c.id AS principal,
+           least(%(seq)s, CASE WHEN %(until)s::timestamptz IS NULL THEN a.seq + 1
+                               ELSE ledger_entry_at(a.id, %(until)s::timestamptz - interval '1 microsecond') + 1 END) AS below
+    FROM customers_session s
+    JOIN customers_customer c ON c.id = s.customer_id
+    LEFT JOIN (wallets_wallet w JOIN ledger_account a ON a.id = w.account_id)
+           ON w.id = %(wallet)s AND w.customer_id = c.id
+    WHERE s.id = %(session)s AND s.customer_id = %(customer)s
+), page AS (
+    (SELECT e.seq, e.recorded_at AS at, e.side * -e.amount AS change, e.balance_after, t.*
+     FROM me JOIN ledger_entry e ON e.account_id = me.account AND e.seq < me.below
+     JOIN transactions_transaction t ON t.id = e.journal_id
+     WHERE (%(since)s::timestamptz IS NULL OR e.recorded_at >= %(since)s)
+       AND (%(side)s::smallint IS NULL OR e.side = %(side)s)
+       AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
+     ORDER BY e.seq DESC LIMIT %(limit)s)
+    UNION ALL
+    (SELECT NULL, t.created_at, NULL, NULL, t.*
+     FROM me JOIN transactions_transaction t ON t.payer_id = me.wallet AND t.id < %(id)s
+     WHERE t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired') AND t.kind <> 'reversal'
+       AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
+       AND (%(until)s::timestamptz IS NULL OR t.created_at < %(until)s)
+       AND (%(side)s::smallint IS NULL OR %(side)s = 1)
+       AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
+     ORDER BY t.id DESC LIMIT %(limit)s)
+    UNION ALL
+    (SELECT NULL, t.created_at, NULL, NULL, t.*
+     FROM me JOIN transactions_transaction t ON t.payee_id = me.wallet AND t.id < %(id)s
+     WHERE t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired') AND t.kind = 'top_up'
+       AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
+       AND (%(until)s::timestamptz IS NULL OR t.created_at < %(until)s)
+       AND (%(side)s::smallint IS NULL OR %(side)s = -1)
+       AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
+     ORDER BY t.id DESC LIMIT %(limit)s)
+    ORDER BY at DESC, id DESC LIMIT %(limit)s
+)
+SELECT me.ended, me.customer_state, me.wallet, p.seq, p.at, p.change, p.balance_after, p.id, p.receipt, p.kind, p.state,
+       p.payer_id IS NOT DISTINCT FROM me.wallet, p.amount, p.fee, p.currency, p.memo,
+       CASE WHEN p.caller = me.principal THEN p.reference END,
+       CASE WHEN p.payer_id IS NOT DISTINCT FROM me.wallet OR p.kind = 'top_up' THEN p.refusal_code ELSE '' END,
+       p.reverses_id, p.rail, o.id, {MASKED_NAME.format("oc.full_name")}
+FROM me LEFT JOIN page p ON true
+LEFT JOIN wallets_wallet o ON o.id = CASE WHEN p.payer_id = me.wallet THEN p.payee_id ELSE p.payer_id END
+LEFT JOIN customers_customer oc ON oc.id = o.customer_id
+ORDER BY p.at DESC, p.id DESC
+"""  # noqa: S608
+LATEST = (2**62, UUID(int=2**128 - 1))
+
+
+def history(
+    customer: UUID, session: UUID, wallet: UUID, filters: Filters, after: tuple[int, UUID] | None, limit: int
+) -> list[HistoryRow]:
+    """Up to ``limit`` rows of a wallet's history after the key ``(entry number, id of an attempt)``: one statement.
+
+    Raises: SessionEnded, CustomerSuspended, WalletNotFound (also for somebody else's).
+    """
+    seq, attempt = after or LATEST
+    params = filters._asdict() | {
+        "customer": customer, "session": session, "wallet": wallet, "seq": seq, "id": attempt, "limit": limit,
+        "side": {"out": 1, "in": -1, None: None}[filters.direction],
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(HISTORY, params)
+        rows = cursor.fetchall()
+    if rows and rows[0][1] != "active":
+        raise CustomerSuspended()
+    if not rows or rows[0][0]:
+        raise SessionEnded()
+    if rows[0][2] is None:
+        raise WalletNotFound()
+    return [HistoryRow(*row[3:]) for row in rows if row[7] is not None]
+
+
+def next_key(rows: list[HistoryRow], after: tuple[int, UUID] | None) -> tuple[int, UUID]:
+    """The key after these rows: how far each of the two sources has been read."""
+    seq, attempt = after or LATEST
+    numbers = [row.seq for row in rows if row.seq is not None]
+    attempts = [row.id for row in rows if row.seq is None]
+    return (numbers[-1] if numbers else seq, attempts[-1] if attempts else attempt)
+
+
+DETAIL = f"""
+SELECT t.id, t.receipt, t.kind, t.state, t.amount, t.fee, t.currency, t.memo, t.refusal_code, t.reversed_amount,
+       t.created_at, t.completed_at, t.payer_id, t.payee_id, t.reverses_id, t.destination,
+       CASE WHEN t.caller = 'customer:' || %(customer)s THEN t.reference END AS reference,
+       payer.customer_id = %(customer)s AS is_payer,
+       {MASKED_NAME.format("pc.full_name")} AS payer_name, {MASKED_NAME.format("qc.full_name")} AS payee_name,
+       (SELECT coalesce(array_agg(r.id ORDER BY r.id), '{{}}') FROM transactions_transaction r
+        WHERE r.reverses_id = t.id AND r.state = 'completed') AS reversed_by
+FROM transactions_transaction t
+LEFT JOIN (wallets_wallet payer JOIN customers_customer pc ON pc.id = payer.customer_id) ON payer.id = t.payer_id
+LEFT JOIN (wallets_wallet payee JOIN customers_customer qc ON qc.id = payee.customer_id) ON payee.id = t.payee_id
+WHERE t.id = %(id)s
+  AND (payer.customer_id = %(customer)s
+       OR (payee.customer_id = %(customer)s
+           AND (t.kind = 'top_up' OR t.state IN ('completed', 'partially_reversed', 'reversed'))))
+"""  # noqa: S608
+
+
+def transaction_for(customer: UUID, transaction: UUID) -> dict[str, Any]:
+    """One transaction as its payer or payee sees it; a payee sees of a transfer only that it came.
+
+    Raises: TransactionNotFound, also for everybody else.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(DETAIL, {"customer": customer, "id": transaction})
+        row = cursor.fetchone()
+        if row is None:
+            raise TransactionNotFound()
+        return dict(zip([column.name for column in cursor.description], row, strict=True))

@@ -1,0 +1,34 @@
+"""Money going out through a rail: held here with its fee, gone when the rail says that it has paid."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from core import context
+from core.bell import ring
+from core.money import Money
+from customers.authentication import CustomerPrincipal
+from transactions.models import Kind, State
+from transactions.movements import Answer, Movement, Outcome
+from transactions.posting import Order
+from transactions.poster import submit
+from wallets.parties import Address
+
+
+def start_cash_out(
+    wallet_id: UUID, amount: Money, bank_account: dict[str, str], *, actor: CustomerPrincipal, idempotency_key: str,
+    reference: str | None = None, rail: str = "sandbox", answer: Answer | None = None,
+    post: Callable[[Order], Outcome] = submit,
+) -> Outcome:  # fmt: skip
+    """Hold amount and fee on the caller's own wallet and ask ``rail`` to pay ``bank_account`` (bank_id,
+    account_number, account_name): pending until the rail answers."""
+    outcome = post(
+        Movement(
+            kind=Kind.CASH_OUT, amount=amount.amount_minor, currency=amount.currency, caller=actor.principal,
+            key=idempotency_key, payer=Address("wallet", str(wallet_id)), owner=actor.id, session=actor.session_id,
+            reference=reference, rail=rail, destination=bank_account, request_id=context.request_id.get(),
+            answer=answer,
+        )
+    )  # fmt: skip
+    if outcome.state == State.PENDING and not outcome.replayed:
+        ring("transactions.tasks.submit_to_rail", outcome.transaction)
+    return outcome

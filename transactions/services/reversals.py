@@ -1,0 +1,80 @@
+"""Undoing a transfer or payment, in whole or in part: a new transaction with mirrored lines, linked both ways."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from core import context
+from core.audit import actor_name
+from core.errors import AmountNotPositive, TekanaError
+from core.ids import uuid7
+from transactions import posting
+from transactions.errors import NotReversible, RecipientShort, TransactionNotFound, UnknownReason
+from transactions.models import Kind, ReversalReason, Transaction
+from transactions.movements import Movement, Outcome
+from transactions.posting import Order, post_one
+
+
+@dataclass(frozen=True, slots=True)
+class ReversalPreview:
+    """What a reversal would post, minor units. With ``refusal`` it would not; ``shortfall`` is what the recipient lacks."""
+
+    amount: int
+    fee_returned: int
+    left_after: int
+    lines: list[dict[str, Any]]
+    refusal: TekanaError | None = None
+    shortfall: int = 0
+
+
+def reverse_transaction(
+    transaction: UUID, *, amount: int | None = None, reason_code: str, note: str = "", actor: Any, idempotency_key: str,
+    post: Callable[[Order], Outcome] = post_one,
+) -> Outcome:  # fmt: skip
+    """Give ``amount`` minor units (None: all that is left) back to the payer.
+
+    Freezes do not stop it. The fee goes back with the last part when the reason says so.
+
+    Raises: TransactionNotFound, UnknownReason, AmountNotPositive, NotReversible, ReversalExceedsOriginal,
+    RecipientShort (a customer never goes below zero), WalletClosed.
+    Locks: the original, then the accounts of both wallets.
+    """
+    return post(_movement(transaction, amount, reason_code, note, actor, idempotency_key)).or_raise()
+
+
+def preview_reversal(transaction: UUID, *, amount: int | None = None, reason_code: str, actor: Any) -> ReversalPreview:
+    """What the same call would post now. Raises: TransactionNotFound, UnknownReason, AmountNotPositive."""
+    movement = _movement(transaction, amount, reason_code, "", actor, f"preview-{uuid7()}")
+    outcome, world = posting.dry_run(movement)
+    original = world.targets[transaction]
+    if outcome.error:
+        shortfall = outcome.error.facts.get("shortfall_minor", 0) if isinstance(outcome.error, RecipientShort) else 0
+        return ReversalPreview(
+            movement.amount, 0, original.amount - original.reversed_amount, [], outcome.error, shortfall
+        )
+    returned = world.events[-1].facts["fee_returned_minor"]
+    return ReversalPreview(movement.amount, returned, original.amount - original.reversed_amount, world.lines())
+
+
+def _movement(
+    transaction: UUID, amount: int | None, reason_code: str, note: str, actor: Any, idempotency_key: str
+) -> Movement:
+    original = Transaction.objects.filter(pk=transaction).first()
+    if original is None:
+        raise TransactionNotFound()
+    reason = ReversalReason.objects.filter(pk=reason_code, is_active=True).first()
+    if reason is None:
+        raise UnknownReason(reason_code=reason_code[:40])
+    if amount is None:
+        # Read without a lock: if a rival reverses meanwhile, posting refuses what no longer fits.
+        amount = original.amount - original.reversed_amount
+        if not amount:
+            raise NotReversible(f"This {original.kind} is {original.state}.", state=original.state)
+    if amount <= 0:
+        raise AmountNotPositive()
+    return Movement(
+        kind=Kind.REVERSAL, amount=amount, currency=original.currency, caller=actor_name(actor), key=idempotency_key,
+        reverses=original.pk, reason_code=reason.code, refunds_fee=reason.refunds_fee, reason=note,
+        request_id=context.request_id.get(),
+    )  # fmt: skip

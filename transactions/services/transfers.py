@@ -1,0 +1,74 @@
+"""Sending money from one wallet to another, and asking beforehand what it would do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from core import context
+from core.ids import uuid7
+from core.money import Money
+from customers.authentication import CustomerPrincipal
+from transactions import posting
+from transactions.models import Kind
+from transactions.movements import Answer, Movement, Outcome
+from transactions.posting import Order
+from transactions.poster import submit
+from wallets.parties import Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferOrder:
+    """What a customer asks for: to whom by wallet id, phone number or e-mail address; ``reference`` is the client's own."""
+
+    from_wallet_id: UUID
+    to: Address
+    amount: Money
+    memo: str = ""
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a transfer would do, minor units. ``limits_left``: per movement, day, month after it; None is unlimited."""
+
+    payee: UUID
+    fee: int
+    balance_after: int
+    lines: list[dict[str, Any]]
+    limits_left: dict[str, int | None]
+
+
+def send_transfer(
+    order: TransferOrder, *, actor: CustomerPrincipal, idempotency_key: str, answer: Answer | None = None,
+    post: Callable[[Order], Outcome] = submit,
+) -> Outcome:  # fmt: skip
+    """Send money at once. A refusal is an outcome with ``error``; the attempt is kept where it was understood."""
+    return post(_movement(order, actor, idempotency_key, answer))
+
+
+def preview_transfer(order: TransferOrder, *, actor: CustomerPrincipal) -> Preview:
+    """The verdict, fee, lines and limits of the same transfer; posts nothing and keeps nothing.
+
+    Raises: what `send_transfer` would be refused with.
+    """
+    movement = replace(_movement(order, actor, f"preview-{uuid7()}", None), reference=None)
+    outcome, world = posting.dry_run(movement)
+    outcome.or_raise()
+    assert outcome.payee is not None and outcome.balance_after is not None
+    used = world.events[-1].facts["verdicts"]["within_limits"]["payer"]
+    left = {
+        period: None if allowed is None else allowed - reached if period != "movement" else allowed
+        for period in ("movement", "day", "month")
+        for reached, allowed in [used[period]]
+    }
+    return Preview(outcome.payee, outcome.fee, outcome.balance_after, world.lines(), left)
+
+
+def _movement(order: TransferOrder, actor: CustomerPrincipal, idempotency_key: str, answer: Answer | None) -> Movement:
+    return Movement(
+        kind=Kind.TRANSFER, amount=order.amount.amount_minor, currency=order.amount.currency, caller=actor.principal,
+        key=idempotency_key, payer=Address("wallet", str(order.from_wallet_id)), payee=order.to, owner=actor.id,
+        session=actor.session_id, memo=order.memo, reference=order.reference, request_id=context.request_id.get(),
+        answer=answer,
+    )  # fmt: skip

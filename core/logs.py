@@ -11,7 +11,7 @@ FIELDS = ("method", "route", "status", "microseconds", "transaction", "task", "c
 
 
 class JSONFormatter(logging.Formatter):
-    converter = time.gmtime  # UTC, whatever zone the host is in
+    converter = staticmethod(time.gmtime)  # UTC, whatever zone the host is in
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

@@ -4,6 +4,7 @@ The customer API is the hot path and carries no cookies: sessions, CSRF, message
 by one comparison each. Subclasses keep Django's system checks satisfied.
 """
 
+import ipaddress
 import logging
 import re
 import time
@@ -66,9 +67,17 @@ def client_address(meta: dict[str, Any]) -> str:
     """The address that counts: the peer's, or what the outermost trusted proxy wrote into X-Forwarded-For."""
     if settings.TRUSTED_PROXIES:
         hops = [hop.strip() for hop in meta.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-        if len(hops) >= settings.TRUSTED_PROXIES:
+        if len(hops) >= settings.TRUSTED_PROXIES and is_address(hops[-settings.TRUSTED_PROXIES]):
             return hops[-settings.TRUSTED_PROXIES]
     return meta.get("REMOTE_ADDR", "")
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Security(SecurityMiddleware):

@@ -1,6 +1,6 @@
 """What this app refuses."""
 
-from core.errors import BadRequest, Conflict, NotAllowed, NotFound, TooMany, Unauthenticated, Unavailable
+from core.errors import BadRequest, Conflict, Declined, NotAllowed, NotFound, TooMany, Unauthenticated, Unavailable
 
 
 class InvalidAccessToken(Unauthenticated):
@@ -57,7 +57,7 @@ class AlreadyRegistered(Conflict):
     code, title = "already_registered", "There is an account already"
 
 
-class CountryNotOpen(BadRequest):
+class CountryNotOpen(Declined):
     """We do not serve this country, or not yet."""
 
     code, title = "country_not_open", "We are not open in this country"

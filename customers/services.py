@@ -40,7 +40,7 @@ def register(
     the answer is the same for either field, the hash is made before looking, and each refusal counts as a wrong guess
     of the client's address (`guesses.py`). Follow with ``tokens.start_session(customer)`` to sign the customer in.
     """
-    home = Country.objects.filter(code=country, is_open=True).first()
+    home = Country.objects.filter(code=country.upper(), is_open=True).first()
     if home is None:
         raise CountryNotOpen(f"We are not open in {country[:2]}.", country=country)
     passwords.check_choice(password, personal=[email, phone_number, full_name])

@@ -181,7 +181,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/v1",
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "CustomerStatusEnum": "customers.models.CustomerState.choices",
+        "WalletStatusEnum": ["active", "frozen", "closed"],
+        "TransactionStatusEnum": "transactions.models.State.choices",
+    },
 }
 
 # --- Money ---------------------------------------------------------------------------------------------------------

@@ -41,3 +41,8 @@ def new_wallet(customer: Customer | None = None, currency: str | None = None, **
     """An open, empty wallet of ``customer``, or of a new one with these ``fields``; in the country's currency."""
     customer = customer or CustomerFactory.create(**fields)
     return open_wallet(customer, currency or customer.country.currency, actor=None)
+
+
+def fresh(row: Any) -> Any:
+    """The row as it is in the database now; ``refresh_from_db`` stops at a protected state."""
+    return type(row)._base_manager.get(pk=row.pk)

@@ -17,6 +17,7 @@ from customers import errors, selectors, services, tokens
 from customers.api import serializers as s
 from customers.authentication import caller
 from customers.models import Customer
+from customers.permissions import LiveSession
 
 
 def read_body(request: Request, serializer: type[StrictSerializer]) -> dict[str, Any]:
@@ -69,6 +70,7 @@ class LogoutView(APIView):
 
 
 class MeView(APIView):
+    permission_classes = [LiveSession]
     problems = {
         "PATCH": [
             errors.PasswordNeeded, errors.WrongPassword, errors.AlreadyRegistered, errors.TooManyAttempts,
@@ -91,6 +93,7 @@ class MeView(APIView):
 
 
 class PasswordView(APIView):
+    permission_classes = [LiveSession]
     throttle_fails_closed = True
     problems = [errors.WrongPassword, errors.WeakPassword, errors.TooManyAttempts, errors.SignInUnavailable]
 
@@ -104,6 +107,8 @@ class PasswordView(APIView):
 
 
 class SessionsView(APIView):
+    permission_classes = [LiveSession]
+
     @extend_schema(operation_id="list_sessions", parameters=[s.SessionQuery], responses=s.SessionPageSerializer)
     def get(self, request: Request) -> Response:
         """Where you are signed in, newest first."""
@@ -124,6 +129,7 @@ class SessionsView(APIView):
 
 
 class SessionView(APIView):
+    permission_classes = [LiveSession]
     problems = [errors.SessionNotFound]
 
     @extend_schema(operation_id="end_session", responses={204: None})
@@ -134,6 +140,8 @@ class SessionView(APIView):
 
 
 class LimitsView(APIView):
+    permission_classes = [LiveSession]
+
     @extend_schema(operation_id="list_limits", responses=s.AllLimitsSerializer)
     def get(self, request: Request) -> Response:
         """What your KYC tier allows today, for each currency."""

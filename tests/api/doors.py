@@ -1,0 +1,135 @@
+"""Every door there is, read from the URLconf, and the people who try them."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import get_resolver
+from django.urls.resolvers import URLResolver
+from rest_framework.views import APIView
+
+from core.ids import uuid7
+from customers.models import Customer, Session
+from customers.tokens import start_session
+from notifications.models import Notification
+from tests.books import fund, key, transfer
+from tests.factories import PASSWORD, new_wallet
+from transactions.posting import post_one
+from wallets.models import Wallet
+
+
+class Route(NamedTuple):
+    path: str
+    callback: Any
+
+    @property
+    def view(self) -> type[APIView] | None:
+        """The API view behind it, None for pages that are not DRF's."""
+        found = getattr(self.callback, "cls", None)
+        return found if found and issubclass(found, APIView) else None
+
+    @property
+    def methods(self) -> list[str]:
+        return [name.upper() for name in self.view.http_method_names if hasattr(self.view, name)] if self.view else []
+
+
+def routes() -> list[Route]:
+    return list(_walk(get_resolver().url_patterns))
+
+
+def _walk(patterns: list[Any], prefix: str = "") -> Iterator[Route]:
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _walk(pattern.url_patterns, path)
+        else:
+            yield Route(path, pattern.callback)
+
+
+class Mine(NamedTuple):
+    """The ids of what one person owns, or of nothing at all."""
+
+    wallet: UUID
+    empty_wallet: UUID
+    transaction: UUID
+    notification: UUID
+    session: UUID
+    password: str = PASSWORD
+
+    @classmethod
+    def nobody(cls) -> "Mine":
+        return cls(*(uuid7() for _ in range(5)))
+
+
+class Person(NamedTuple):
+    customer: Customer
+    mine: Mine
+    token: str
+
+    @property
+    def private(self) -> list[str]:
+        """What nobody else may read. Ids too: whoever cannot name a thing cannot ask for it."""
+        customer, mine = self.customer, self.mine
+        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:5]]
+        return [str(value) for value in own]
+
+
+class World(NamedTuple):
+    """Aline and Mallory each own one of everything; Eric is paid by both."""
+
+    aline: Person
+    mallory: Person
+    eric: Wallet
+
+
+def new_world() -> World:
+    eric = new_wallet(full_name="Eric Habimana")
+    return World(person("Aline Mukamana", eric), person("Mallory Wanjiru", eric), eric)
+
+
+def person(full_name: str, payee: Wallet) -> Person:
+    wallet = new_wallet(full_name=full_name, tier=2)
+    customer = wallet.customer
+    empty_wallet = new_wallet(customer, "USD")
+    tokens = start_session(customer)
+    other_session = Session.objects.create(customer=customer)
+    fund(wallet, 500_000)
+    paid = post_one(transfer(wallet, payee, 1_000)).or_raise()
+    notification = Notification.objects.create(
+        customer=customer, event=uuid4(), transaction=paid.transaction, kind="money_sent", title="Sent", body="KES 10"
+    )
+    assert paid.transaction
+    mine = Mine(wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id)
+    return Person(customer, mine, tokens.access_token)
+
+
+class Ask(NamedTuple):
+    """One request: what fills the path, the query, the body, and whether it wants an Idempotency-Key."""
+
+    path: dict[str, Any] = {}
+    query: dict[str, Any] = {}
+    body: dict[str, Any] | None = None
+    keyed: bool = False
+
+
+def send(door: str, ask: Ask, token: str | None = None, client: Client | None = None) -> HttpResponse:
+    """Knock at ``"POST v1/transfers"``."""
+    method, _, pattern = door.partition(" ")
+    path = "/" + re.sub(r"<\w+:(\w+)>", lambda converter: str(ask.path[converter[1]]), pattern)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if ask.keyed:
+        headers["Idempotency-Key"] = key()
+    return (client or Client(raise_request_exception=False)).generic(
+        method,
+        path,
+        b"" if ask.body is None else json.dumps(ask.body, default=str).encode(),
+        content_type="application/json",
+        query_params=ask.query,
+        headers=headers,
+    )
+
+

@@ -1,0 +1,110 @@
+"""The matrix: for every door of the customer API, the request that its owner makes.
+
+A row is a request as a function of whose ids it names. The tests make it with the owner's ids, with a stranger's and
+with ids of nothing, as every kind of caller; a door without a row fails the build.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tests.api.doors import Ask, Mine, World
+
+
+class Row(NamedTuple):
+    """``status``: what the owner gets. ``names``: the request names something owned, so a stranger's ids can be tried.
+
+    ``public``: signs in by other means, or needs no sign-in. ``for_ended``: serves an ended session too, harmlessly.
+    """
+
+    ask: Callable[[Mine, World], Ask]
+    status: int = 200
+    names: bool = False
+    public: bool = False
+    for_ended: bool = False
+
+
+NOTHING = Row(lambda mine, world: Ask())
+EMPTY = Ask(body={})
+BANK_ACCOUNT = {"bank_id": "WEKEZA", "account_number": "0123456789", "account_name": "Aline"}
+REGISTRATION = {
+    "full_name": "Grace Achieng",
+    "email": "grace@example.com",
+    "phone_number": "+254712000001",
+    "country": "KE",
+    "account_type": "individual",
+    "password": "a long enough sentence",
+}
+
+
+def payment(mine: Mine, world: World) -> dict[str, object]:
+    return {"from_wallet_id": mine.wallet, "to": {"wallet_id": world.eric.id}, "amount": "15.50", "currency": "KES"}
+
+
+MATRIX: dict[str, Row] = {
+    "POST v1/auth/register": Row(lambda mine, world: Ask(body=REGISTRATION), 201, public=True),
+    "POST v1/auth/login": Row(
+        lambda mine, world: Ask(body={"username": world.eric.customer.email, "password": mine.password}), public=True
+    ),
+    "POST v1/auth/refresh": Row(lambda mine, world: Ask(body={"refresh_token": "not one of ours"}), 401, public=True),
+    "POST v1/auth/logout": Row(lambda mine, world: EMPTY, 204, for_ended=True),
+    "GET v1/me": NOTHING,
+    "PATCH v1/me": Row(lambda mine, world: Ask(body={"full_name": "A. Mukamana"})),
+    "POST v1/me/password": Row(
+        lambda mine, world: Ask(body={"current_password": mine.password, "new_password": "another long sentence"}), 204
+    ),
+    "GET v1/me/limits": NOTHING,
+    "GET v1/me/sessions": NOTHING,
+    "DELETE v1/me/sessions/<uuid:session_id>": Row(
+        lambda mine, world: Ask(path={"session_id": mine.session}), 204, names=True
+    ),
+    "GET v1/wallets": NOTHING,
+    "POST v1/wallets": Row(lambda mine, world: Ask(body={"currency": "EUR"}), 201),
+    "GET v1/wallets/<uuid:wallet_id>": Row(lambda mine, world: Ask(path={"wallet_id": mine.wallet}), names=True),
+    "GET v1/wallets/<uuid:wallet_id>/balance": Row(
+        lambda mine, world: Ask(path={"wallet_id": mine.wallet}), names=True
+    ),
+    "POST v1/wallets/<uuid:wallet_id>/close": Row(
+        lambda mine, world: Ask(path={"wallet_id": mine.empty_wallet}, body={}), names=True
+    ),
+    "GET v1/wallets/<uuid:wallet_id>/transactions": Row(
+        lambda mine, world: Ask(path={"wallet_id": mine.wallet}, query={"limit": "10", "direction": "out"}), names=True
+    ),
+    "POST v1/wallets/<uuid:wallet_id>/deposit": Row(
+        lambda mine, world: Ask(
+            path={"wallet_id": mine.wallet}, body={"amount": "20.00", "currency": "KES"}, keyed=True
+        ),
+        201,
+        names=True,
+    ),
+    "POST v1/wallets/<uuid:wallet_id>/withdraw": Row(
+        lambda mine, world: Ask(
+            path={"wallet_id": mine.wallet},
+            body={"amount": "20.00", "currency": "KES", "bank_account": BANK_ACCOUNT},
+            keyed=True,
+        ),
+        201,
+        names=True,
+    ),
+    "POST v1/transfers": Row(lambda mine, world: Ask(body=payment(mine, world), keyed=True), 201, names=True),
+    "POST v1/transfers/preview": Row(lambda mine, world: Ask(body=payment(mine, world)), names=True),
+    "GET v1/transactions/<uuid:transaction_id>": Row(
+        lambda mine, world: Ask(path={"transaction_id": mine.transaction}), names=True
+    ),
+    "GET v1/notifications": NOTHING,
+    "POST v1/notifications/read-all": Row(lambda mine, world: EMPTY),
+    "POST v1/notifications/<uuid:notification_id>/read": Row(
+        lambda mine, world: Ask(path={"notification_id": mine.notification}, body={}), names=True
+    ),
+    # Not for customers: the signature over the body is the credential.
+    "POST v1/rails/<slug:rail>/callbacks": Row(
+        lambda mine, world: Ask(path={"rail": "sandbox"}, body={"id": "forged"}), 401, public=True
+    ),
+    "GET api/schema": Row(lambda mine, world: Ask(), public=True),
+    "GET api/docs": Row(lambda mine, world: Ask(), public=True),
+}
+
+# Pages that are not DRF's and not for staff: what anybody gets.
+PLAIN = {"healthz": 200, "readyz": 200, "problems": 200, "problems/<slug:code>": 200}
+
+# The one page of the back office that a stranger sees: the way in.
+STAFF_OPEN = {"admin/login/"}

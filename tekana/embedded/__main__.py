@@ -5,7 +5,10 @@ import sys
 from tekana.embedded import bootstrap
 
 if __name__ == "__main__":
-    bootstrap.prepare()
+    try:
+        bootstrap.prepare()
+    except KeyboardInterrupt:
+        sys.exit(130)
     from tekana.embedded.cli import main
 
     sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,7 @@
 """The commands behind the Makefile: `demo`, `run`, `stop`, `reset`."""
 
 import argparse
+import errno
 import os
 import shutil
 import signal
@@ -30,6 +31,11 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except PermissionError as error:
         stderr(f"Not allowed: {error.filename or error}. Run this as the user who made {VAR}.")
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        stderr(f"No disk space left for {VAR}. Free some and run the same command again.")
         return 1
 
 

@@ -75,7 +75,7 @@ class Demo:
         if lock is None:
             raise Trouble("The demo runs already, at " + self._address() + ". `make stop` ends it.")
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants us to live on
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup wants us to live on
                 signal.signal(number, self._ask_to_stop)
         with lock:
             if left := end_demo(self.folder):

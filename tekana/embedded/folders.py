@@ -20,7 +20,8 @@ from tekana.embedded.trouble import Trouble, say
 
 ROOT = Path(CHECKOUT)
 VAR = ROOT / "var"
-NEEDED_MB = 500
+FOR_A_NEW_DATABASE_MB = 500
+FOR_ANOTHER_START_MB = 100
 
 
 class DataFolder:
@@ -42,12 +43,7 @@ class DataFolder:
                     f"{path} belongs to {_user_name(path.stat().st_uid)}, and you are {_user_name(os.geteuid())}. "
                     "Run this as the same user as before, or have them run `make reset` (it deletes var/)."
                 )
-        try:
-            self.logs.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            if exc.errno == errno.ENOSPC:
-                raise no_space(self.path) from exc
-            raise
+        self.logs.mkdir(parents=True, exist_ok=True)
         for log in self.logs.glob("*.log"):
             if log.stat().st_size > 20_000_000:
                 log.replace(log.with_suffix(".log.1"))
@@ -135,17 +131,13 @@ def port_is_free(host: str, port: int) -> bool:
     return True
 
 
-def check_space(path: Path, needed_mb: int = NEEDED_MB) -> None:
-    """Raises Trouble if a new database would soon fill the disk."""
+def check_space(path: Path, needed_mb: int = FOR_A_NEW_DATABASE_MB) -> None:
+    """Raises Trouble if the disk is too full for what is to come."""
     while not path.exists():
         path = path.parent
-    if shutil.disk_usage(path).free // 1_000_000 < needed_mb:
-        raise no_space(path, needed_mb)
-
-
-def no_space(path: Path, needed_mb: int = NEEDED_MB) -> Trouble:
-    free_mb = shutil.disk_usage(path if path.exists() else ROOT).free // 1_000_000
-    return Trouble(f"Not enough disk space in {path}: {free_mb} MB free, {needed_mb} MB needed.")
+    free_mb = shutil.disk_usage(path).free // 1_000_000
+    if free_mb < needed_mb:
+        raise Trouble(f"Not enough disk space in {path}: {free_mb} MB free, {needed_mb} MB needed.")
 
 
 def environment_file(path: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tekana.embedded import unprivileged
-from tekana.embedded.folders import DataFolder, check_space
+from tekana.embedded.folders import FOR_ANOTHER_START_MB, DataFolder, check_space
 from tekana.embedded.processes import working_in, write_whole
 from tekana.embedded.trouble import Trouble, say, tail, why
 
@@ -26,7 +26,7 @@ START_SECONDS = 300  # crash recovery after a power cut may take that long
 class Postgres:
     """One cluster in a data folder. Callers hold the folder's lock while they start or stop it."""
 
-    name = "postgres"
+    name, title = "postgres", "PostgreSQL"
 
     def __init__(self, folder: DataFolder, *, durable: bool) -> None:
         """``durable``: every commit reaches the disk. False is for tests, whose data may be lost."""
@@ -56,7 +56,10 @@ class Postgres:
         if self.running():
             return
         self._check_data()
-        if not self.data.exists():
+        if self.data.exists():
+            check_space(self.data, FOR_ANOTHER_START_MB)
+        else:
+            check_space(self.data)
             self._make()
         self._forget_lost_server()
         for attempt in range(3):
@@ -96,7 +99,6 @@ class Postgres:
 
     def _make(self) -> None:
         """initdb into a folder beside, renamed when it is whole, so that an interrupted one is never used."""
-        check_space(self.data)
         who = unprivileged.runner()
         part = self.data.with_name("postgres.part")
         shutil.rmtree(part, ignore_errors=True)

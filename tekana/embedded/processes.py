@@ -122,7 +122,11 @@ class Keeper:
                 **{"stdin": subprocess.DEVNULL} | popen,
             )
         self.started[name] = process
-        self.remember(name, process.pid)
+        try:
+            self.remember(name, process.pid)
+        except OSError:  # a full disk, most likely; nobody would ever find this process again
+            process.kill()
+            raise
         return process
 
     def remember(self, name: str, pid: int) -> None:
@@ -182,11 +186,15 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.unlink(missing_ok=True)
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

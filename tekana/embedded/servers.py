@@ -72,7 +72,7 @@ class Servers:
     def _started(self) -> Urls:
         for server in self.embedded:
             if not server.running():
-                with step(f"Starting {type(server).__name__} on port {self.folder.port(server.name)}"):
+                with step(f"Starting {server.title} on port {self.folder.port(server.name)}"):
                     server.start()
         return self._database_urls() | {"REDIS_URL": self.valkey.url() if self.valkey else self.given["REDIS_URL"]}
 

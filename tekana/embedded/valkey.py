@@ -19,7 +19,7 @@ START_SECONDS = 60
 class Valkey:
     """One server in a data folder. Callers hold the folder's lock while they start or stop it."""
 
-    name = "valkey"
+    name, title = "valkey", "Valkey"
 
     def __init__(self, folder: DataFolder, *, durable: bool) -> None:
         self.folder = folder

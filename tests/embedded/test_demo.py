@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tekana.embedded.folders import free_port
+from tekana.embedded.folders import ROOT, free_port
 from tests.embedded.checkouts import Checkout, clean_environment, new_checkout, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

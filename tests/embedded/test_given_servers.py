@@ -86,7 +86,7 @@ def test_the_app_role_is_made_beside_the_owner_that_was_given(server: str, here:
     assert said(first, "DATABASE_OWNER_URL") == url
     assert said(first, "DATABASE_URL") == said(second, "DATABASE_URL") != url
     assert said(first, "DATABASE_URL").endswith("/wallets?application_name=kept")
-    assert "Starting Postgres" not in first and "Starting Valkey" in first
+    assert "Starting PostgreSQL" not in first and "Starting Valkey" in first
     assert not (here.var / "test" / "postgres").exists()
 
 
@@ -156,10 +156,16 @@ def test_a_server_that_is_too_old_is_refused(server: str, monkeypatch: pytest.Mo
         roles.for_given_server(DataFolder("none"), {"DATABASE_URL": url}, warn=print)
 
 
+@pytest.fixture
+def whole(tmp_path: Path) -> Iterator[Checkout]:
+    made = new_checkout(tmp_path, whole=True)
+    yield made
+    made.close()
+
+
 @pytest.mark.timeout(180)
-def test_the_whole_schema_is_made_and_used_there_as_both_roles(server: str, tmp_path: Path) -> None:
+def test_the_whole_schema_is_made_and_used_there_as_both_roles(server: str, whole: Checkout) -> None:
     url = new_owner(server, "tekana", "CREATEROLE CREATEDB")
-    whole = new_checkout(tmp_path, whole=True)
 
     for words in (["migrate", "--verbosity", "0"], ["migrate", "--check"], ["verify_ledger"]):
         done = whole("run", "--", whole.interpreter, "manage.py", *words, DATABASE_URL=url)
@@ -170,4 +176,3 @@ def test_the_whole_schema_is_made_and_used_there_as_both_roles(server: str, tmp_
         version = connection.info.server_version // 10_000
     assert owners == [("tekana_owner",)]
     assert version >= roles.OLDEST_SERVER
-    whole.close()

@@ -46,4 +46,4 @@ def _send(task: str, args: list[str]) -> None:
 @cache
 def _door(url: str) -> Connection:
     timeouts = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS, "max_retries": 0}
-    return Connection(url, transport_options=timeouts)
+    return Connection(url, transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS | timeouts)

@@ -36,9 +36,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = False
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "staff.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -99,7 +99,9 @@ DATABASES["default"] |= {
     "OPTIONS": {
         # Django switches psycopg's prepared statements off; posting lives on them. 0 turns them off for a pooler.
         "prepare_threshold": env.int("DB_PREPARE_THRESHOLD", default=5) or None,
-        "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
+        # Prepared statements are those of posting, whose plans do not depend on their arrays: one plan, made once.
+        "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+        " -c plan_cache_mode=force_generic_plan -c jit=off",
         "application_name": "tekana",
     },
     "DISABLE_SERVER_SIDE_CURSORS": env.bool("DB_POOLED", default=False),
@@ -109,7 +111,7 @@ if env.str("TEST_DB", default=""):
 
 # --- Valkey and Celery ---------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL")
-VALKEY_PREFIX = env.str("VALKEY_PREFIX", default="tekana:")  # of counters and streams
+VALKEY_PREFIX = env.str("VALKEY_PREFIX", default="tekana:")  # of counters, streams and queues
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -117,7 +119,10 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = 15 * 60
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60 * 60, "socket_timeout": 5, "socket_connect_timeout": 2}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 60 * 60, "socket_timeout": 5, "socket_connect_timeout": 2,
+    "global_keyprefix": VALKEY_PREFIX,
+}  # fmt: skip
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False  # a lost bell is swept up; a customer does not wait for the broker
 CELERY_TIMEZONE = "UTC"
@@ -129,6 +134,8 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
     "proof": {"task": "ledger.tasks.prove_books", "schedule": 24 * 60 * 60.0},
 }
+for job in CELERY_BEAT_SCHEDULE.values():  # a tick that no worker took is not kept: the next one does its work
+    job["options"] = {"expires": job["schedule"]}
 
 # --- Who signs in --------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "staff.User"
@@ -200,7 +207,30 @@ POSTER_BATCH = env.int("POSTER_BATCH", default=256)
 # Rails: the sandbox behaves like a bank; its server is `manage.py sandbox_rail`.
 RAIL_SANDBOX_URL = env.str("RAIL_SANDBOX_URL", default="http://127.0.0.1:8900")
 RAIL_SANDBOX_SECRET = env.str("RAIL_SANDBOX_SECRET", default=derived_key("sandbox rail")[:48])
+RAIL_SANDBOX_CALLBACK_URL = env.str(
+    "RAIL_SANDBOX_CALLBACK_URL", default=f"{PUBLIC_URL}/v1/rails/sandbox/callbacks"
+)  # where the bank reaches us
 RAIL_TIMEOUT_SECONDS = env.int("RAIL_TIMEOUT_SECONDS", default=5)
+RAILS: dict[str, dict[str, Any]] = {
+    "sandbox": {
+        "client": "transactions.rails.sandbox.SandboxRail",
+        "url": RAIL_SANDBOX_URL,
+        "secret": RAIL_SANDBOX_SECRET,
+        "callback_url": RAIL_SANDBOX_CALLBACK_URL,
+        "timeout_seconds": RAIL_TIMEOUT_SECONDS,
+    },
+}
+# A call without a recorded outcome is taken for lost after this long: several times the timeout.
+RAIL_LEASE_SECONDS = env.int("RAIL_LEASE_SECONDS", default=30)
+# After the rail accepted: how long we wait for its callback before we ask.
+RAIL_INQUIRE_AFTER_SECONDS = env.int("RAIL_INQUIRE_AFTER_SECONDS", default=60)
+# Between inquiries without a decision: at first, doubling up to the most.
+RAIL_INQUIRY_SECONDS = env.int("RAIL_INQUIRY_SECONDS", default=10)
+RAIL_INQUIRY_SECONDS_MOST = env.int("RAIL_INQUIRY_SECONDS_MOST", default=15 * 60)
+# How long after a submission "never heard of it" is believed: nothing of it can be on its way any more.
+RAIL_RESUBMIT_AFTER_SECONDS = env.int("RAIL_RESUBMIT_AFTER_SECONDS", default=60)
+# A movement that no worker took to its rail for this long is dropped.
+RAIL_EXPIRY_SECONDS = env.int("RAIL_EXPIRY_SECONDS", default=60 * 60)
 
 # --- E-mail, files, language, time ---------------------------------------------------------------------------------
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
@@ -251,6 +281,41 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
     }
+}
+
+# --- The back office ------------------------------------------------------------------------------------------------
+# The badge on every staff page: says whose money this is.
+ENVIRONMENT = env.str("ENVIRONMENT", default="development" if DEBUG else "production")
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Tekana",
+    "SITE_HEADER": "Tekana",
+    "SITE_SUBHEADER": "Back office",
+    "SITE_SYMBOL": "account_balance_wallet",
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "staff.site.environment",
+    "DASHBOARD_CALLBACK": "reports.dashboard.dashboard",
+    "SIDEBAR": {"navigation": "staff.site.menu"},
+    "STYLES": ["/static/tekana/admin.css"],
+    "SCRIPTS": ["/static/tekana/admin.js"],
+    "BORDER_RADIUS": "6px",
+    # Dark enough from 600 on for white text on it (4.5 : 1).
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98.4% .014 180.7)",
+            "100": "oklch(95.3% .051 180.8)",
+            "200": "oklch(91% .096 180.4)",
+            "300": "oklch(85.5% .138 181.1)",
+            "400": "oklch(77.7% .152 181.9)",
+            "500": "oklch(70.4% .14 182.5)",
+            "600": "oklch(50% .09 186.4)",
+            "700": "oklch(43.7% .078 188.2)",
+            "800": "oklch(38.6% .063 188.4)",
+            "900": "oklch(32% .05 190)",
+            "950": "oklch(27.7% .046 192.5)",
+        }
+    },
 }
 
 # --- Logs: one JSON object a line, without bodies, tokens or personal data -----------------------------------------

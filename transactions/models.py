@@ -262,9 +262,10 @@ class RailMessage(models.Model):
     note = models.CharField(max_length=200, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     received_at = models.DateTimeField(auto_now_add=True)
+    due_at = models.DateTimeField(auto_now_add=True, help_text="when it may be taken up, the first time or again")
     processed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["received_at"]
         constraints = [models.UniqueConstraint(fields=["rail", "message_id"], name="rail_message_once")]
-        indexes = [models.Index(fields=["received_at"], condition=Q(state="received"), name="rail_message_to_do")]
+        indexes = [models.Index(fields=["due_at"], condition=Q(state="received"), name="rail_message_to_do")]

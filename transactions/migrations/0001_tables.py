@@ -111,6 +111,7 @@ class Migration(migrations.Migration):
                 ('note', models.CharField(blank=True, max_length=200)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('received_at', models.DateTimeField(auto_now_add=True)),
+                ('due_at', models.DateTimeField(auto_now_add=True, help_text='when it may be taken up, the first time or again')),
                 ('processed_at', models.DateTimeField(blank=True, null=True)),
                 ('transaction', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rail_messages', to='transactions.transaction')),
             ],
@@ -180,7 +181,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='railmessage',
-            index=models.Index(condition=models.Q(('state', 'received')), fields=['received_at'], name='rail_message_to_do'),
+            index=models.Index(condition=models.Q(('state', 'received')), fields=['due_at'], name='rail_message_to_do'),
         ),
         migrations.AddConstraint(
             model_name='railmessage',

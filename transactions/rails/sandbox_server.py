@@ -89,7 +89,7 @@ class SandboxBank:
         self.url = f"http://{host}:{self._server.server_port}"
 
     def start(self) -> None:
-        threading.Thread(target=self._server.serve_forever, name="sandbox-bank", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=[0.05], name="sandbox-bank", daemon=True).start()
         for order in list(self.orders.values()):
             if order.status == "in_progress":
                 self._later(self.delays.settle, self._carry_out, order)

@@ -1,0 +1,7 @@
+"""The refusals of this app."""
+
+from core.errors import NotFound
+
+
+class NotificationNotFound(NotFound):
+    code, title = "notification_not_found", "No such notification"

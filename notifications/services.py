@@ -1,0 +1,186 @@
+"""Telling customers, and carrying what was told to their mailboxes.
+
+The text of a notification is made once, when it is written. Each channel beyond the app has a `Delivery`: a row that
+says when to try next. An attempt is counted and committed before the mail leaves, so that one which kills its worker is
+given up after three; only an error or a lost worker brings another attempt.
+"""
+
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import connection
+from django.db import transaction as db_transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.template import Context
+from django.template.loader import get_template
+
+from core.ids import uuid7
+from notifications.models import Delivery, Notification
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+CLAIM = 20
+# Longer than a claim's mails can take at EMAIL_TIMEOUT each: nobody else takes them up meanwhile.
+LEASE = timedelta(minutes=5)
+ROUND_SECONDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One customer is to be told of one event; ``kind`` names the text, `templates/notifications/<kind>.txt`."""
+
+    event: UUID
+    customer: UUID
+    transaction: UUID | None
+    kind: str
+    facts: Mapping[str, str]
+
+
+def notify_many(notices: Sequence[Notice]) -> None:
+    """Write each notification and its e-mail delivery, in the caller's database transaction, in one statement.
+
+    Idempotent by event and customer: who was told is not told again.
+    """
+    if not notices:
+        return
+    texts = [render(notice.kind, notice.facts) for notice in notices]
+    columns: list[Sequence[Any]] = [
+        [uuid7() for _ in notices],
+        [notice.event for notice in notices],
+        [notice.customer for notice in notices],
+        [notice.transaction for notice in notices],
+        [notice.kind for notice in notices],
+        [title for title, _ in texts],
+        [body for _, body in texts],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH told AS (
+                INSERT INTO notifications_notification
+                    (id, event, customer_id, transaction, kind, title, body, created_at)
+                SELECT *, statement_timestamp()
+                FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[])
+                ON CONFLICT (event, customer_id) DO NOTHING
+                RETURNING id
+            )
+            INSERT INTO notifications_delivery (notification_id, channel, state, attempts, due_at, error)
+            SELECT id, 'email', 'pending', 0, statement_timestamp(), '' FROM told
+            """,
+            columns,  # type: ignore[arg-type] # psycopg makes arrays of lists
+        )
+
+
+def render(kind: str, facts: Mapping[str, str]) -> tuple[str, str]:
+    """Title and body: the first line and the rest of the kind's template, as plain text on one line each."""
+    template = get_template(f"notifications/{kind}.txt").template  # type: ignore[attr-defined]
+    title, _, body = template.render(Context(facts, autoescape=False)).strip().partition("\n")
+    return " ".join(title.split())[:120], " ".join(body.split())[:500]
+
+
+def mark_read(customer_id: UUID, notification_id: UUID | None = None) -> int:
+    """Note that the customer has read one of their notifications, or all; how many were new to them."""
+    unread = Notification.objects.filter(customer_id=customer_id, read_at=None)
+    if notification_id is not None:
+        unread = unread.filter(pk=notification_id)
+    return unread.update(read_at=Now())
+
+
+def deliver(delivery_id: int) -> None:
+    """Carry one delivery, if it is due."""
+    send_claimed(claim(1, delivery_id))
+
+
+def deliver_due() -> int:
+    """Carry what is due, claim by claim, until nothing is left or the round is over; how many were tried."""
+    over_at, tried = monotonic() + ROUND_SECONDS, 0
+    while monotonic() < over_at and (claimed := claim(CLAIM)):
+        send_claimed(claimed)
+        tried += len(claimed)
+    return tried
+
+
+def claim(limit: int, delivery_id: int | None = None) -> list[Delivery]:
+    """Take up due deliveries for `LEASE`: their attempt is counted and committed before anything is sent.
+
+    Locks: the rows, skipping those that another worker is taking up.
+    """
+    with db_transaction.atomic():
+        due = Delivery.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+            state=Delivery.State.PENDING, due_at__lte=Now()
+        )
+        if delivery_id is not None:
+            due = due.filter(pk=delivery_id)
+        found = list(due.select_related("notification__customer").order_by("due_at", "pk")[:limit])
+        spent = [row for row in found if row.attempts >= MAX_ATTEMPTS]
+        claimed = [row for row in found if row.attempts < MAX_ATTEMPTS]
+        give_up([row.pk for row in spent], "the worker was lost while sending")
+        Delivery.objects.filter(pk__in=[row.pk for row in claimed]).update(
+            attempts=F("attempts") + 1, due_at=Now() + LEASE
+        )
+    for row in claimed:
+        row.attempts += 1
+    return claimed
+
+
+def send_claimed(claimed: Sequence[Delivery]) -> None:
+    """Send each over one connection; one that fails is tried again later and holds up no other."""
+    if not claimed:
+        return
+    mailbox = mail.get_connection()
+    for row in claimed:
+        # The attempt is the fencing number: a worker that comes back after its lease changes nothing.
+        mine = Delivery.objects.filter(pk=row.pk, attempts=row.attempts, state=Delivery.State.PENDING)
+        try:
+            mailbox.open()
+            message_of(row, mailbox).send()
+        except Exception as exc:
+            error = type(exc).__name__  # not its text, which may name the address
+            logger.warning("e-mail not sent: %s", error, extra={"count": row.attempts})
+            with suppress(Exception):
+                mailbox.close()
+            if row.attempts >= MAX_ATTEMPTS:
+                give_up([row.pk], error)
+            else:
+                mine.update(due_at=Now() + backoff(row.attempts), error=error)
+        else:
+            mine.update(state=Delivery.State.SENT, sent_at=Now(), error="")
+    mailbox.close()
+
+
+def message_of(delivery: Delivery, mailbox: BaseEmailBackend) -> mail.EmailMessage:
+    notification, customer = delivery.notification, delivery.notification.customer
+    template = get_template("notifications/email.txt").template  # type: ignore[attr-defined]
+    facts = {"name": customer.full_name, "body": notification.body}
+    return mail.EmailMessage(
+        subject=notification.title,
+        body=template.render(Context(facts, autoescape=False)),
+        to=[customer.email],
+        # The same on every attempt, so that mail servers can recognise a repetition.
+        headers={"Message-ID": f"<{notification.pk}@notifications.tekana>"},
+        connection=mailbox,
+    )
+
+
+def backoff(attempts: int) -> timedelta:
+    """About 1, then 4 minutes, spread so that what failed together does not come back together."""
+    return timedelta(seconds=60 * 4 ** (attempts - 1) * random.uniform(0.75, 1.25))  # noqa: S311
+
+
+def give_up(ids: Sequence[int], error: str) -> None:
+    given_up = Delivery.objects.filter(pk__in=ids, state=Delivery.State.PENDING).update(
+        state=Delivery.State.FAILED, error=error
+    )
+    if given_up:
+        logger.error("e-mails given up after %s attempts", MAX_ATTEMPTS, extra={"count": given_up})

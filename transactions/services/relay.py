@@ -1,0 +1,150 @@
+"""Hands events on: to the customers they concern, and to the stream that other programs follow.
+
+One relay at a time, in the order of event ids, which is the order of each wallet's entries. A batch is one database
+transaction: notifications written, outbox emptied, then published, then committed. Killed before the commit it repeats
+the batch: consumers of the stream know events by ``id``, notifications are unique by event and customer. While Valkey
+is down nothing is handed on and nothing is lost.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection
+from django.db import transaction as db_transaction
+
+from core import valkey
+from core.money import Money
+from core.problems import catalogue
+from customers.models import Customer
+from notifications.services import Notice, notify_many
+from transactions.errors import RailRefused
+from transactions.models import Event, Kind, OutboxEntry, State, Transaction
+from wallets.selectors import masked_name
+
+logger = logging.getLogger(__name__)
+
+STREAM_LENGTH = 100_000
+BATCH = 500
+LOCK = "transactions.relay"
+
+# What is told to whom: (kind, state reached) -> text for the payer, text for the payee; None: nothing.
+TOLD: dict[tuple[str, str], tuple[str | None, str | None]] = {
+    (Kind.TRANSFER, State.COMPLETED): ("money_sent", "money_received"),
+    (Kind.TRANSFER, State.FAILED): ("transfer_failed", None),
+    (Kind.PAYMENT, State.COMPLETED): ("payment_made", "payment_received"),
+    (Kind.PAYMENT, State.FAILED): ("payment_failed", None),
+    (Kind.TOP_UP, State.COMPLETED): (None, "top_up_completed"),
+    (Kind.TOP_UP, State.FAILED): (None, "top_up_failed"),
+    (Kind.TOP_UP, State.EXPIRED): (None, "top_up_expired"),
+    (Kind.TOP_UP, State.CANCELLED): (None, "top_up_cancelled"),
+    (Kind.CASH_OUT, State.COMPLETED): ("cash_out_completed", None),
+    (Kind.CASH_OUT, State.FAILED): ("cash_out_failed", None),
+    (Kind.CASH_OUT, State.EXPIRED): ("cash_out_expired", None),
+    (Kind.CASH_OUT, State.CANCELLED): ("cash_out_cancelled", None),
+    # A reversal pays back: its payer is the payee of the original. One that failed concerns staff alone.
+    (Kind.REVERSAL, State.COMPLETED): ("money_taken_back", "money_returned"),
+}
+
+
+def relay_events() -> int:
+    """Hand on everything that waits, batch by batch; how many events. Nothing when another relay is at work."""
+    handed_on = 0
+    while count := relay_batch():
+        handed_on += count
+    return handed_on
+
+
+def relay_batch() -> int:
+    """Locks: the relay's advisory lock, until the end of the batch's database transaction."""
+    with db_transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [LOCK])
+            if not cursor.fetchone()[0]:
+                return 0
+        events = waiting_events()
+        notify_many([notice for event in events for notice in notices_of(event)])
+        OutboxEntry.objects.filter(pk__in=[event.pk for event in events]).delete()
+        publish(events)
+    return len(events)
+
+
+def waiting_events() -> list[Event]:
+    entries = OutboxEntry.objects.order_by("pk").select_related(
+        "event__transaction__payer__customer", "event__transaction__payee__customer"
+    )
+    return [entry.event for entry in entries[:BATCH]]
+
+
+def publish(events: Sequence[Event]) -> None:
+    """Append to the stream, which keeps the last 100,000 or so. Ids, states and amounts; nothing about persons."""
+    if not events:
+        return
+    stream = valkey.key("events")
+    pipeline = valkey.client().pipeline(transaction=False)
+    for event in events:
+        pipeline.xadd(stream, stream_fields(event), maxlen=STREAM_LENGTH, approximate=True)
+    pipeline.execute()
+
+
+def stream_fields(event: Event) -> dict[Any, Any]:
+    """Flat strings. ``json`` is the event as consumers read it; amounts are minor units."""
+    txn = event.transaction
+    wallets = [str(wallet) for wallet in (txn.payer_id, txn.payee_id) if wallet]
+    body = {
+        "id": str(event.pk),
+        "type": event.type,
+        "at": event.at.isoformat(),
+        "transaction": str(txn.pk),
+        "receipt": txn.receipt,
+        "kind": txn.kind,
+        "from_state": event.from_state,
+        "state": event.to_state,
+        "amount": txn.amount,
+        "fee": txn.fee,
+        "currency": txn.currency,
+        "payer": str(txn.payer_id) if txn.payer_id else None,
+        "payee": str(txn.payee_id) if txn.payee_id else None,
+        "reverses": str(txn.reverses_id) if txn.reverses_id else None,
+        "refusal_code": txn.refusal_code or None,
+    }
+    return {
+        "id": body["id"],
+        "type": event.type,
+        "transaction": body["transaction"],
+        "wallets": ",".join(wallets),
+        "at": body["at"],
+        "json": json.dumps(body),
+    }
+
+
+def notices_of(event: Event) -> Iterator[Notice]:
+    """What the two parties are told of an event. A change that a later one undoes is not told (``processing``)."""
+    txn = event.transaction
+    payer, payee = (wallet.customer if wallet else None for wallet in (txn.payer, txn.payee))
+    for_payer, for_payee = TOLD.get((txn.kind, event.to_state), (None, None))
+    if for_payer and payer:
+        yield notice(event, for_payer, told=payer, other=payee)
+    if for_payee and payee:
+        yield notice(event, for_payee, told=payee, other=payer)
+
+
+def notice(event: Event, kind: str, *, told: Customer, other: Customer | None) -> Notice:
+    txn = event.transaction
+    fee = txn.fee or event.facts.get("fee_returned_minor", 0)
+    facts = {
+        "amount": str(Money(txn.amount, txn.currency)),
+        "fee": str(Money(fee, txn.currency)) if fee else "",
+        "counterparty": masked_name(other.full_name) if other else "",
+        "receipt": txn.receipt,
+        "reason": reason_of(txn),
+    }
+    return Notice(event=event.pk, customer=told.pk, transaction=txn.pk, kind=kind, facts=facts)
+
+
+def reason_of(txn: Transaction) -> str:
+    """A refusal in words; a code of the bank's own is the bank's refusal."""
+    if not txn.refusal_code:
+        return ""
+    return catalogue().get(txn.refusal_code, RailRefused).title

@@ -1,0 +1,29 @@
+"""The door for the queue and the clock. Arguments are ids; a task may run twice or get lost: the rows are the queue."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from transactions.services import rail_calls, rail_messages, relay
+
+
+@shared_task(name="transactions.tasks.submit_to_rail")
+def submit_to_rail(transaction_id: str) -> None:
+    rail_calls.submit_to_rail(UUID(transaction_id))
+
+
+@shared_task(name="transactions.tasks.process_rail_message")
+def process_rail_message(message_id: str) -> None:
+    rail_messages.process(UUID(message_id))
+
+
+@shared_task(name="transactions.tasks.sweep")
+def sweep() -> None:
+    """Finishes what a lost message or worker left. Several may run at once: each takes the rows no other has."""
+    rail_messages.sweep()
+    rail_calls.sweep()
+
+
+@shared_task(name="transactions.tasks.relay_events")
+def relay_events() -> None:
+    relay.relay_events()

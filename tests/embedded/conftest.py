@@ -1,8 +1,11 @@
-"""Checkouts for the launcher in folders with a space in their names, below one that only we may enter.
+"""Checkouts for the launcher, in folders with a space in their names.
 
-Started by root, the servers therefore cannot read the checkout and live in the refuge; started by a user they do not.
+The shared one is below a folder that only we may enter: started by root, its servers cannot read it and live in the
+refuge. The others can be entered by all, which spares them a copy of PostgreSQL.
 """
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +15,13 @@ from tests.embedded.checkouts import Checkout, new_checkout
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
-    made = new_checkout(tmp_path)
+def checkout() -> Iterator[Checkout]:
+    folder = Path(tempfile.mkdtemp(prefix="tekana-"))
+    folder.chmod(0o755)
+    made = new_checkout(folder)
     yield made
     made.close()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,14 @@ import signal
 import socket
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tekana.embedded import folders, trouble
 from tekana.embedded.trouble import Trouble
-from tests.embedded.checkouts import Checkout, needs_proc, until
+from tests.embedded.checkouts import Checkout, needs_proc, new_checkout, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -302,9 +303,19 @@ def test_a_folder_of_another_user_is_left_alone(checkout: Checkout) -> None:
     assert refused.returncode == 1 and "belongs to nobody, and you are root" in refused.stdout
 
 
-def test_as_root_servers_run_as_somebody_else_and_no_folder_is_opened_for_them(checkout: Checkout) -> None:
+@pytest.fixture
+def closed_checkout(tmp_path: Path) -> Iterator[Checkout]:
+    """Below a folder that only root may enter."""
+    tmp_path.chmod(0o700)
+    made = new_checkout(tmp_path)
+    yield made
+    made.close()
+
+
+def test_as_root_servers_run_as_somebody_else_and_no_folder_is_opened_for_them(closed_checkout: Checkout) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root has to")
+    checkout = closed_checkout
     parents = {path: path.stat().st_mode for path in checkout.path.parents}
     run = checkout.start("run", "--", "sleep", "100")
     assert until(lambda: (checkout.var / "test/pids/valkey.pid").exists())

@@ -9,9 +9,8 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
+from core.chunks import MAX_BODY_BYTES
 from core.errors import BodyTooLarge, MalformedBody
-
-MAX_BODY_BYTES = 64 * 1024
 
 
 class StrictJSONParser(BaseParser):

@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -37,17 +38,23 @@ def exception_handler(exc: Exception, view_context: dict[str, Any]) -> HttpRespo
     error = refusal_of(exc)
     if error is None:
         error = bug(view_context["request"]._request)
+    elif isinstance(error, errors.MethodNotAllowed):
+        view = view_context["view"]  # which would list OPTIONS too; nothing answers to that here
+        view.headers["Allow"] = ", ".join(method for method in view.allowed_methods if method != "OPTIONS")
     return problem(error, view_context["request"].path)
 
 
 def problem(error: TekanaError, instance: str) -> HttpResponse:
-    """The answer to one refusal. Facts named ``retry_after`` (seconds) and ``rate_limit`` become headers too."""
+    """The answer to one refusal of a request for the path ``instance``.
+
+    Facts named ``retry_after`` (seconds) and ``rate_limit`` become headers too.
+    """
     body = error.facts | {
         "type": f"{settings.PUBLIC_URL}/problems/{error.code}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
-        "instance": instance,
+        "instance": quote(instance),
         "code": error.code,
         "request_id": context.request_id.get(),
     }

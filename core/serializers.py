@@ -25,7 +25,7 @@ class StrictSerializer(serializers.Serializer[Any]):
             writable = {name for name, field in self.fields.items() if not field.read_only}
             unknown = [str(name) for name in data if name not in writable]
             if unknown:
-                raise serializers.ValidationError(dict.fromkeys(unknown, ["Unknown field."]), code="unknown_field")
+                raise serializers.ValidationError({name: ["Unknown field."] for name in unknown}, code="unknown_field")
         return super().to_internal_value(data)
 
 

@@ -12,8 +12,8 @@ from redis.retry import Retry
 def client() -> redis.Redis:
     """Made at first use, shared by all threads. Every call is bounded: a customer waits for no counter.
 
-    Raises (on use): redis.RedisError within about a second when Valkey is away. One retry replaces a pooled connection that
-    the server has closed meanwhile; nothing else is retried.
+    Raises (on use): redis.RedisError within about a second when Valkey is away. One retry replaces a pooled connection
+    that the server has closed meanwhile; nothing else is retried.
     """
     pool = redis.BlockingConnectionPool.from_url(
         settings.REDIS_URL,

@@ -2,5 +2,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from core.chunks import with_length
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tekana.settings")
-application = get_wsgi_application()
+application = with_length(get_wsgi_application())

@@ -1,9 +1,14 @@
+import json
 from decimal import Decimal
+from io import BytesIO
 
 import pytest
+from django.test import RequestFactory
 
+from core.chunks import MAX_BODY_BYTES
 from core.errors import BodyTooLarge, MalformedBody
-from core.parsing import MAX_BODY_BYTES, read_object
+from core.parsing import read_object
+from tekana.wsgi import application
 
 
 def test_numbers_are_exact():
@@ -67,3 +72,18 @@ def test_over_http_the_same(client):
         form = sent(b'{"name": "x"}', content_type)
         assert (form.status_code, form.json()["code"]) == (415, "unsupported_media_type")
     assert sent(b'{"name": "x"}', "application/json; charset=utf-8").status_code == 200
+
+
+def test_a_body_in_chunks_is_read_and_bounded(db, settings):
+    settings.ROOT_URLCONF = "tests.core.doors"
+
+    def sent(body):
+        answer = []
+        environ = RequestFactory().post("/v1/echo", content_type="application/json").environ
+        del environ["CONTENT_LENGTH"]
+        environ |= {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": BytesIO(body)}
+        content = b"".join(application(environ, lambda status, headers: answer.append(status)))
+        return answer[0], json.loads(content)
+
+    assert sent(b'{"name": "x"}') == ("200 OK", {"name": "x"})
+    assert sent(b'{"name": "' + b"x" * MAX_BODY_BYTES + b'"}')[1]["code"] == "body_too_large"

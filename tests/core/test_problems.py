@@ -64,6 +64,10 @@ def test_addresses_and_failures_outside_of_views_are_problems_too(client):
     assert b"secret" not in broken.content
 
 
+def test_the_instance_is_a_uri_whatever_was_asked_for(client):
+    assert client.get("/v1/%00%0d%0a%22é").json()["instance"] == "/v1/%00%0D%0A%22%C3%A9"
+
+
 def test_staff_see_pages_instead(client):
     broken = client.get("/admin/fails")
 
@@ -76,7 +80,7 @@ def test_another_method_is_405_and_says_which_are_allowed(client):
     for method in ("post", "put", "delete", "options", "trace"):
         answer = getattr(client, method)("/v1/raises/bug")
         assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-        assert "GET" in answer["Allow"]
+        assert answer["Allow"] == "GET, HEAD"
 
 
 def test_validation_errors_name_each_field_with_a_code(client):

@@ -30,15 +30,17 @@ check: ## lint, types, layers, migrations, API drift, deployment, security
 bench: ## transfers per second beside the machine's own limit, as a table [ARGS=]
 	@exec $(TEKANA) run --data bench -- $(IN_VENV) bench $(ARGS)
 
+setup: ## only make .venv with all packages, for an editor or a shell
+	@exec $(TEKANA) setup
+
 openapi: ## write openapi.yaml anew from the code
 	@exec $(RUN) .venv/bin/python manage.py spectacular --file openapi.yaml
 
 LOCK := $(IN_VENV) uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
-lock: ## pin the newest versions that requirements*.in allow [ARGS=--upgrade]
-	@$(TEKANA) run -- true
-	for name in requirements requirements-dev; do \
+lock: setup ## pin the newest versions that requirements*.in allow
+	@for name in requirements requirements-dev; do \
 	  echo "# Made by \`make lock\` from $$name.in. Do not edit." > $$name.lock && \
-	  $(LOCK) $(ARGS) $$name.in >> $$name.lock && mv $$name.lock $$name.txt || exit 1; done
+	  $(LOCK) $$name.in >> $$name.lock && mv $$name.lock $$name.txt || exit 1; done
 
 # Hashes of packages, passwords that tests make up, placeholders, and the alphabet of receipts.
 NO_SECRETS := --exclude-files '^(tests/|requirements.*txt)' --exclude-lines ':password@' --exclude-secrets '^0123456789A'
@@ -58,4 +60,4 @@ gates:
 pytest:
 	$(IN_VENV) pytest $(ARGS)
 
-.PHONY: help demo stop reset test run-tests check bench openapi lock gates pytest
+.PHONY: help demo stop reset test run-tests check bench setup openapi lock gates pytest

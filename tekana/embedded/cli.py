@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `demo`, `run`, `stop`, `reset`."""
+"""The commands behind the Makefile: `demo`, `run`, `setup`, `stop`, `reset`."""
 
 import argparse
 import errno
@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--data", default="test", metavar="NAME", help="data folder var/NAME (default: test)")
     run.add_argument("words", nargs="+", metavar="COMMAND")
     run.set_defaults(command=_run)
+
+    setup = commands.add_parser("setup", help="only make .venv with all packages")
+    setup.set_defaults(command=lambda _: 0)  # `bootstrap` has done it before we came here
 
     stop = commands.add_parser("stop", help="end a demo that lost its terminal, and servers nobody uses")
     stop.set_defaults(command=_stop)

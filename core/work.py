@@ -3,10 +3,11 @@
 Django's ORM is not on this road: statements go to the raw psycopg connection, prepared, several to a round trip.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString
 
+import msgspec
 import psycopg
 from django.db import connection
 from django.db import transaction as db_transaction
@@ -17,6 +18,11 @@ from core.errors import OutcomeUnknown
 SYNC_WAIT_CANCELLED = "canceling wait for synchronous replication"
 
 
+INSERT: LiteralString = """
+new_TABLE AS (INSERT INTO TABLE SELECT * FROM json_populate_recordset(NULL::TABLE, %s::json))
+"""
+
+
 class Work:
     """Runs statements on one connection; results are fetched when asked for, so that neighbours share a round trip."""
 
@@ -25,6 +31,18 @@ class Work:
 
     def run(self, query: LiteralString, *params: Any) -> "psycopg.Cursor[Any]":
         return psycopg.Cursor(self.raw).execute(query, params, prepare=True)
+
+    def write(self, new_rows: Mapping[LiteralString, Sequence[Any]], last: LiteralString, *rows: Sequence[Any]) -> None:
+        """Insert rows into tables and run ``last`` with ``rows``, all in one statement, so that guards see the whole.
+
+        Rows are structs or dicts by column name; they travel as one JSON document per table. Tables without new rows are
+        left out: their triggers would fire for nothing. In ``last`` each ``%s::json`` is the next of ``rows``.
+        """
+        tables = [table for table, new in new_rows.items() if new]
+        inserts: list[LiteralString] = [INSERT.replace("TABLE", table) for table in tables]
+        query = f"WITH {', '.join(inserts)} {last}" if inserts else last
+        documents = [msgspec.json.encode(new).decode() for new in (*(new_rows[table] for table in tables), *rows)]
+        self.run(query, *documents)
 
 
 @contextmanager

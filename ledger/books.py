@@ -183,14 +183,7 @@ ORDER BY code
 ON CONFLICT (code) DO NOTHING
 """
 
-WRITE = """
-WITH journals AS (
-    INSERT INTO ledger_journal SELECT * FROM json_populate_recordset(NULL::ledger_journal, %s::json)
-), entries AS (
-    INSERT INTO ledger_entry SELECT * FROM json_populate_recordset(NULL::ledger_entry, %s::json)
-), hold_events AS (
-    INSERT INTO ledger_holdevent SELECT * FROM json_populate_recordset(NULL::ledger_holdevent, %s::json)
-)
+WRITE_ACCOUNTS = """
 UPDATE ledger_account a
 SET posted = n.posted, held = n.held, seq = n.seq, hold_seq = n.hold_seq, last_at = n.last_at
 FROM json_to_recordset(%s::json) AS n(id bigint, posted bigint, held bigint, seq bigint, hold_seq bigint,
@@ -246,6 +239,7 @@ def write(work: Work, books: Books) -> None:
         for a in books.accounts.values()
         if a.changed
     ]
-    work.run(WRITE, *(msgspec.json.encode(rows).decode() for rows in (
-        books.journals, books.entries, books.hold_events, changed
-    )))  # fmt: skip
+    work.write(
+        {"ledger_journal": books.journals, "ledger_entry": books.entries, "ledger_holdevent": books.hold_events},
+        WRITE_ACCOUNTS, changed,
+    )  # fmt: skip

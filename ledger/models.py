@@ -21,7 +21,7 @@ class Account(models.Model):
     ``balance_after`` and the last hold event's ``held_after``; a trigger keeps the three equal.
     """
 
-    code = models.CharField(max_length=80, unique=True)
+    code = models.CharField(max_length=80)
     name = models.CharField(max_length=120, blank=True)
     currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
     normal_side = models.SmallIntegerField(choices=Side)
@@ -38,6 +38,8 @@ class Account(models.Model):
 
     class Meta:
         constraints = [
+            # Not unique=True: that would add a second index, for LIKE, to each row written.
+            models.UniqueConstraint(fields=["code"], name="account_code_once"),
             models.CheckConstraint(condition=Q(normal_side__in=[1, -1]), name="account_normal_side"),
             models.CheckConstraint(condition=Q(held__gte=0), name="account_held_not_negative"),
             models.CheckConstraint(
@@ -57,16 +59,22 @@ class Journal(AppendOnly):
 
     id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=30)
-    reference = models.CharField(max_length=80, unique=True, help_text="what this records, unique for ever")
+    reference = models.CharField(max_length=80, help_text="what this records, unique for ever")
     effective_at = models.DateTimeField(help_text="business time")
     recorded_at = models.DateTimeField(help_text="database time of the posting")
-    reverses = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="reversed_by")
+    reverses = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, db_index=False, related_name="reversed_by"
+    )
     reverses_all = models.BooleanField(default=False, help_text="the whole of what it reverses")
     metadata = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["reference"], name="journal_reference_once"),
             models.UniqueConstraint(fields=["reverses"], condition=Q(reverses_all=True), name="journal_reversed_once"),
+        ]
+        indexes = [
+            models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="journal_reversals"),
         ]
 
     def __str__(self) -> str:

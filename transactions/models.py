@@ -44,7 +44,7 @@ class Transaction(models.Model):
     """
 
     id = models.UUIDField(primary_key=True)
-    receipt = models.CharField(max_length=10, unique=True)
+    receipt = models.CharField(max_length=10)
     kind = models.CharField(max_length=12, choices=Kind)
     state = FSMField(choices=State.choices, protected=True)
     payer = models.ForeignKey(
@@ -64,7 +64,9 @@ class Transaction(models.Model):
     answer = models.TextField(null=True, blank=True, help_text="what the caller was told, byte for byte")
     answer_status = models.PositiveSmallIntegerField(null=True, blank=True)
     refusal_code = models.CharField(max_length=40, blank=True)
-    reverses = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="reversals")
+    reverses = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, db_index=False, related_name="reversals"
+    )
     reversed_amount = models.BigIntegerField(default=0, help_text="sum of its reversals so far")
     reason_code = models.CharField(max_length=40, blank=True, help_text="why it was reversed")
     rail = models.CharField(max_length=20, blank=True)
@@ -79,6 +81,7 @@ class Transaction(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
+            models.UniqueConstraint(fields=["receipt"], name="transaction_receipt_once"),
             models.UniqueConstraint(fields=["caller", "idempotency_key"], name="transaction_key_once"),
             models.UniqueConstraint(
                 fields=["caller", "reference"], condition=Q(reference__isnull=False), name="transaction_reference_once"
@@ -89,6 +92,7 @@ class Transaction(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="transaction_reversals"),
             # What has no entry on the wallet (refused, or not yet through) is found here; the rest through entries.
             models.Index(
                 fields=["payer", "-id"], name="transaction_unposted_payer",

@@ -583,23 +583,15 @@ def _event(
 
 
 # --- write ---------------------------------------------------------------------------------------------------------
-WRITE = """
-WITH born AS (
-    INSERT INTO transactions_transaction
-    SELECT * FROM json_populate_recordset(NULL::transactions_transaction, %s::json)
-), moved AS (
-    UPDATE transactions_transaction t
-    SET state = n.state, reversed_amount = n.reversed_amount, refusal_code = n.refusal_code,
-        rail_reference = n.rail_reference, due_at = n.due_at, completed_at = n.completed_at
-    FROM json_to_recordset(%s::json) AS n(id uuid, state text, reversed_amount bigint, refusal_code text,
-                                          rail_reference text, due_at timestamptz, completed_at timestamptz)
-    WHERE t.id = n.id
-), events AS (
-    INSERT INTO transactions_event SELECT * FROM json_populate_recordset(NULL::transactions_event, %s::json)
-    RETURNING id
-), outbox AS (
-    INSERT INTO transactions_outboxentry SELECT id FROM events
-)
+MOVE = """
+UPDATE transactions_transaction t
+SET state = n.state, reversed_amount = n.reversed_amount, refusal_code = n.refusal_code,
+    rail_reference = n.rail_reference, due_at = n.due_at, completed_at = n.completed_at
+FROM json_to_recordset(%s::json) AS n(id uuid, state text, reversed_amount bigint, refusal_code text,
+                                      rail_reference text, due_at timestamptz, completed_at timestamptz)
+WHERE t.id = n.id
+"""
+COUNT = """
 INSERT INTO transactions_usage AS u (wallet_id, day, amount, count)
 SELECT * FROM json_to_recordset(%s::json) AS n(wallet_id uuid, day date, amount bigint, count integer)
 ON CONFLICT (wallet_id, day) DO UPDATE SET amount = u.amount + excluded.amount, count = u.count + excluded.count
@@ -607,12 +599,20 @@ ON CONFLICT (wallet_id, day) DO UPDATE SET amount = u.amount + excluded.amount, 
 
 
 def write(work: Work, world: World) -> None:
-    """Write transactions, their changes, events with their outbox rows, and usage: one statement."""
+    """Write transactions and their changes, events with their outbox rows, and usage."""
     if not world.events:
         return
-    usage = [
-        {"wallet_id": wallet, "day": day, "amount": amount, "count": count}
-        for (wallet, day), (amount, count) in world.usage.items()
-    ]
-    moved = [target for target in world.targets.values() if target.changed]
-    work.run(WRITE, *(msgspec.json.encode(rows).decode() for rows in (world.born, moved, world.events, usage)))
+    new = {
+        "transactions_transaction": world.born,
+        "transactions_event": world.events,
+        "transactions_outboxentry": [{"event_id": event.id} for event in world.events],
+    }
+    if moved := [target for target in world.targets.values() if target.changed]:
+        work.write(new, MOVE, moved)
+        new = {}
+    if world.usage or new:
+        usage = [
+            {"wallet_id": wallet, "day": day, "amount": amount, "count": count}
+            for (wallet, day), (amount, count) in world.usage.items()
+        ]
+        work.write(new, COUNT, usage)

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             name='Account',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=80, unique=True)),
+                ('code', models.CharField(max_length=80)),
                 ('name', models.CharField(blank=True, max_length=120)),
                 ('currency', models.CharField(choices=[('KES', 'KES'), ('RWF', 'RWF'), ('UGX', 'UGX'), ('TZS', 'TZS'), ('NGN', 'NGN'), ('GHS', 'GHS'), ('ZAR', 'ZAR'), ('USD', 'USD'), ('EUR', 'EUR'), ('GBP', 'GBP')], max_length=3)),
                 ('normal_side', models.SmallIntegerField(choices=[(1, 'debit'), (-1, 'credit')])),
@@ -41,12 +41,12 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(primary_key=True, serialize=False)),
                 ('kind', models.CharField(max_length=30)),
-                ('reference', models.CharField(help_text='what this records, unique for ever', max_length=80, unique=True)),
+                ('reference', models.CharField(help_text='what this records, unique for ever', max_length=80)),
                 ('effective_at', models.DateTimeField(help_text='business time')),
                 ('recorded_at', models.DateTimeField(help_text='database time of the posting')),
                 ('reverses_all', models.BooleanField(default=False, help_text='the whole of what it reverses')),
                 ('metadata', models.JSONField(blank=True, default=dict)),
-                ('reverses', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversed_by', to='ledger.journal')),
+                ('reverses', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversed_by', to='ledger.journal')),
             ],
         ),
         migrations.CreateModel(
@@ -96,5 +96,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='entry',
             constraint=models.CheckConstraint(condition=models.Q(('side__in', [1, -1])), name='entry_side'),
+        ),
+        migrations.AddConstraint(
+            model_name='account',
+            constraint=models.UniqueConstraint(fields=('code',), name='account_code_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='journal',
+            constraint=models.UniqueConstraint(fields=('reference',), name='journal_reference_once'),
+        ),
+        migrations.AddIndex(
+            model_name='journal',
+            index=models.Index(condition=models.Q(('reverses__isnull', False)), fields=['reverses'], name='journal_reversals'),
         ),
     ]

@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
             name='Transaction',
             fields=[
                 ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('receipt', models.CharField(max_length=10, unique=True)),
+                ('receipt', models.CharField(max_length=10)),
                 ('kind', models.CharField(choices=[('transfer', 'Transfer'), ('top_up', 'top-up'), ('cash_out', 'cash-out'), ('payment', 'Payment'), ('reversal', 'Reversal')], max_length=12)),
                 ('state', django_fsm.FSMField(choices=[('pending', 'Pending'), ('processing', 'Processing'), ('completed', 'Completed'), ('failed', 'Failed'), ('unknown', 'Unknown'), ('cancelled', 'Cancelled'), ('expired', 'Expired'), ('partially_reversed', 'partially reversed'), ('reversed', 'Reversed')], max_length=50, protected=True)),
                 ('amount', models.BigIntegerField()),
@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
                 ('completed_at', models.DateTimeField(blank=True, help_text='when a final state was reached', null=True)),
                 ('payee', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='wallets.wallet')),
                 ('payer', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='wallets.wallet')),
-                ('reverses', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversals', to='transactions.transaction')),
+                ('reverses', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversals', to='transactions.transaction')),
             ],
             options={
                 'ordering': ['-id'],
@@ -190,5 +190,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='railcall',
             constraint=models.UniqueConstraint(fields=('transaction', 'number'), name='rail_call_number'),
+        ),
+        migrations.AddConstraint(
+            model_name='transaction',
+            constraint=models.UniqueConstraint(fields=('receipt',), name='transaction_receipt_once'),
+        ),
+        migrations.AddIndex(
+            model_name='transaction',
+            index=models.Index(condition=models.Q(('reverses__isnull', False)), fields=['reverses'], name='transaction_reversals'),
         ),
     ]

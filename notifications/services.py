@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
-from typing import Any
 from uuid import UUID
 
 from django.core import mail
@@ -52,18 +51,14 @@ def notify_many(notices: Sequence[Notice]) -> None:
 
     Idempotent by event and customer: who was told is not told again.
     """
-    if not notices:
+    rows = []
+    for notice in notices:
+        try:
+            rows.append((uuid7(), notice.event, notice.customer, notice.transaction, notice.kind, *text_of(notice)))
+        except Exception:  # a broken text must not hold up everybody else's
+            logger.exception("a notification could not be written", extra={"transaction": notice.transaction})
+    if not rows:
         return
-    texts = [render(notice.kind, notice.facts) for notice in notices]
-    columns: list[Sequence[Any]] = [
-        [uuid7() for _ in notices],
-        [notice.event for notice in notices],
-        [notice.customer for notice in notices],
-        [notice.transaction for notice in notices],
-        [notice.kind for notice in notices],
-        [title for title, _ in texts],
-        [body for _, body in texts],
-    ]
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -78,15 +73,21 @@ def notify_many(notices: Sequence[Notice]) -> None:
             INSERT INTO notifications_delivery (notification_id, channel, state, attempts, due_at, error)
             SELECT id, 'email', 'pending', 0, statement_timestamp(), '' FROM told
             """,
-            columns,  # type: ignore[arg-type] # psycopg makes arrays of lists
+            [list(column) for column in zip(*rows, strict=True)],  # arrays, to psycopg
         )
 
 
-def render(kind: str, facts: Mapping[str, str]) -> tuple[str, str]:
+def text_of(notice: Notice) -> tuple[str, str]:
     """Title and body: the first line and the rest of the kind's template, as plain text on one line each."""
-    template = get_template(f"notifications/{kind}.txt").template  # type: ignore[attr-defined]
-    title, _, body = template.render(Context(facts, autoescape=False)).strip().partition("\n")
+    facts = {name: " ".join(value.split()) for name, value in notice.facts.items()}
+    title, _, body = rendered(notice.kind, facts).strip().partition("\n")
     return " ".join(title.split())[:120], " ".join(body.split())[:500]
+
+
+def rendered(name: str, facts: Mapping[str, str]) -> str:
+    """Plain text: nothing is escaped for HTML."""
+    template = get_template(f"notifications/{name}.txt").template  # type: ignore[attr-defined]
+    return str(template.render(Context(facts, autoescape=False)))
 
 
 def mark_read(customer_id: UUID, notification_id: UUID | None = None) -> int:
@@ -161,11 +162,9 @@ def send_claimed(claimed: Sequence[Delivery]) -> None:
 
 def message_of(delivery: Delivery, mailbox: BaseEmailBackend) -> mail.EmailMessage:
     notification, customer = delivery.notification, delivery.notification.customer
-    template = get_template("notifications/email.txt").template  # type: ignore[attr-defined]
-    facts = {"name": customer.full_name, "body": notification.body}
     return mail.EmailMessage(
         subject=notification.title,
-        body=template.render(Context(facts, autoescape=False)),
+        body=rendered("email", {"name": customer.full_name, "body": notification.body}),
         to=[customer.email],
         # The same on every attempt, so that mail servers can recognise a repetition.
         headers={"Message-ID": f"<{notification.pk}@notifications.tekana>"},

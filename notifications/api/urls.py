@@ -1,3 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from notifications.api import views
+
+urlpatterns = [
+    path("notifications", views.NotificationsView.as_view()),
+    path("notifications/read-all", views.NotificationsReadView.as_view()),
+    path("notifications/<uuid:notification_id>/read", views.NotificationReadView.as_view()),
+]

@@ -77,6 +77,16 @@ def legs_of(journal_id: UUID) -> list[Leg]:
     ]
 
 
+class Coverage(NamedTuple):
+    """One currency, minor units: owed to customers, waiting in suspense, held for us at rails, earned in fees."""
+
+    currency: str
+    wallets: int
+    suspense: int
+    rails: int
+    fees: int
+
+
 def trial_balance() -> list[TrialRow]:
     """Debits and credits per currency from the accounts' own balances: equal, or something is broken.
 
@@ -88,6 +98,23 @@ def trial_balance() -> list[TrialRow]:
             """
             SELECT currency,
                    sum(greatest(posted * normal_side, 0))::bigint, sum(greatest(-posted * normal_side, 0))::bigint
+            FROM ledger_account GROUP BY currency HAVING bool_or(seq > 0) ORDER BY currency
+            """
+        )
+    ]
+
+
+def coverage() -> list[Coverage]:
+    """E-money issued per currency, and what covers it."""
+    return [
+        Coverage(*row)
+        for row in _all(
+            """
+            SELECT currency,
+                   coalesce(sum(posted) FILTER (WHERE starts_with(code, 'liability:wallet:')), 0)::bigint,
+                   coalesce(sum(posted) FILTER (WHERE starts_with(code, 'liability:suspense:')), 0)::bigint,
+                   coalesce(sum(posted) FILTER (WHERE starts_with(code, 'asset:')), 0)::bigint,
+                   coalesce(sum(posted) FILTER (WHERE starts_with(code, 'income:fees:')), 0)::bigint
             FROM ledger_account GROUP BY currency HAVING bool_or(seq > 0) ORDER BY currency
             """
         )

@@ -1,4 +1,4 @@
-"""Staff users. Their rights follow from the role (`roles.py`); there are no groups, no permission rows, no superusers."""
+"""Staff users. Their rights follow from the role (`roles.py`); no groups, no permission rows, no superusers."""
 
 from typing import Any
 
@@ -33,6 +33,9 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.full_name or self.username
+
+    def get_full_name(self) -> str:
+        return str(self)
 
     @property
     def principal(self) -> str:

@@ -13,21 +13,22 @@ class Role(models.TextChoices):
 
 
 SEES = {
-    "customers.view_customer", "wallets.view_wallet", "wallets.view_freeze", "transactions.view_transaction",
-    "transactions.view_reversalreason", "transactions.view_feerule", "customers.view_tierlimit", "customers.view_country",
-    "notifications.view_notification", "core.view_auditrecord",
+    "customers.view_customer", "customers.view_country", "customers.view_tierlimit", "wallets.view_wallet",
+    "wallets.view_freeze", "transactions.view_transaction", "transactions.view_reversalreason",
+    "transactions.view_feerule", "notifications.view_notification", "core.view_auditrecord",
 }  # fmt: skip
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.SUPPORT: frozenset(
-        SEES | {"customers.suspend", "wallets.freeze", "transactions.reverse"}
+        SEES | {"customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release"}
     ),
     Role.FINANCE: frozenset(
-        SEES | {"ledger.view_account", "ledger.view_journal", "ledger.view_entry", "reports.view_export", "reports.export"}
+        SEES
+        | {"ledger.view_account", "ledger.view_journal", "ledger.view_entry", "reports.view_export", "reports.export"}
     ),
     Role.ADMINISTRATOR: frozenset(
         SEES
-        | {"customers.suspend", "wallets.freeze", "transactions.reverse"}
+        | {"customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release"}
         | {"ledger.view_account", "ledger.view_journal", "ledger.view_entry", "reports.view_export", "reports.export"}
         | {"staff.view_user", "staff.manage"}
     ),

@@ -146,6 +146,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 # Customers' tokens
 JWT_KEY = env.str("JWT_KEY", default=derived_key("customer access tokens"))
 ACCESS_TOKEN_SECONDS = env.int("ACCESS_TOKEN_SECONDS", default=15 * 60)
@@ -248,6 +249,7 @@ STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = ["tekana.formats"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
@@ -299,6 +301,7 @@ UNFOLD: dict[str, Any] = {
     "SIDEBAR": {"navigation": "staff.site.menu"},
     "STYLES": ["/static/tekana/admin.css"],
     "SCRIPTS": ["/static/tekana/admin.js"],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/tekana/favicon.svg"}],
     "BORDER_RADIUS": "6px",
     # Dark enough from 600 on for white text on it (4.5 : 1).
     "COLORS": {

@@ -1,0 +1,109 @@
+"""Actions of staff: a dialog whose GET shows a form and whose POST, with CSRF, calls one service. No link acts."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from core.errors import TekanaError
+
+if TYPE_CHECKING:
+    from core.admin.base import StaffAdmin
+
+LONGEST_REASON = 500
+
+
+class StaffForm(forms.Form):
+    """The form of a dialog about ``subject``, filled in by ``user``."""
+
+    intro = ""
+    submit = "Confirm"
+    before_template = ""  # shown above the fields; reads ``form``
+    required_css_class = "required"
+
+    def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
+        super().__init__(data)
+        self.subject, self.user = subject, user
+        for field in self.fields.values():
+            if not isinstance(field.widget, forms.HiddenInput):
+                field.widget.attrs["autofocus"] = True
+                break
+
+    def refuse(self, refusal: TekanaError) -> None:
+        """Say in the dialog why the service would not."""
+        self.add_error(None, f"{refusal.title}. {refusal.detail}" if refusal.detail != refusal.title else refusal.title)
+
+
+class ReasonForm(StaffForm):
+    """Any act on a person's money or account says why."""
+
+    reason = forms.CharField(
+        max_length=LONGEST_REASON,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Kept in the audit trail with your name. The customer does not see it.",
+    )
+
+
+def staff_action(
+    description: str,
+    *,
+    permission: str,
+    form: type[StaffForm],
+    done: str = "Done.",
+    icon: str = "",
+    variant: ActionVariant = ActionVariant.DEFAULT,
+) -> Callable[[Callable[..., Any]], Any]:
+    """Make a dialog of a method ``(self, request, subject, form) -> bool | HttpResponse``, run with a valid form.
+
+    True says that it is done: the page is shown again under the message ``done``. False leaves the dialog open, which
+    then says why (`StaffAdmin.call`). A response is sent as it is. List it in ``actions_detail`` or ``actions_list``;
+    `StaffAdmin.offers` says for which subjects the button is shown. Where somebody comes anyway, the service refuses.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        name = function.__name__
+
+        def view(self: "StaffAdmin", request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+            subject = None if object_id is None else self.subject(request, object_id)
+            if object_id is not None and subject is None:
+                return self.missing(request)
+            filled = form(request.POST if request.method == "POST" else None, subject=subject, user=request.user)
+            if request.method == "POST" and filled.is_valid():
+                outcome = function(self, request, subject, filled)
+                if isinstance(outcome, HttpResponse):
+                    return outcome
+                if outcome:
+                    messages.success(request, done)
+                    return go_to(request, self.address_of(subject))
+            context = {
+                **self.admin_site.each_context(request),
+                "title": description,
+                "form": filled,
+                "opts": self.opts,
+                "original": subject,
+                "danger": variant is ActionVariant.DANGER,
+                "back": self.address_of(subject),
+            }
+            return TemplateResponse(request, "admin/dialog.html", context)
+
+        view.__name__, view.__doc__ = name, function.__doc__
+        wrapped = action(
+            description=description, permissions=[permission], url_path=name, icon=icon or None, variant=variant
+        )(view)
+        wrapped.dialog = {"title": description}  # Unfold's buttons then open the address in the page's dialog
+        return wrapped
+
+    return decorate
+
+
+def go_to(request: HttpRequest, url: str) -> HttpResponse:
+    """A redirect that a dialog in the page (htmx) and a plain browser both follow."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(headers={"HX-Redirect": url})
+    return HttpResponseRedirect(url)

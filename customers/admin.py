@@ -1,0 +1,226 @@
+"""What support sees of a customer, and what it may do: suspend, reactivate. Other apps add panels to the page."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from core.admin import (
+    Facts,
+    Header,
+    Hit,
+    MadeBetween,
+    Panel,
+    ReasonForm,
+    StaffAdmin,
+    Table,
+    badge,
+    choice_filter,
+    code,
+    finder,
+    moment,
+    money,
+    page_url,
+    staff_action,
+)
+from core.admin.search import MOST_HITS
+from core.money import CURRENCY_CHOICES
+from customers.finding import exactly, matching
+from customers.models import AccountType, Country, Customer, CustomerState, TierLimit
+from customers.services import reactivate_customer, suspend_customer
+
+TONES = {CustomerState.ACTIVE: "good", CustomerState.SUSPENDED: "bad"}
+SESSIONS_SHOWN = 10
+
+
+def state_badge(customer: Customer) -> Any:
+    return badge(customer.get_state_display(), TONES[CustomerState(customer.state)])
+
+
+class SuspendForm(ReasonForm):
+    intro = "They are signed out everywhere, cannot sign in, and neither send nor receive money until reactivated."
+    submit = "Suspend"
+
+
+class ReactivateForm(ReasonForm):
+    intro = "They can sign in and move money again."
+    submit = "Reactivate"
+
+
+@admin.register(Customer)
+class CustomerAdmin(StaffAdmin):
+    list_display = ["full_name", "phone_number", "email", "country", "tier", "state_shown", "created_at"]
+    list_select_related = ["country"]
+    list_filter = [
+        choice_filter("state", "state", CustomerState.choices),
+        choice_filter("account_type", "account type", AccountType.choices),
+        choice_filter("tier", "KYC tier", [(tier, f"Tier {tier}") for tier in range(4)]),
+        MadeBetween,
+    ]
+    ordering = ["-pk"]
+    search_fields = ["phone_number"]
+    search_help_text = "Phone, e-mail, words of a name, id"
+    page_select_related = ("country",)
+    actions_detail = ["suspend", "reactivate"]
+
+    @display(description="State")
+    def state_shown(self, customer: Customer) -> Any:
+        return state_badge(customer)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        found = matching(search_term) if search_term.strip() else None
+        return (queryset if found is None else queryset.filter(pk__in=found.values("pk")[:1000])), False
+
+    def header(self, request: HttpRequest, customer: Customer) -> Header:
+        return Header(
+            title=customer.full_name,
+            badge=state_badge(customer),
+            lines=[f"{customer.phone_number} · {customer.email}"],
+            figures=[("KYC tier", customer.tier), ("Country", customer.country.name)],
+        )
+
+    def panels(self, request: HttpRequest, customer: Customer) -> list[Panel]:
+        identity = Facts(
+            title="Identity",
+            side=True,
+            rows=[
+                ("Full name", customer.full_name),
+                ("Phone", code(customer.phone_number)),
+                ("E-mail", code(customer.email)),
+                ("Country", f"{customer.country.name} ({customer.country.timezone})"),
+                ("Account type", customer.get_account_type_display()),
+                ("Customer since", moment(customer.created_at)),
+                ("Last changed", moment(customer.updated_at)),
+                ("Id", code(customer.id)),
+            ],
+        )
+        sessions = Table(
+            title="Sessions",
+            side=True,
+            columns=["Signed in", "From", "Ended"],
+            rows=[
+                (
+                    moment(session.created_at),
+                    f"{session.ip or 'unknown address'} {session.user_agent[:40]}",
+                    badge("live", "good") if session.revoked_at is None else session.revoked_because or "ended",
+                )
+                for session in customer.sessions.order_by("-id")[:SESSIONS_SHOWN]
+            ],
+            empty="Never signed in.",
+        )
+        return [identity, sessions]
+
+    def offers(self, request: HttpRequest, customer: Customer, name: str) -> bool:
+        return (name == "suspend") == (customer.state == CustomerState.ACTIVE)
+
+    @staff_action(
+        "Suspend", permission="customers.suspend", form=SuspendForm, done="Suspended.", icon="block",
+        variant=ActionVariant.DANGER,
+    )  # fmt: skip
+    def suspend(self, request: HttpRequest, customer: Customer, form: SuspendForm) -> bool:
+        return self.call(form, suspend_customer, customer, reason=form.cleaned_data["reason"])
+
+    @staff_action(
+        "Reactivate", permission="customers.suspend", form=ReactivateForm, done="Active again.", icon="undo",
+        variant=ActionVariant.PRIMARY,
+    )  # fmt: skip
+    def reactivate(self, request: HttpRequest, customer: Customer, form: ReactivateForm) -> bool:
+        return self.call(form, reactivate_customer, customer, reason=form.cleaned_data["reason"])
+
+
+@finder("Customers", order=20, permission="customers.view_customer")
+def find_customers(text: str) -> list[Hit]:
+    exact = exactly(text) is not None
+    found = list(matching(text)[:MOST_HITS])
+    return [
+        Hit(
+            title=customer.full_name,
+            detail=f"{customer.phone_number} · {customer.email}",
+            state=state_badge(customer),
+            url=page_url("customers.customer", customer.pk),
+            exact=exact and is_named(customer, text),
+        )
+        for customer in found
+    ]
+
+
+def is_named(customer: Customer, text: str) -> bool:
+    """Whether it was the whole number, address or id, and not a beginning of one that looks like a whole."""
+    digits = "".join(c for c in text if c.isdigit()).lstrip("0")
+    return (
+        text.lower() in (str(customer.pk), customer.pk.hex, customer.email)
+        or (len(digits) >= 7 and customer.phone_number.endswith(digits))
+    )  # fmt: skip
+
+
+# --- Rules ------------------------------------------------------------------------------------------------------
+
+
+@admin.register(Country)
+class CountryAdmin(StaffAdmin):
+    list_display = ["name", "code", "currency", "timezone", "is_open"]
+    ordering = ["name"]
+
+
+@admin.register(TierLimit)
+class TierLimitAdmin(StaffAdmin):
+    """A change of limits is a new row, made by a migration or a command under review; here they are looked at."""
+
+    list_display = [
+        "tier",
+        "currency",
+        "where",
+        "movement_money",
+        "day_money",
+        "month_money",
+        "most_money",
+        "effective_from",
+        "source",
+    ]
+    list_select_related = ["country"]
+    list_filter = [
+        choice_filter("currency", "currency", CURRENCY_CHOICES),
+        choice_filter("tier", "KYC tier", [(tier, f"Tier {tier}") for tier in range(4)]),
+    ]
+    ordering = ["currency", "tier", "-effective_from"]
+    page_select_related = ("country",)
+
+    @display(description="Country")
+    def where(self, row: TierLimit) -> str:
+        return row.country.name if row.country else "everywhere else"
+
+    @display(description="Per movement")
+    def movement_money(self, row: TierLimit) -> Any:
+        return limit(row.per_movement, row.currency)
+
+    @display(description="Per day")
+    def day_money(self, row: TierLimit) -> Any:
+        return limit(row.per_day, row.currency)
+
+    @display(description="Per month")
+    def month_money(self, row: TierLimit) -> Any:
+        return limit(row.per_month, row.currency)
+
+    @display(description="Most held")
+    def most_money(self, row: TierLimit) -> Any:
+        return limit(row.balance, row.currency)
+
+    def panels(self, request: HttpRequest, row: TierLimit) -> list[Panel]:
+        rows = [
+            ("Tier", row.tier),
+            ("Country", self.where(row)),
+            ("Per movement", self.movement_money(row)),
+            ("Leaving the wallet per day", self.day_money(row)),
+            ("Leaving the wallet per month", self.month_money(row)),
+            ("Most that the wallet may hold", self.most_money(row)),
+            ("From", row.effective_from),
+            ("Source", row.source),
+        ]
+        return [Facts(title="Limit", rows=rows)]
+
+
+def limit(amount_minor: int | None, currency: str) -> Any:
+    return "no limit" if amount_minor is None else money(amount_minor, currency)

@@ -1,0 +1,233 @@
+"""The books as finance looks at them: accounts with their trial balance, journals with their entries."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+
+from core.admin import (
+    Facts,
+    Header,
+    Hit,
+    MadeBetween,
+    Panel,
+    StaffAdmin,
+    Table,
+    badge,
+    choice_filter,
+    code,
+    finder,
+    link,
+    moment,
+    money,
+    page_url,
+)
+from core.admin.pages import NOTHING
+from core.money import CURRENCY_CHOICES
+from ledger import selectors
+from ledger.models import Account, Journal, Side
+
+ENTRIES_SHOWN = 50
+
+
+def debit_credit(amount: int, side: int, currency: str) -> tuple[Any, Any]:
+    """The two columns of a book: the amount in one, nothing in the other."""
+    return (money(amount, currency), "") if side == Side.DEBIT else ("", money(amount, currency))
+
+
+class ClassFilter(choice_filter("class", "class", [(c, c) for c in ("asset", "liability", "income", "equity")])):  # type: ignore[misc]
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(code__startswith=f"{self.value()}:") if self.value() else queryset
+
+
+class HouseFilter(choice_filter("whose", "whose", [("house", "ours"), ("wallets", "customers' wallets")])):  # type: ignore[misc]
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        wallets = {"code__startswith": "liability:wallet:"}
+        match self.value():
+            case "house":
+                return queryset.exclude(**wallets)
+            case "wallets":
+                return queryset.filter(**wallets)
+        return queryset
+
+
+@admin.register(Account)
+class AccountAdmin(StaffAdmin):
+    list_display = ["code", "name", "currency", "side", "posted_money", "held_money", "entries", "last_at", "state"]
+    list_filter = [HouseFilter, ClassFilter, choice_filter("currency", "currency", CURRENCY_CHOICES)]
+    ordering = ["code"]
+    search_fields = ["code"]
+    search_help_text = "The beginning of a code, e.g. income:fees"
+    list_before_template = "admin/ledger/trial_balance.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"trial_balance": trial_balance_table(), **(extra_context or {})})
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        return queryset.filter(code__startswith=search_term.strip()), False
+
+    @display(description="Grows by")
+    def side(self, account: Account) -> str:
+        return account.get_normal_side_display()
+
+    @display(description="Posted")
+    def posted_money(self, account: Account) -> Any:
+        return money(account.posted, account.currency)
+
+    @display(description="Held")
+    def held_money(self, account: Account) -> Any:
+        return money(account.held or None, account.currency)
+
+    @display(description="Entries")
+    def entries(self, account: Account) -> int:
+        return account.seq
+
+    @display(description="State")
+    def state(self, account: Account) -> Any:
+        if account.closed_at:
+            return badge("closed")
+        return badge("frozen", "odd") if account.debits_frozen or account.credits_frozen else badge("open", "good")
+
+    def header(self, request: HttpRequest, account: Account) -> Header:
+        return Header(
+            title=account.code,
+            badge=self.state(account),
+            lines=[account.name] if account.name else [],
+            figures=[
+                ("Posted", money(account.posted, account.currency)),
+                ("Held", money(account.held, account.currency)),
+                ("Available", money(account.posted - account.held, account.currency)),
+            ],
+        )
+
+    def panels(self, request: HttpRequest, account: Account) -> list[Panel]:
+        _, _, rest = account.code.partition(":wallet:")
+        facts = Facts(
+            title="Account",
+            side=True,
+            rows=[
+                ("Code", code(account.code)),
+                ("Wallet", link(request, "wallets.wallet", rest, rest) if rest else NOTHING),
+                ("Currency", account.currency),
+                ("Grows by", account.get_normal_side_display()),
+                ("Floor", NOTHING if account.floor is None else money(account.floor, account.currency)),
+                ("Entries", account.seq),
+                ("Debits", "frozen" if account.debits_frozen else "allowed"),
+                ("Credits", "frozen" if account.credits_frozen else "allowed"),
+                ("Opened", moment(account.created_at)),
+                ("Last movement", moment(account.last_at)),
+                ("Closed", moment(account.closed_at)),
+            ],
+        )
+        recent = account.entry_set.select_related("journal").order_by("-seq")[:ENTRIES_SHOWN]
+        entries = Table(
+            title="Entries",
+            columns=["No.", "When", "Journal", "Debit", "Credit", "Balance"],
+            numeric=["Debit", "Credit", "Balance"],
+            rows=[
+                (
+                    entry.seq,
+                    moment(entry.recorded_at),
+                    link(request, "ledger.journal", entry.journal_id, entry.journal.kind.replace("_", "-")),
+                    *debit_credit(entry.amount, entry.side, entry.currency),
+                    money(entry.balance_after, entry.currency),
+                )
+                for entry in recent
+            ],
+            empty="No entries yet.",
+        )
+        return [facts, entries]
+
+
+@admin.register(Journal)
+class JournalAdmin(StaffAdmin):
+    list_display = ["id", "kind", "reference", "recorded_at", "effective_at", "is_reversal"]
+    list_filter = [MadeBetween]
+    ordering = ["-pk"]
+    search_fields = ["reference"]
+    search_help_text = "A whole reference, e.g. transfer:0192…"
+    page_select_related = ("reverses",)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        return queryset.filter(reference=search_term.strip()) if search_term.strip() else queryset, False
+
+    @display(description="Reverses", boolean=True)
+    def is_reversal(self, journal: Journal) -> bool:
+        return journal.reverses_id is not None
+
+    def header(self, request: HttpRequest, journal: Journal) -> Header:
+        return Header(title=f"Journal of a {journal.kind.replace('_', '-')}", lines=[code(journal.reference)])
+
+    def panels(self, request: HttpRequest, journal: Journal) -> list[Panel]:
+        legs = selectors.legs_of(journal.pk)
+        back = journal.reverses_id
+        facts = Facts(
+            title="Journal",
+            side=True,
+            rows=[
+                ("Transaction", link(request, "transactions.transaction", journal.pk, "open")),
+                ("Recorded", moment(journal.recorded_at)),
+                ("Effective", moment(journal.effective_at)),
+                ("Reverses", link(request, "ledger.journal", back, journal.reverses and journal.reverses.reference)),
+                ("Metadata", journal.metadata or NOTHING),
+                ("Id", code(journal.id)),
+            ],
+        )
+        return [entries_table(request, legs), facts]
+
+
+def entries_table(request: HttpRequest, legs: list[selectors.Leg]) -> Table:
+    """A journal as a book shows it; the totals are equal, or the database would not have taken it."""
+    totals: dict[str, list[int]] = {}
+    for leg in legs:
+        totals.setdefault(leg.currency, [0, 0])[leg.side < 0] += leg.amount
+    total = [(money(debits, currency), money(credits, currency)) for currency, (debits, credits) in totals.items()]
+    return Table(
+        title="Entries",
+        columns=["Account", "Debit", "Credit", "Balance after"],
+        numeric=["Debit", "Credit", "Balance after"],
+        rows=[
+            (
+                link(request, "ledger.account", leg.account_id, leg.code),
+                *debit_credit(leg.amount, leg.side, leg.currency),
+                money(leg.balance_after, leg.currency),
+            )
+            for leg in legs
+        ],
+        total=("Total", *total[0], "") if len(total) == 1 else (),
+    )
+
+
+def trial_balance_table() -> Table:
+    return Table(
+        title="Trial balance",
+        columns=["Currency", "Debits", "Credits", ""],
+        numeric=["Debits", "Credits"],
+        rows=[
+            (
+                row.currency,
+                money(row.debits, row.currency),
+                money(row.credits, row.currency),
+                badge("balanced", "good") if row.debits == row.credits else badge("does not balance", "bad"),
+            )
+            for row in selectors.trial_balance()
+        ],
+        empty="Nothing has been posted yet.",
+    )
+
+
+@finder("Accounts", order=40, permission="ledger.view_account")
+def find_accounts(text: str) -> list[Hit]:
+    if ":" not in text:
+        return []
+    return [
+        Hit(
+            title=account.code,
+            detail=account.name,
+            url=page_url("ledger.account", account.pk),
+            exact=account.code == text,
+        )
+        for account in Account.objects.filter(code__startswith=text)[:20]
+    ]

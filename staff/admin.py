@@ -1,0 +1,260 @@
+"""Staff, and the audit trail of what they and the system did."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from core.admin import (
+    Facts,
+    Header,
+    MadeBetween,
+    Panel,
+    ReasonForm,
+    StaffAdmin,
+    StaffForm,
+    Table,
+    badge,
+    choice_filter,
+    code,
+    moment,
+    panel,
+    staff_action,
+)
+from core.admin.pages import NOTHING, list_url
+from core.errors import TekanaError
+from core.models import AuditRecord
+from staff import services
+from staff.models import User
+from staff.roles import PERMISSIONS, Role
+from staff.selectors import named, names
+
+SHOWN = 10
+
+admin.site.unregister(Group)  # roles are code; nobody edits groups
+
+
+class NewStaffForm(StaffForm):
+    intro = "A password is made for them and shown once; pass it on in person or by a call, not by e-mail."
+    submit = "Create"
+
+    username = forms.CharField(max_length=60, widget=UnfoldAdminTextInputWidget)
+    full_name = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget)
+    email = forms.EmailField(required=False, widget=UnfoldAdminEmailInputWidget)
+    role = forms.ChoiceField(choices=[("", "Choose a role"), *Role.choices], widget=UnfoldAdminSelectWidget)
+
+
+class RoleForm(ReasonForm):
+    intro = "Holds from their next click. The last active administrator keeps the role."
+    submit = "Change role"
+    field_order = ["role", "reason"]
+
+    role = forms.ChoiceField(choices=Role.choices, widget=UnfoldAdminSelectWidget)
+
+
+class DeactivateForm(ReasonForm):
+    intro = "They are signed out at their next click and cannot sign in. What they did stays under their name."
+    submit = "End access"
+
+
+class ReactivateForm(ReasonForm):
+    intro = "They get a new password, shown once."
+    submit = "Let back in"
+
+
+class ResetPasswordForm(ReasonForm):
+    intro = "They are signed out and get a new password, shown once."
+    submit = "Make a new password"
+
+
+@admin.register(User)
+class UserAdmin(StaffAdmin):
+    list_display = ["full_name", "username", "role", "active", "last_login", "created_at"]
+    list_filter = [choice_filter("role", "role", Role.choices)]
+    ordering = ["username"]
+    actions_list = ["create"]
+    actions_detail = ["set_role", "reset_password", "deactivate", "reactivate"]
+
+    @display(description="Access")
+    def active(self, user: User) -> Any:
+        return badge("active", "good") if user.is_active else badge("ended")
+
+    def header(self, request: HttpRequest, user: User) -> Header:
+        return Header(title=user.full_name, badge=self.active(user), lines=[user.username])
+
+    def panels(self, request: HttpRequest, user: User) -> list[Panel]:
+        facts = Facts(
+            title="Member of staff",
+            rows=[
+                ("User name", user.username),
+                ("Full name", user.full_name),
+                ("E-mail", user.email or NOTHING),
+                ("Role", user.get_role_display()),
+                ("Last signed in", moment(user.last_login)),
+                ("Here since", moment(user.created_at)),
+            ],
+        )
+        may = Facts(
+            title="What this role may do",
+            side=True,
+            rows=[(app, ", ".join(actions)) for app, actions in permissions_by_app(user.role).items()],
+        )
+        did = Table(
+            title="What they did last",
+            columns=["When", "What", "To", "Reason"],
+            rows=[
+                (moment(one.at), one.action.replace("_", " "), subject_of(one), one.reason)
+                for one in AuditRecord.objects.filter(actor=user.principal).order_by("-id")[:SHOWN]
+            ],
+            more=("All", list_url("core.auditrecord", q=user.principal)),
+        )
+        return [facts, did, may]
+
+    def offers(self, request: HttpRequest, user: User, name: str) -> bool:
+        """Nothing for oneself: another administrator does it."""
+        return user.pk != request.user.pk and (user.is_active != (name == "reactivate"))
+
+    @staff_action(
+        "New member of staff",
+        permission="staff.manage",
+        form=NewStaffForm,
+        icon="person_add",
+        variant=ActionVariant.PRIMARY,
+    )
+    def create(self, request: HttpRequest, subject: None, form: NewStaffForm) -> bool | HttpResponse:
+        try:
+            user, password = services.create_staff(**form.cleaned_data, actor=request.user)
+        except TekanaError as refusal:
+            form.refuse(refusal)
+            return False
+        return self.show_password(request, user, password)
+
+    @staff_action("Change role", permission="staff.manage", form=RoleForm, done="Role changed.", icon="badge")
+    def set_role(self, request: HttpRequest, user: User, form: RoleForm) -> bool:
+        return self.call(form, services.set_role, user, **form.cleaned_data)
+
+    @staff_action("New password", permission="staff.manage", form=ResetPasswordForm, icon="key")
+    def reset_password(self, request: HttpRequest, user: User, form: ResetPasswordForm) -> bool | HttpResponse:
+        return self.with_password(request, services.reset_password, user, form)
+
+    @staff_action(
+        "End access", permission="staff.manage", form=DeactivateForm, done="Their access has ended.", icon="block",
+        variant=ActionVariant.DANGER,
+    )  # fmt: skip
+    def deactivate(self, request: HttpRequest, user: User, form: DeactivateForm) -> bool:
+        return self.call(form, services.deactivate, user, **form.cleaned_data)
+
+    @staff_action(
+        "Let back in", permission="staff.manage", form=ReactivateForm, icon="undo", variant=ActionVariant.PRIMARY
+    )
+    def reactivate(self, request: HttpRequest, user: User, form: ReactivateForm) -> bool | HttpResponse:
+        return self.with_password(request, services.reactivate, user, form)
+
+    def with_password(self, request: HttpRequest, service: Any, user: User, form: ReasonForm) -> bool | HttpResponse:
+        try:
+            password = service(user, reason=form.cleaned_data["reason"], actor=request.user)
+        except TekanaError as refusal:
+            form.refuse(refusal)
+            return False
+        return self.show_password(request, user, password)
+
+    def show_password(self, request: HttpRequest, user: User, password: str) -> HttpResponse:
+        """Once, in the answer to the POST: neither in a message, which is a cookie, nor in an address."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Password of {user.full_name}",
+            "user_name": user.username,
+            "password": password,
+            "back": self.address_of(user),
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/staff/password.html", context, headers={"Cache-Control": "no-store"})
+
+
+def permissions_by_app(role: str) -> dict[str, list[str]]:
+    by_app: dict[str, list[str]] = {}
+    for permission in sorted(PERMISSIONS[role]):
+        app, _, action = permission.partition(".")
+        by_app.setdefault(app.capitalize(), []).append(action.replace("_", " "))
+    return by_app
+
+
+# --- The audit trail ------------------------------------------------------------------------------------------
+
+
+def subject_of(record: AuditRecord) -> Any:
+    return f"{record.subject_type.partition('.')[2]} {record.subject_id}"
+
+
+@admin.register(AuditRecord)
+class AuditRecordAdmin(StaffAdmin):
+    list_display = ["at", "who", "what", "to", "reason", "ip"]
+    list_filter = [MadeBetween]
+    search_fields = ["actor"]
+    search_help_text = "staff:3, customer:id, or the id of what it was done to"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = super().get_queryset(request)
+        return rows if request.user.has_perm("staff.view_user") else rows.exclude(subject_type="staff.user")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        asked = search_term.strip()
+        if not asked:
+            return queryset, False
+        if ":" in asked or asked in ("system", "unknown"):
+            return queryset.filter(actor=asked), False
+        kinds = ["customers.customer", "wallets.wallet", "transactions.transaction", "staff.user", "reports.export"]
+        return queryset.filter(subject_type__in=kinds, subject_id=asked), False
+
+    @display(description="Who")
+    def who(self, record: AuditRecord) -> Any:
+        return record.actor
+
+    @display(description="What")
+    def what(self, record: AuditRecord) -> str:
+        return record.action.replace("_", " ")
+
+    @display(description="To")
+    def to(self, record: AuditRecord) -> Any:
+        return subject_of(record)
+
+    def header(self, request: HttpRequest, record: AuditRecord) -> Header:
+        return Header(title=self.what(record), lines=[named(record.actor, names())])
+
+    def panels(self, request: HttpRequest, record: AuditRecord) -> list[Panel]:
+        rows = [
+            ("When", moment(record.at)),
+            ("Who", code(record.actor)),
+            ("To", code(f"{record.subject_type} {record.subject_id}")),
+            ("Before", NOTHING if record.before is None else record.before),
+            ("After", NOTHING if record.after is None else record.after),
+            ("Reason", record.reason or NOTHING),
+            ("Address", record.ip or NOTHING),
+            ("Request", code(record.request_id)),
+        ]
+        return [Facts(title="Act", rows=rows)]
+
+
+@panel(None, order=90, permission="core.view_auditrecord")
+def audit_trail(request: HttpRequest, subject: Any) -> Panel | None:
+    """On every page: who did what to this. Acts on staff are for those who manage staff."""
+    if isinstance(subject, AuditRecord):
+        return None
+    records = AuditRecord.objects.filter(subject_type=subject._meta.label_lower, subject_id=str(subject.pk))
+    rows = list(records.order_by("-id")[:SHOWN])
+    if not rows:
+        return None
+    staff = names()
+    return Table(
+        title="Audit trail",
+        columns=["When", "Who", "What", "Reason"],
+        rows=[(moment(one.at), named(one.actor, staff), one.action.replace("_", " "), one.reason) for one in rows],
+        more=("All", list_url("core.auditrecord", q=str(subject.pk))),
+    )

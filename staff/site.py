@@ -1,0 +1,153 @@
+"""The back office itself: its address space, its menu, its one search box, who gets in."""
+
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.views import PasswordChangeView
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
+from unfold.sites import UnfoldAdminSite
+
+from core.admin.pages import may
+from core.admin.search import find, only_exact
+from core.errors import TekanaError
+from staff import services
+from staff.models import User
+
+# Group, then (title, icon, view's name, permission: None is for everybody who works here).
+MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
+    ("", [("Dashboard", "monitoring", "index", None)]),
+    (
+        "Customers",
+        [
+            ("Customers", "group", "customers_customer_changelist", "customers.view_customer"),
+            ("Wallets", "account_balance_wallet", "wallets_wallet_changelist", "wallets.view_wallet"),
+            ("Freezes", "ac_unit", "wallets_freeze_changelist", "wallets.view_freeze"),
+            (
+                "Notifications",
+                "notifications",
+                "notifications_notification_changelist",
+                "notifications.view_notification",
+            ),
+        ],
+    ),
+    (
+        "Money",
+        [
+            ("Transactions", "swap_horiz", "transactions_transaction_changelist", "transactions.view_transaction"),
+            ("Exports", "download", "reports_export_changelist", "reports.view_export"),
+        ],
+    ),
+    (
+        "Books",
+        [
+            ("Accounts", "account_tree", "ledger_account_changelist", "ledger.view_account"),
+            ("Journals", "receipt_long", "ledger_journal_changelist", "ledger.view_journal"),
+        ],
+    ),
+    (
+        "Rules",
+        [
+            ("Limits", "speed", "customers_tierlimit_changelist", "customers.view_tierlimit"),
+            ("Fees", "percent", "transactions_feerule_changelist", "transactions.view_feerule"),
+            ("Reversal reasons", "undo", "transactions_reversalreason_changelist", "transactions.view_reversalreason"),
+            ("Countries", "public", "customers_country_changelist", "customers.view_country"),
+        ],
+    ),
+    (
+        "Oversight",
+        [
+            ("Audit trail", "history", "core_auditrecord_changelist", "core.view_auditrecord"),
+            ("Staff", "badge", "staff_user_changelist", "staff.view_user"),
+        ],
+    ),
+]
+
+
+def menu(request: HttpRequest) -> list[dict[str, Any]]:
+    """The side bar: what this member of staff may open, and nothing else."""
+    groups = []
+    for title, entries in MENU:
+        items = [
+            {"title": name, "icon": icon, "link": address(view)}
+            for name, icon, view, permission in entries
+            if (permission is None or may(request, permission)) and address(view)
+        ]
+        groups.append({"title": title, "items": items})
+    return groups
+
+
+def address(view: str) -> str:
+    try:
+        return reverse(f"admin:{view}")
+    except NoReverseMatch:  # the app that shows it is not installed
+        return ""
+
+
+def environment(request: HttpRequest) -> tuple[str, str]:
+    """The badge that says whose money this is."""
+    return settings.ENVIRONMENT, "danger" if settings.ENVIRONMENT == "production" else "info"
+
+
+class SignInForm(AuthenticationForm):
+    """Asks `services.sign_in`, which counts attempts and records them."""
+
+    def clean(self) -> dict[str, Any]:
+        username, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if username and password:
+            try:
+                self.user_cache = services.sign_in(self.request, username, password)
+            except TekanaError as refusal:
+                raise ValidationError(refusal.detail, code=refusal.code) from refusal
+        return self.cleaned_data
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    def save(self, commit: bool = True) -> User:
+        user = super().save(commit)
+        services.changed_own_password(user)
+        return user
+
+
+class StaffSite(UnfoldAdminSite):
+    login_form = SignInForm
+    index_title = _("Dashboard")
+    enable_nav_sidebar = True
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self.disable_action("delete_selected")
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """One box for every identifier. Naming exactly one thing goes straight to it."""
+        text = request.GET.get("q", "")
+        groups = find(text, request.user)
+        if (hit := only_exact(groups)) is not None:
+            return HttpResponseRedirect(hit.url)
+        context = {**self.each_context(request), "title": "Search", "q": text, "groups": groups}
+        return TemplateResponse(request, "admin/search.html", context)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        user = get_user(request)
+        if request.method == "POST" and isinstance(user, User):
+            services.signed_out(user)
+        return super().logout(request, extra_context)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        view = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            success_url=reverse("admin:password_change_done"),
+            extra_context=self.each_context(request),
+        )
+        return cast(HttpResponse, view(request))
+
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The menu is the map; Django's page per app is not needed."""
+        return HttpResponseRedirect(reverse("admin:index"))

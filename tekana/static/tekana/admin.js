@@ -1,0 +1,62 @@
+// The little that staff pages need on top of Unfold: keys, copying, the reader's own time, closing dialogs.
+"use strict";
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    const box = document.getElementById("finder");
+    box?.focus();
+    box?.select();
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    navigator.clipboard?.writeText(copy.dataset.copy);
+    copy.classList.add("copied");
+    setTimeout(() => copy.classList.remove("copied"), 1200);
+  }
+  const close = event.target.closest("[data-close]");
+  const modal = document.getElementById("modal");
+  if (close && modal?.contains(close)) {
+    event.preventDefault();
+    modal.close();
+  }
+});
+
+// A reader hears local times on the phone; pages show UTC and tell the local one on hover.
+const tellLocalTimes = (root) => {
+  for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
+    const local = new Date(time.dateTime);
+    if (!Number.isNaN(local.valueOf())) time.title = `${local.toLocaleString()} (your time)`;
+  }
+};
+
+document.addEventListener("DOMContentLoaded", () => {
+  tellLocalTimes(document);
+  document.body.addEventListener("htmx:afterSettle", (event) => {
+    tellLocalTimes(event.target);
+    const modal = document.getElementById("modal");
+    if (modal?.contains(event.target)) {
+      const wrong = modal.querySelector(".refused, .wrong input, .wrong textarea, .wrong select, .preview, [autofocus]");
+      if (wrong && !wrong.hasAttribute("tabindex") && !wrong.matches("input, textarea, select")) wrong.tabIndex = -1;
+      wrong?.focus();
+    }
+  });
+  for (const select of document.querySelectorAll("select[data-submit]")) {
+    select.addEventListener("change", () => select.form.requestSubmit());
+  }
+});
+
+// A dialog that cannot be fetched says so instead of doing nothing.
+document.addEventListener("htmx:responseError", (event) => {
+  const status = event.detail.xhr.status;
+  const text = status === 403 ? "Not allowed, or the page is too old: reload it." : `The server answered ${status}. Try again.`;
+  const place = document.querySelector("#modal[open] .dialog form > header") ?? document.querySelector("#content");
+  const box = document.createElement("p");
+  box.className = "refused";
+  box.role = "alert";
+  box.textContent = text;
+  place?.after(box);
+});

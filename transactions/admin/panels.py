@@ -1,0 +1,176 @@
+"""What this app shows on the pages of customers and wallets: recent movements both ways, holds, limits, usage."""
+
+from datetime import timedelta
+from typing import Any, LiteralString
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.timezone import now
+
+from core.admin import Panel, Table, link, moment, money, panel
+from core.admin.pages import NOTHING, list_url
+from customers.selectors import all_limits
+from transactions.admin.shown import kind_shown, receipt_tag, state_badge
+from transactions.admin.transactions import UNPOSTED
+from transactions.models import OPEN, Transaction, Usage
+
+SHOWN = 20
+
+# Of each wallet its last entries and last attempts, then the newest of them all: index scans, whatever the history.
+RECENT = f"""
+WITH mine AS (SELECT id, account_id FROM wallets_wallet WHERE id = ANY(%(wallets)s))
+SELECT id FROM (
+    SELECT x.id FROM mine CROSS JOIN LATERAL (
+        SELECT e.journal_id AS id FROM ledger_entry e WHERE e.account_id = mine.account_id
+        ORDER BY seq DESC LIMIT %(most)s) x
+    UNION SELECT x.id FROM mine CROSS JOIN LATERAL (
+        SELECT t.id FROM transactions_transaction t
+        WHERE t.payer_id = mine.id AND t.state IN {UNPOSTED} ORDER BY t.id DESC LIMIT %(most)s) x
+    UNION SELECT x.id FROM mine CROSS JOIN LATERAL (
+        SELECT t.id FROM transactions_transaction t
+        WHERE t.payee_id = mine.id AND t.state IN {UNPOSTED} ORDER BY t.id DESC LIMIT %(most)s) x
+) found ORDER BY id DESC LIMIT %(most)s
+"""  # noqa: S608
+UNPOSTED_OF = f"""
+SELECT id FROM transactions_transaction WHERE payer_id = ANY(%(wallets)s) AND state IN {UNPOSTED}
+UNION SELECT id FROM transactions_transaction WHERE payee_id = ANY(%(wallets)s) AND state IN {UNPOSTED}
+ORDER BY id DESC LIMIT %(most)s
+"""  # noqa: S608
+
+
+def newest(query: LiteralString, wallets: list[UUID]) -> list[Transaction]:
+    """What one of the queries above finds, newest first: two statements."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, {"wallets": wallets, "most": SHOWN})
+        ids = [row[0] for row in cursor.fetchall()]
+    return list(
+        Transaction.objects.filter(pk__in=ids).select_related("payer__customer", "payee__customer").order_by("-pk")
+    )
+
+
+def activity(
+    request: HttpRequest,
+    title: str,
+    query: LiteralString,
+    wallets: list[UUID],
+    more: tuple[str, str] | None,
+) -> Table:
+    mine = set(wallets)
+    rows = []
+    for one in newest(query, wallets):
+        outgoing = one.payer_id in mine
+        other = one.payee if outgoing else one.payer
+        arrow = format_html('<span aria-label="{}">{}</span>', "out" if outgoing else "in", "↗" if outgoing else "↙")
+        who = link(request, "wallets.wallet", other.pk, other.customer.full_name) if other else one.rail or NOTHING
+        why = (
+            format_html('<br><span class="muted small">{}</span>', one.refusal_code.replace("_", " "))
+            if one.refusal_code
+            else ""
+        )
+        rows.append(
+            (
+                moment(one.created_at),
+                format_html(
+                    "{} {}", arrow, link(request, "transactions.transaction", one.pk, receipt_tag(one.receipt))
+                ),
+                kind_shown(one),
+                who,
+                format_html("{}{}", state_badge(one), why),
+                money(one.amount, one.currency),
+            )
+        )
+    return Table(
+        title=title,
+        columns=["When", "Receipt", "Kind", "With", "State", "Amount"],
+        numeric=["Amount"],
+        rows=rows,
+        empty="Nothing yet.",
+        more=more,
+    )
+
+
+@panel("customers.customer", order=20, permission="transactions.view_transaction")
+def activity_of_customer(request: HttpRequest, customer: Any) -> Panel:
+    wallets = list(customer.wallets.order_by("pk").values_list("pk", flat=True))
+    more = ("All", list_url("transactions.transaction", wallet=str(wallets[0]))) if len(wallets) == 1 else None
+    return activity(request, "Recent activity", RECENT, wallets, more)
+
+
+@panel("wallets.wallet", order=20, permission="transactions.view_transaction")
+def attempts_of_wallet(request: HttpRequest, wallet: Any) -> Panel:
+    more = ("All movements", list_url("transactions.transaction", wallet=str(wallet.pk)))
+    return activity(request, "Under way and refused", UNPOSTED_OF, [wallet.pk], more)
+
+
+@panel("wallets.wallet", order=10, permission="transactions.view_transaction")
+def holds_of_wallet(request: HttpRequest, wallet: Any) -> Panel | None:
+    """What is set aside: each hold is that of an open movement."""
+    if not wallet.account.held:
+        return None
+    waiting = Transaction.objects.filter(payer_id=wallet.pk, state__in=sorted(OPEN)).order_by("-pk")[:SHOWN]
+    return Table(
+        title="Held",
+        side=True,
+        columns=["Since", "For", "Amount"],
+        numeric=["Amount"],
+        rows=[
+            (
+                moment(one.created_at),
+                link(request, "transactions.transaction", one.pk, f"{one.get_kind_display()} {one.receipt}"),
+                money(one.amount + one.fee, one.currency),
+            )
+            for one in waiting
+        ],
+    )
+
+
+@panel("customers.customer", order=30, permission="customers.view_tierlimit")
+def limits_of_customer(request: HttpRequest, customer: Any) -> Panel:
+    """What the tier allows in the currencies they hold, and how far it is used, by the customer's calendar."""
+    today = now().astimezone(ZoneInfo(customer.country.timezone)).date()
+    first = today.replace(day=1)
+    used: dict[str, list[int]] = {}
+    rows = Usage.objects.filter(wallet__customer=customer, day__gte=first, day__lt=today + timedelta(days=1))
+    for currency, day, amount in rows.values_list("wallet__currency", "day", "amount"):
+        sums = used.setdefault(currency, [0, 0])
+        sums[0] += amount if day == today else 0
+        sums[1] += amount
+    held = set(customer.wallets.filter(closed_at=None).values_list("currency", flat=True))
+    heads = ["Per movement", "Today", "This month", "Most held"]
+    return Table(
+        title=f"Limits of tier {customer.tier}",
+        columns=["Currency", *heads],
+        numeric=heads,
+        rows=[
+            (
+                limits.currency,
+                allowed(limits.per_movement, limits.currency),
+                of(used.get(limits.currency, [0, 0])[0], limits.per_day, limits.currency),
+                of(used.get(limits.currency, [0, 0])[1], limits.per_month, limits.currency),
+                allowed(limits.balance, limits.currency),
+            )
+            for limits in all_limits(customer, on=today)
+            if limits.currency in held
+        ],
+        empty="No limits are set for this tier and its currencies, so nothing moves.",
+    )
+
+
+def allowed(amount_minor: int | None, currency: str) -> Any:
+    return "no limit" if amount_minor is None else money(amount_minor, currency)
+
+
+def of(used: int, limit: int | None, currency: str) -> Any:
+    """How far a limit is used, with a bar; past nine tenths it stands out."""
+    if limit is None:
+        return money(used, currency)
+    tenths = min(used * 10 // limit, 10) if limit else 10
+    return format_html(
+        '{} <span class="muted">of {}</span><meter min="0" max="10" high="9" optimum="0" value="{}"></meter>',
+        money(used, currency),
+        money(limit, currency),
+        tenths,
+    )

@@ -1,0 +1,154 @@
+"""The reversal dialog: first what it would do, then, with the same figures, doing it."""
+
+from typing import Any, NamedTuple
+
+from django import forms
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from core.admin import StaffForm, Table, money
+from core.admin.dialogs import LONGEST_REASON
+from core.errors import TekanaError
+from core.ids import uuid7
+from core.money import Money, decimal_string
+from transactions.admin.shown import account_shown, owners_of
+from transactions.models import ReversalReason, Transaction
+from transactions.services.reversals import ReversalPreview, preview_reversal, reverse_transaction
+
+
+class Shown(NamedTuple):
+    """A preview as the dialog shows it."""
+
+    preview: ReversalPreview
+    lines: Table
+    amount: Any
+    fee_returned: Any
+    left_after: Any
+    shortfall: Any
+    fee: int
+    refunds_fee: bool
+
+
+class ReverseForm(StaffForm):
+    """``step`` is the button that was pressed. ``agreed`` is what the last preview showed: where a new one shows
+    something else, somebody was quicker or a field was changed, and the new one is to be agreed to."""
+
+    intro = "The money goes back to the payer by a new transaction; nothing is edited. Freezes do not stop it."
+    after_template = "admin/transactions/reversal_preview.html"
+
+    amount = forms.CharField(max_length=24, widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}))
+    reason_code = forms.ModelChoiceField(
+        queryset=ReversalReason.objects.filter(is_active=True),
+        label="Why",
+        empty_label="Choose a reason",
+        widget=UnfoldAdminSelectWidget,
+    )
+    note = forms.CharField(
+        max_length=LONGEST_REASON,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="Who asked, what they said, which case. Stays in the timeline with your name.",
+    )
+    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    agreed = forms.CharField(widget=forms.HiddenInput, required=False, max_length=120)
+
+    shown: Shown | None = None
+
+    def __init__(self, data: Any = None, *, subject: Transaction, user: Any) -> None:
+        super().__init__(data.copy() if data is not None else None, subject=subject, user=user)
+        left = subject.amount - subject.reversed_amount
+        self.fields["amount"].label = f"Amount in {subject.currency}"
+        self.fields["amount"].help_text = f"{Money(left, subject.currency)} of it can still be reversed."
+        self.fields["amount"].initial = decimal_string(left, subject.currency)
+        self.fields["key"].initial = f"reverse-{uuid7()}"  # of this dialog: sent twice, it reverses once
+
+    def clean_amount(self) -> int:
+        try:
+            amount = Money.parse(
+                self.cleaned_data["amount"].replace(",", "").strip(), self.subject.currency
+            ).amount_minor
+        except TekanaError as refusal:
+            raise forms.ValidationError(refusal.detail) from refusal
+        if amount <= 0:
+            raise forms.ValidationError("An amount must be above zero.")
+        return amount
+
+    @property
+    def steps(self) -> list[tuple[str, str, str]]:
+        """The buttons: value, text, look."""
+        if self.shown is None or self.shown.preview.refusal:
+            return [("preview", "Preview", "main")]
+        amount = Money(self.shown.preview.amount, self.subject.currency)
+        return [("preview", "Preview again", ""), ("confirm", f"Reverse {amount}", "danger")]
+
+    def look(self) -> ReversalPreview | None:
+        """Ask what it would do, and show it. None when even that is refused; the dialog then says why."""
+        asked = self.cleaned_data
+        reason: ReversalReason = asked["reason_code"]
+        try:
+            preview = preview_reversal(self.subject.pk, amount=asked["amount"], reason_code=reason.pk, actor=self.user)
+        except TekanaError as refusal:
+            self.refuse(refusal)
+            return None
+        currency = self.subject.currency
+        self.shown = Shown(
+            preview=preview,
+            lines=lines_table(self.subject, preview),
+            amount=money(preview.amount, currency),
+            fee_returned=money(preview.fee_returned, currency),
+            left_after=money(preview.left_after, currency),
+            shortfall=money(preview.shortfall or None, currency),
+            fee=self.subject.fee,
+            refunds_fee=reason.refunds_fee,
+        )
+        self.data["agreed"] = self.figures(preview)  # type: ignore[index]
+        if preview.refusal:
+            self.refuse(preview.refusal)
+        return preview
+
+    def figures(self, preview: ReversalPreview) -> str:
+        return f"{preview.amount}:{preview.fee_returned}:{preview.left_after}:{self.cleaned_data['reason_code'].pk}"
+
+    def reverse(self) -> bool:
+        """Do what was agreed to. False leaves the dialog open, with a preview or a refusal."""
+        agreed = self.cleaned_data["agreed"]
+        preview = self.look()
+        if preview is None or preview.refusal:
+            return False
+        if self.data.get("step") != "confirm":
+            return False
+        if agreed != self.figures(preview):
+            self.add_error(None, "The figures have changed since the preview. Look again, then confirm.")
+            return False
+        try:
+            reverse_transaction(
+                self.subject.pk,
+                amount=preview.amount,
+                reason_code=self.cleaned_data["reason_code"].pk,
+                note=self.cleaned_data["note"],
+                actor=self.user,
+                idempotency_key=self.cleaned_data["key"],
+            )
+        except TekanaError as refusal:
+            self.shown = None
+            self.refuse(refusal)
+            return False
+        return True
+
+
+def lines_table(original: Transaction, preview: ReversalPreview) -> Table:
+    """What would be posted. The original's payee gives, its payer gets."""
+    currency = original.currency
+    owners = owners_of(original)
+    return Table(
+        title="What will be posted",
+        columns=["Account", "Debit", "Credit", "Balance after"],
+        numeric=["Debit", "Credit", "Balance after"],
+        rows=[
+            (
+                account_shown(line["account"], owners),
+                money(line["amount_minor"], currency) if line["side"] == "debit" else "",
+                money(line["amount_minor"], currency) if line["side"] == "credit" else "",
+                money(line["balance_after_minor"], currency),
+            )
+            for line in preview.lines
+        ],
+    )

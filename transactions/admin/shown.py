@@ -1,0 +1,70 @@
+"""How a transaction looks wherever staff meet it."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from core.admin import badge, link
+from ledger.chart import type_of, wallet_account
+from transactions.models import Kind, State, Transaction
+
+TONES = {
+    State.PENDING: "busy",
+    State.PROCESSING: "busy",
+    State.COMPLETED: "good",
+    State.FAILED: "bad",
+    State.UNKNOWN: "odd",
+    State.CANCELLED: "",
+    State.EXPIRED: "",
+    State.PARTIALLY_REVERSED: "odd",
+    State.REVERSED: "odd",
+}
+
+
+def state_badge(transaction: Transaction) -> SafeString:
+    return badge(transaction.get_state_display(), TONES[State(transaction.state)])
+
+
+def receipt_shown(receipt: str) -> str:
+    """In groups, as one reads it out: ``7F3 K9Q X2AB``."""
+    return f"{receipt[:3]} {receipt[3:6]} {receipt[6:]}"
+
+
+def receipt_tag(receipt: str) -> SafeString:
+    return format_html('<span class="receipt">{}</span>', receipt_shown(receipt))
+
+
+def party(request: HttpRequest, wallet: Any) -> Any:
+    """A side of a movement: its owner, linked to the wallet."""
+    return link(request, "wallets.wallet", wallet.pk, wallet.customer.full_name)
+
+
+def sides(request: HttpRequest, transaction: Transaction) -> tuple[Any, Any]:
+    """From whom to whom. What has no wallet here is outside: a rail, and the account it pays."""
+    outside = f"{transaction.rail or 'outside'}"
+    if transaction.destination:
+        outside = (
+            f"{transaction.destination.get('account_name', '')} at {transaction.destination.get('bank_id', outside)}"
+        )
+    payer = party(request, transaction.payer) if transaction.payer else outside
+    payee = party(request, transaction.payee) if transaction.payee else outside
+    return payer, payee
+
+
+def kind_shown(transaction: Transaction) -> str:
+    return Kind(transaction.kind).label.capitalize()
+
+
+def owners_of(transaction: Transaction) -> dict[str, str]:
+    """The owners of its wallets by the code of their accounts."""
+    wallets = [wallet for wallet in (transaction.payer, transaction.payee) if wallet is not None]
+    return {wallet_account(wallet.pk): wallet.customer.full_name for wallet in wallets}
+
+
+def account_shown(code: str, owners: dict[str, str]) -> Any:
+    """A ledger account in words, its code below."""
+    if code in owners:
+        return format_html('{}<br><span class="muted small">wallet</span>', owners[code])
+    return format_html('{}<br><span class="muted small">{}</span>', type_of(code).name, code)

@@ -1,0 +1,226 @@
+"""The story of one transaction in order: what was asked, what was decided and why, what the rail said, who was told."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from core.admin import badge, code, link, moment, money
+from core.admin.pages import NOTHING
+from core.money import Money
+from notifications.admin import delivery_badge
+from notifications.models import Notification
+from staff.selectors import named
+from transactions.admin.refusals import explain
+from transactions.admin.shown import TONES, receipt_shown, state_badge
+from transactions.models import Event, RailCall, RailMessage, State, Transaction
+
+PERIODS = {"movement": "this movement", "day": "that day", "month": "that month", "balance": "balance after it"}
+CHECKS = {
+    "session_is_live": "Session is live",
+    "customers_are_active": "Customers are active",
+    "wallets_are_usable": "Wallets are usable",
+    "within_limits": "Limits",
+}
+CALL_TONES = {
+    "accepted": "good",
+    "completed": "good",
+    "refused": "bad",
+    "failed": "bad",
+    "no_answer": "odd",
+    "lost": "odd",
+}
+MESSAGE_TONES = {RailMessage.State.RECEIVED: "busy", RailMessage.State.PROCESSED: "good", RailMessage.State.ODD: "odd"}
+SAID_ELSEWHERE = {"verdicts", "fee", "refusal", "answer", "callback", "rail", "call"}
+
+
+@dataclass
+class Moment:
+    """One thing that happened. ``raw`` holds what was said word for word, folded away: ``(title, text)``."""
+
+    at: datetime
+    icon: str
+    title: Any
+    by: Any = ""
+    tone: str = ""
+    state: Any = ""
+    text: str = ""
+    facts: list[tuple[str, Any]] = field(default_factory=list)
+    raw: list[tuple[str, str]] = field(default_factory=list)
+
+
+def timeline(request: HttpRequest, transaction: Transaction, staff: dict[str, str]) -> list[Moment]:
+    """Everything that happened to a transaction, oldest first: five statements, however long the story is."""
+    events = list(transaction.events.all())
+    moments = [requested(request, transaction, events, staff)]
+    moments += [changed(request, transaction, event, staff) for event in events]
+    for call in transaction.rail_calls.all():
+        moments += called(call)
+    moments += [heard(message) for message in transaction.rail_messages.all()]
+    told = (
+        Notification.objects.filter(transaction=transaction.pk)
+        .select_related("customer")
+        .prefetch_related("deliveries")
+    )
+    moments += [notified(request, one) for one in told.order_by("id")]
+    moments += [undone(request, one, staff) for one in transaction.reversals.all()]
+    return sorted(moments, key=lambda one: one.at)  # stable: what happened at one instant stays in the order above
+
+
+def requested(request: HttpRequest, transaction: Transaction, events: list[Event], staff: dict[str, str]) -> Moment:
+    request_id = events[0].request_id if events else ""
+    facts = [
+        ("Asked by", caller(request, transaction.caller, staff)),
+        ("Idempotency key", code(transaction.idempotency_key)),
+        ("Reference", code(transaction.reference)),
+        ("Request id", code(request_id)),
+    ]
+    if transaction.memo:
+        facts.append(("Memo", transaction.memo))
+    if transaction.answer_status:
+        facts.append(("Answered", transaction.answer_status))
+    raw = [("The answer they got", pretty(transaction.answer))] if transaction.answer else []
+    return Moment(transaction.created_at, "call_received", "Request received", facts=facts, raw=raw)
+
+
+def caller(request: HttpRequest, principal: str, staff: dict[str, str]) -> Any:
+    kind, _, identity = principal.partition(":")
+    if kind == "customer":
+        return link(request, "customers.customer", identity, "the customer")
+    return named(principal, staff)
+
+
+def changed(request: HttpRequest, transaction: Transaction, event: Event, staff: dict[str, str]) -> Moment:
+    state = State(event.to_state)
+    title = (
+        f"{state.label.capitalize()}"
+        if not event.from_state
+        else f"{State(event.from_state).label.capitalize()} → {state.label}"
+    )
+    facts: list[tuple[str, Any]] = []
+    refusal = event.facts.get("refusal")
+    text = ""
+    if refusal:
+        title, text = f"Refused: {explain(refusal['code']).title}", refusal.get("detail", "")
+        facts.append(("Code", code(refusal["code"])))
+    facts += verdicts(event.facts.get("verdicts") or {}, transaction.currency)
+    facts += fee(event.facts.get("fee"), transaction)
+    facts += others(event.facts, transaction.currency)
+    raw = [(name.capitalize(), pretty(event.facts[name])) for name in ("answer", "callback") if event.facts.get(name)]
+    if event.reason:
+        facts.append(("Reason", event.reason))
+    by = (
+        "the customer"
+        if event.actor == transaction.caller and event.actor.startswith("customer:")
+        else named(event.actor, staff)
+    )
+    return Moment(event.at, "flag", title, by=by, tone=TONES[state], text=text, facts=facts, raw=raw)
+
+
+def verdicts(said: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
+    """What each policy looked at, in the order of the policies; jsonb keeps none."""
+    for name in sorted(said, key=lambda name: list(CHECKS).index(name) if name in CHECKS else len(CHECKS)):
+        if name == "within_limits":
+            yield from limits(said[name], currency)
+        else:
+            verdict = said[name]
+            passed = badge("ok", "good") if verdict == "ok" else badge("not asked" if verdict == "none" else verdict)
+            yield CHECKS.get(name, name.replace("_", " ").capitalize()), passed
+
+
+def limits(said: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
+    """``[reached, allowed]`` in minor units, None for no limit."""
+    for side in ("payer", "payee"):
+        for what, label in PERIODS.items():
+            if what in said.get(side, {}):
+                reached, allowed = said[side][what]
+                yield f"{side.capitalize()}'s limit, {label}", used_of(reached, allowed, currency)
+
+
+def used_of(reached: int, allowed: int | None, currency: str) -> Any:
+    limit = "no limit" if allowed is None else money(allowed, currency)
+    return format_html("{} of {}", money(reached, currency), limit)
+
+
+def fee(said: dict[str, int] | None, transaction: Transaction) -> Iterator[tuple[str, Any]]:
+    if said:
+        rule = f"{Money(said['flat'], transaction.currency)} flat + {percent(said['bps'])}"
+        yield "Fee", format_html("{} ({})", money(said["minor"], transaction.currency), rule)
+
+
+def percent(bps: int) -> str:
+    """Hundredths of a percent in words: 125 is ``1.25 %``."""
+    return f"{bps // 100}.{bps % 100:02} %"
+
+
+def others(said: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
+    """Facts without a shape of their own, in words."""
+    for name, value in said.items():
+        if name in SAID_ELSEWHERE:
+            continue
+        label = name.removesuffix("_minor").replace("_", " ").capitalize()
+        yield label, money(value, currency) if name.endswith("_minor") and isinstance(value, int) else value
+
+
+def called(call: RailCall) -> Iterator[Moment]:
+    what = "Sent to the rail" if call.purpose == RailCall.Purpose.SUBMIT else "Asked the rail about it"
+    yield Moment(
+        call.started_at,
+        "outbound",
+        f"{what}, call {call.number}",
+        by="System",
+        raw=[("What we said", pretty(call.request))],
+    )
+    if call.finished_at:
+        said = call.outcome.replace("_", " ") or "no outcome"
+        raw = [("What it said", pretty(call.response))] if call.response else []
+        tone = CALL_TONES.get(call.outcome, "")
+        yield Moment(call.finished_at, "inbound", f"Call {call.number}: {said}", by="The rail", tone=tone, raw=raw)
+
+
+def heard(message: RailMessage) -> Moment:
+    return Moment(
+        message.received_at,
+        "mark_email_read",
+        "Message from the rail",
+        by=message.rail,
+        tone=MESSAGE_TONES[RailMessage.State(message.state)],
+        state=badge(message.get_state_display(), MESSAGE_TONES[RailMessage.State(message.state)]),
+        text=message.note,
+        facts=[("Message", code(message.message_id))],
+        raw=[("What it said", pretty(message.payload))],
+    )
+
+
+def notified(request: HttpRequest, notification: Notification) -> Moment:
+    deliveries = [delivery_badge(one) for one in notification.deliveries.all()]
+    facts = [("Delivery", one) for one in deliveries]
+    facts.append(("Read", moment(notification.read_at)))
+    who = link(request, "customers.customer", notification.customer_id, notification.customer.full_name)
+    title = link(request, "notifications.notification", notification.pk, f"Told: {notification.title}")
+    return Moment(notification.created_at, "notifications", title, by=who, text=notification.body, facts=facts)
+
+
+def undone(request: HttpRequest, reversal: Transaction, staff: dict[str, str]) -> Moment:
+    title = link(request, "transactions.transaction", reversal.pk, f"Reversal {receipt_shown(reversal.receipt)}")
+    facts = [
+        ("Amount", money(reversal.amount, reversal.currency)),
+        ("Reason", reversal.reason_code.replace("_", " ") or NOTHING),
+    ]
+    return Moment(
+        reversal.created_at, "undo", title, by=named(reversal.caller, staff), state=state_badge(reversal), facts=facts
+    )
+
+
+def pretty(value: Any) -> str:
+    """JSON for reading; an answer is kept as the text it was."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -1,0 +1,302 @@
+"""Transactions: the list, and the page that answers what happened, where the money is, and what can be done."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+import ledger.selectors
+from core.admin import (
+    Facts,
+    Header,
+    MadeBetween,
+    Panel,
+    Part,
+    ReasonForm,
+    StaffAdmin,
+    Table,
+    choice_filter,
+    code,
+    link,
+    moment,
+    money,
+    staff_action,
+)
+from core.admin.pages import NOTHING, may, page_url
+from core.money import CURRENCY_CHOICES, Money
+from customers.finding import read_uuid
+from staff.selectors import named, names
+from transactions.admin.finding import matching
+from transactions.admin.refusals import codes, explain
+from transactions.admin.reversing import ReverseForm
+from transactions.admin.shown import account_shown, kind_shown, owners_of, receipt_tag, sides, state_badge
+from transactions.admin.timeline import timeline
+from transactions.models import OPEN, Kind, State, Transaction
+from transactions.models import PAYS_AT_ONCE, REVERSIBLE
+from transactions.services.rail_calls import release
+
+UNPOSTED = "('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')"
+# A wallet's movements without an index on each side of every transaction: what was posted is found through the books.
+OF_WALLET = f"""
+SELECT e.journal_id FROM ledger_entry e JOIN wallets_wallet w ON w.account_id = e.account_id WHERE w.id = %s
+UNION ALL SELECT id FROM transactions_transaction WHERE payer_id = %s AND state IN {UNPOSTED}
+UNION ALL SELECT id FROM transactions_transaction WHERE payee_id = %s AND state IN {UNPOSTED}
+"""  # noqa: S608
+
+
+class StateFilter(choice_filter("state", "state", [("open", "under way"), *State.choices])):  # type: ignore[misc]
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "open":
+            return queryset.filter(state__in=sorted(OPEN))
+        return queryset.filter(state=self.value()) if self.value() else queryset
+
+
+class RefusalFilter(choice_filter("refusal", "refusal", codes())):  # type: ignore[misc]
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(refusal_code=self.value()).exclude(refusal_code="") if self.value() else queryset
+
+
+class ReversedFilter(choice_filter("reversed", "reversal", [("yes", "was reversed"), ("is", "is a reversal")])):  # type: ignore[misc]
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        match self.value():
+            case "yes":
+                return queryset.filter(state__in=[State.PARTIALLY_REVERSED, State.REVERSED])
+            case "is":
+                return queryset.filter(reverses__isnull=False)
+        return queryset
+
+
+class WalletFilter(admin.SimpleListFilter):
+    """Only by address, from a wallet's or customer's page; not in the filter drawer."""
+
+    title = "wallet"
+    parameter_name = "wallet"
+    template = "admin/transactions/of_wallet.html"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("wallet", "wallet")]
+
+    def choices(self, changelist: Any) -> Any:
+        return [{"value": self.value()}]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if not self.value():
+            return queryset
+        wallet = read_uuid(str(self.value()))
+        return queryset.filter(pk__in=RawSQL(OF_WALLET, [wallet] * 3)) if wallet else queryset.none()  # noqa: S611
+
+
+class ReleaseForm(ReasonForm):
+    intro = "The worker gave up on it. Look at the rail's messages first; then it asks the rail again."
+    submit = "Ask again"
+
+
+@admin.register(Transaction)
+class TransactionAdmin(StaffAdmin):
+    list_display = [
+        "receipt_shown",
+        "kind_shown",
+        "state_shown",
+        "amount_money",
+        "payer_shown",
+        "payee_shown",
+        "created_at",
+    ]
+    list_select_related = ["payer__customer", "payee__customer"]
+    list_filter = [
+        StateFilter,
+        choice_filter("kind", "kind", Kind.choices),
+        choice_filter("currency", "currency", CURRENCY_CHOICES),
+        MadeBetween,
+        RefusalFilter,
+        ReversedFilter,
+        WalletFilter,
+    ]
+    ordering = ["-pk"]
+    search_fields = ["receipt"]
+    search_help_text = "Receipt, reference, key, id"
+    page_select_related = ("payer__customer", "payee__customer", "reverses")
+    actions_detail = ["reverse", "release"]
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        asked = search_term.strip()
+        return (queryset.filter(pk__in=matching(asked).values("pk")) if asked else queryset), False
+
+    @display(description="Receipt")
+    def receipt_shown(self, transaction: Transaction) -> Any:
+        return receipt_tag(transaction.receipt)
+
+    @display(description="Kind")
+    def kind_shown(self, transaction: Transaction) -> str:
+        return kind_shown(transaction)
+
+    @display(description="State")
+    def state_shown(self, transaction: Transaction) -> Any:
+        return state_badge(transaction)
+
+    @display(description="Amount")
+    def amount_money(self, transaction: Transaction) -> Any:
+        return money(transaction.amount, transaction.currency)
+
+    @display(description="Payer")
+    def payer_shown(self, transaction: Transaction) -> Any:
+        return transaction.payer.customer.full_name if transaction.payer else NOTHING
+
+    @display(description="Payee")
+    def payee_shown(self, transaction: Transaction) -> Any:
+        return transaction.payee.customer.full_name if transaction.payee else NOTHING
+
+    # --- The page ----------------------------------------------------------------------------------------------------
+
+    def header(self, request: HttpRequest, transaction: Transaction) -> Header:
+        payer, payee = sides(request, transaction)
+        currency = transaction.currency
+        figures = [("Amount", money(transaction.amount, currency)), ("Fee", money(transaction.fee, currency))]
+        if transaction.reversed_amount:
+            figures.append(("Reversed so far", money(transaction.reversed_amount, currency)))
+        return Header(
+            title=receipt_tag(transaction.receipt),
+            badge=state_badge(transaction),
+            lines=[
+                format_html("{}: {} → {}", kind_shown(transaction), payer, payee),
+                moment(transaction.created_at),
+            ],
+            figures=figures,
+            notice="The worker gave up on this one: it needs a person." if transaction.quarantined_at else "",
+        )
+
+    def panels(self, request: HttpRequest, transaction: Transaction) -> list[Panel]:
+        staff = names()
+        moments = timeline(request, transaction, staff)
+        panels: list[Panel] = []
+        if transaction.refusal_code:
+            panels.append(why_refused(transaction))
+        panels += [
+            Part(title="What happened", template="admin/transactions/timeline.html", context={"moments": moments}),
+            legs(request, transaction),
+            details(request, transaction, staff),
+        ]
+        if related := reversals(request, transaction, staff):
+            panels.append(related)
+        return panels
+
+    # --- What can be done --------------------------------------------------------------------------------------------
+
+    def offers(self, request: HttpRequest, transaction: Transaction, name: str) -> bool:
+        if name == "release":
+            return transaction.quarantined_at is not None
+        return transaction.kind in PAYS_AT_ONCE and transaction.state in REVERSIBLE
+
+    @staff_action(
+        "Reverse",
+        permission="transactions.reverse",
+        form=ReverseForm,
+        done="Reversed.",
+        icon="undo",
+        variant=ActionVariant.DANGER,
+    )
+    def reverse(self, request: HttpRequest, transaction: Transaction, form: ReverseForm) -> bool:
+        return form.reverse()
+
+    @staff_action(
+        "Ask the rail again",
+        permission="transactions.release",
+        form=ReleaseForm,
+        done="It will be asked about again.",
+        icon="replay",
+    )
+    def release(self, request: HttpRequest, transaction: Transaction, form: ReleaseForm) -> bool:
+        return self.call(form, release, transaction.pk, reason=form.cleaned_data["reason"])
+
+
+def why_refused(transaction: Transaction) -> Part:
+    return Part(
+        title="Why was it refused?",
+        template="admin/transactions/refusal.html",
+        context={"refusal": explain(transaction.refusal_code)},
+    )
+
+
+def legs(request: HttpRequest, transaction: Transaction) -> Table:
+    """The journal as a book shows it. A transaction's journal has its id."""
+    currency = transaction.currency
+    owners = owners_of(transaction)
+    entries = ledger.selectors.legs_of(transaction.pk)
+    debits, credits = (sum(leg.amount for leg in entries if leg.side == side) for side in (1, -1))
+    return Table(
+        title="Entries in the books",
+        columns=["Account", "Debit", "Credit", "Balance after"],
+        numeric=["Debit", "Credit", "Balance after"],
+        rows=[
+            (
+                link(request, "ledger.account", leg.account_id, account_shown(leg.code, owners)),
+                money(leg.amount, leg.currency) if leg.side > 0 else "",
+                money(leg.amount, leg.currency) if leg.side < 0 else "",
+                money(leg.balance_after, leg.currency),
+            )
+            for leg in entries
+        ],
+        total=("Total", money(debits, currency), money(credits, currency), "") if entries else (),
+        empty="Nothing was posted: no money has moved.",
+        more=("Journal", page_url("ledger.journal", transaction.pk))
+        if entries and may(request, "ledger.view_journal")
+        else None,
+    )
+
+
+def details(request: HttpRequest, transaction: Transaction, staff: dict[str, str]) -> Facts:
+    payer, payee = sides(request, transaction)
+    rows: list[tuple[str, Any]] = [
+        ("Kind", kind_shown(transaction)),
+        ("From", payer),
+        ("To", payee),
+        ("Amount", money(transaction.amount, transaction.currency)),
+        ("Fee", money(transaction.fee, transaction.currency)),
+        ("Memo", transaction.memo or NOTHING),
+        ("Reference", code(transaction.reference)),
+    ]
+    if transaction.reverses:
+        original = link(
+            request, "transactions.transaction", transaction.reverses_id, receipt_tag(transaction.reverses.receipt)
+        )
+        rows += [("Reverses", original), ("Why", transaction.reason_code.replace("_", " "))]
+    if transaction.rail:
+        rows += [("Rail", transaction.rail), ("Rail's reference", code(transaction.rail_reference))]
+        rows += [("Calls", transaction.attempts), ("Next look", moment(transaction.due_at))]
+    for name, value in (transaction.destination or {}).items():
+        rows.append((name.replace("_", " ").capitalize(), value))
+    rows += [
+        ("Receipt", code(transaction.receipt)),
+        ("Created", moment(transaction.created_at)),
+        ("Ended", moment(transaction.completed_at)),
+        ("Id", code(transaction.pk)),
+    ]
+    return Facts(title="Details", side=True, rows=rows)
+
+
+def reversals(request: HttpRequest, transaction: Transaction, staff: dict[str, str]) -> Table | None:
+    """What was given back, and by whom; refused attempts too."""
+    rows = [
+        (
+            link(request, "transactions.transaction", one.pk, receipt_tag(one.receipt)),
+            state_badge(one),
+            money(one.amount, one.currency),
+            named(one.caller, staff),
+        )
+        for one in transaction.reversals.all()
+    ]
+    if not rows:
+        return None
+    left = Money(transaction.amount - transaction.reversed_amount, transaction.currency)
+    return Table(
+        title=f"Reversals: {left} left",
+        side=True,
+        columns=["Receipt", "", "Amount", "By"],
+        numeric=["Amount"],
+        rows=rows,
+    )

@@ -1,0 +1,372 @@
+"""What support sees of a wallet, and what it may do: freeze, lift, close. Its money is moved elsewhere."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
+
+from core.admin import (
+    Facts,
+    Header,
+    Hit,
+    MadeBetween,
+    Panel,
+    ReasonForm,
+    StaffAdmin,
+    StaffForm,
+    Table,
+    badge,
+    choice_filter,
+    code,
+    finder,
+    link,
+    moment,
+    money,
+    page_url,
+    panel,
+    staff_action,
+)
+from core.admin.pages import NOTHING
+from core.money import CURRENCY_CHOICES
+from customers.finding import matching, read_uuid
+from staff.selectors import named, names
+from wallets.models import Freeze, Wallet
+from wallets.services import close_wallet, freeze_wallet, lift_freeze
+
+TONES = {"active": "good", "frozen": "odd", "closed": ""}
+ENTRIES_SHOWN = 20
+
+
+def status_badge(wallet: Wallet) -> Any:
+    return badge(wallet.status, TONES[wallet.status])
+
+
+def freeze_badge(freeze: Freeze) -> Any:
+    return badge("lifted") if freeze.lifted_at else badge(freeze.get_mode_display(), "odd")
+
+
+# --- Forms ------------------------------------------------------------------------------------------------------
+
+
+class FreezeForm(ReasonForm):
+    intro = "What is under way with a bank or partner is still finished. Freezes add up; each is lifted by itself."
+    submit = "Freeze"
+    field_order = ["mode", "expires_at", "reason"]
+
+    mode = forms.ChoiceField(
+        label="The wallet",
+        choices=Freeze.Mode.choices,
+        initial=Freeze.Mode.BOTH,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    expires_at = forms.DateTimeField(
+        label="Until",
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="UTC. Empty: until somebody lifts it.",
+    )
+
+
+class LiftForm(ReasonForm):
+    """On a wallet's page: which of its freezes; on a freeze's own page there is nothing to choose."""
+
+    submit = "Lift"
+    field_order = ["freeze", "reason"]
+
+    freeze = forms.ModelChoiceField(queryset=Freeze.objects.none(), widget=UnfoldAdminSelectWidget, empty_label=None)
+
+    def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
+        super().__init__(data, subject=subject, user=user)
+        choice: Any = self.fields["freeze"]
+        choice.queryset = subject.freezes.filter(lifted_at=None).order_by("placed_at")
+        choice.label_from_instance = described
+
+
+class LiftThisForm(ReasonForm):
+    submit = "Lift"
+
+
+class CloseForm(ReasonForm):
+    intro = "For good. It must be empty and not frozen; the customer can open another wallet in its currency."
+    submit = "Close wallet"
+
+
+def described(freeze: Freeze) -> str:
+    return f"{freeze.get_mode_display()}, since {freeze.placed_at:%d %b %Y %H:%M}: {freeze.reason[:60]}"
+
+
+# --- Wallets ----------------------------------------------------------------------------------------------------
+
+
+class StatusFilter(choice_filter("status", "status", [("open", "open"), ("frozen", "frozen"), ("closed", "closed")])):  # type: ignore[misc]
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        match self.value():
+            case "open":
+                return queryset.filter(closed_at=None)
+            case "frozen":  # few wallets are: from the freezes that are not lifted, of which there is an index
+                return queryset.filter(closed_at=None, pk__in=Freeze.objects.filter(lifted_at=None).values("wallet_id"))
+            case "closed":
+                return queryset.exclude(closed_at=None)
+        return queryset
+
+
+@admin.register(Wallet)
+class WalletAdmin(StaffAdmin):
+    list_display = ["id", "owner", "currency", "posted_money", "held_money", "status_shown", "created_at"]
+    list_select_related = ["customer", "account"]
+    list_filter = [StatusFilter, choice_filter("currency", "currency", CURRENCY_CHOICES), MadeBetween]
+    ordering = ["-pk"]
+    search_fields = ["id"]
+    search_help_text = "Wallet id, or its owner's phone, e-mail, name"
+    page_select_related = ("customer", "account")
+    actions_detail = ["freeze", "lift", "close"]
+
+    @display(description="Owner")
+    def owner(self, wallet: Wallet) -> Any:
+        return wallet.customer.full_name
+
+    @display(description="Posted")
+    def posted_money(self, wallet: Wallet) -> Any:
+        return money(wallet.account.posted, wallet.currency)
+
+    @display(description="Held")
+    def held_money(self, wallet: Wallet) -> Any:
+        return money(wallet.account.held or None, wallet.currency)
+
+    @display(description="Status")
+    def status_shown(self, wallet: Wallet) -> Any:
+        return status_badge(wallet)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        asked = search_term.strip()
+        if not asked:
+            return queryset, False
+        owned = Q(customer__in=matching(asked).values("pk")[:1000])
+        identity = read_uuid(asked)
+        return queryset.filter(owned if identity is None else Q(pk=identity) | Q(customer=identity)), False
+
+    def header(self, request: HttpRequest, wallet: Wallet) -> Header:
+        account, currency = wallet.account, wallet.currency
+        return Header(
+            title=f"{currency} wallet",
+            badge=status_badge(wallet),
+            lines=[link(request, "customers.customer", wallet.customer_id, wallet.customer.full_name)],
+            figures=[
+                ("Available", money(account.posted - account.held, currency)),
+                ("Posted", money(account.posted, currency)),
+                ("Held", money(account.held, currency)),
+            ],
+            notice=refusals(wallet),
+        )
+
+    def panels(self, request: HttpRequest, wallet: Wallet) -> list[Panel]:
+        account = wallet.account
+        facts = Facts(
+            title="Wallet",
+            side=True,
+            rows=[
+                ("Owner", link(request, "customers.customer", wallet.customer_id, wallet.customer.full_name)),
+                ("Phone", code(wallet.customer.phone_number)),
+                ("Opened", moment(wallet.created_at)),
+                ("Closed", moment(wallet.closed_at)),
+                ("Last movement", moment(account.last_at)),
+                ("Ledger account", link(request, "ledger.account", account.pk, account.code)),
+                ("Id", code(wallet.id)),
+            ],
+        )
+        return [facts, entries_of(request, wallet)]
+
+    def offers(self, request: HttpRequest, wallet: Wallet, name: str) -> bool:
+        frozen = wallet.account.debits_frozen or wallet.account.credits_frozen
+        return not wallet.closed_at and (name != "lift" or frozen)
+
+    @staff_action(
+        "Freeze",
+        permission="wallets.freeze",
+        form=FreezeForm,
+        done="Frozen.",
+        icon="ac_unit",
+        variant=ActionVariant.DANGER,
+    )
+    def freeze(self, request: HttpRequest, wallet: Wallet, form: FreezeForm) -> bool:
+        return self.call(form, freeze_wallet, wallet, **form.cleaned_data)
+
+    @staff_action("Lift freeze", permission="wallets.freeze", form=LiftForm, done="Lifted.", icon="wb_sunny")
+    def lift(self, request: HttpRequest, wallet: Wallet, form: LiftForm) -> bool:
+        return self.call(form, lift_freeze, form.cleaned_data["freeze"], reason=form.cleaned_data["reason"])
+
+    @staff_action("Close", permission="wallets.freeze", form=CloseForm, done="Closed.", icon="lock")
+    def close(self, request: HttpRequest, wallet: Wallet, form: CloseForm) -> bool:
+        return self.call(form, close_wallet, wallet, reason=form.cleaned_data["reason"])
+
+
+def refusals(wallet: Wallet) -> str:
+    """What this wallet refuses now, in the words an agent can use."""
+    if wallet.closed_at:
+        return "Closed: it neither sends nor receives."
+    account = wallet.account
+    if account.debits_frozen and account.credits_frozen:
+        return "Frozen: it neither sends nor receives."
+    if account.debits_frozen:
+        return "Frozen: it may not send. It still receives."
+    if account.credits_frozen:
+        return "Frozen: it may not receive. It still sends."
+    return ""
+
+
+def entries_of(request: HttpRequest, wallet: Wallet) -> Table:
+    """The last entries on the wallet's account, each with the balance it left behind."""
+    entries = wallet.account.entry_set.select_related("journal").order_by("-seq")[:ENTRIES_SHOWN]
+    return Table(
+        title="Entries",
+        columns=["No.", "When", "Of", "In", "Out", "Balance"],
+        numeric=["In", "Out", "Balance"],
+        rows=[
+            (
+                entry.seq,
+                moment(entry.recorded_at),
+                link(request, "transactions.transaction", entry.journal_id, entry.journal.kind.replace("_", "-")),
+                money(entry.amount, entry.currency) if entry.side < 0 else "",
+                money(entry.amount, entry.currency) if entry.side > 0 else "",
+                money(entry.balance_after, entry.currency),
+            )
+            for entry in entries
+        ],
+        empty="No money has moved here yet.",
+    )
+
+
+@panel("wallets.wallet", order=30, permission="wallets.view_freeze")
+def freezes_of(request: HttpRequest, wallet: Wallet) -> Panel:
+    return freeze_table(request, wallet.freezes.order_by("-placed_at")[:20])
+
+
+@panel("customers.customer", order=10, permission="wallets.view_wallet")
+def wallets_of(request: HttpRequest, customer: Any) -> Panel:
+    wallets = customer.wallets.select_related("account").order_by("closed_at", "currency")
+    return Table(
+        title="Wallets",
+        columns=["Wallet", "Status", "Posted", "Held", "Available", "Last movement"],
+        numeric=["Posted", "Held", "Available"],
+        rows=[
+            (
+                link(request, "wallets.wallet", wallet.pk, f"{wallet.currency} wallet"),
+                status_badge(wallet),
+                money(wallet.account.posted, wallet.currency),
+                money(wallet.account.held, wallet.currency),
+                money(wallet.account.posted - wallet.account.held, wallet.currency),
+                moment(wallet.account.last_at),
+            )
+            for wallet in wallets
+        ],
+        empty="No wallet.",
+    )
+
+
+@panel("customers.customer", order=40, permission="wallets.view_freeze")
+def freezes_of_customer(request: HttpRequest, customer: Any) -> Panel:
+    return freeze_table(request, Freeze.objects.filter(wallet__customer=customer).order_by("-placed_at")[:20])
+
+
+def freeze_table(request: HttpRequest, freezes: QuerySet[Freeze]) -> Table:
+    staff = names()
+    return Table(
+        title="Freezes",
+        columns=["Wallet", "", "Placed", "Reason", "Until", "Lifted"],
+        rows=[
+            (
+                link(request, "wallets.freeze", freeze.pk, freeze.wallet.currency),
+                freeze_badge(freeze),
+                who_when(freeze.placed_by, freeze.placed_at, staff),
+                freeze.reason,
+                moment(freeze.expires_at) if freeze.expires_at else "lifted",
+                who_when(freeze.lifted_by, freeze.lifted_at, staff),
+            )
+            for freeze in freezes.select_related("wallet")
+        ],
+        empty="Never frozen.",
+    )
+
+
+def who_when(actor: str, at: Any, staff: dict[str, str]) -> Any:
+    return format_html("{}<br>{}", moment(at), named(actor, staff)) if at else NOTHING
+
+
+@finder("Wallets", order=30, permission="wallets.view_wallet")
+def find_wallets(text: str) -> list[Hit]:
+    identity = read_uuid(text)
+    if identity is None:
+        return []
+    return [
+        Hit(
+            title=f"{wallet.currency} wallet",
+            detail=wallet.customer.full_name,
+            state=status_badge(wallet),
+            url=page_url("wallets.wallet", wallet.pk),
+            exact=True,
+        )
+        for wallet in Wallet.objects.select_related("customer", "account").filter(pk=identity)
+    ]
+
+
+# --- Freezes ----------------------------------------------------------------------------------------------------
+
+
+class LiveFilter(choice_filter("live", "state", [("live", "in force"), ("lifted", "lifted")])):  # type: ignore[misc]
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if not self.value():
+            return queryset
+        return queryset.filter(lifted_at=None) if self.value() == "live" else queryset.exclude(lifted_at=None)
+
+
+@admin.register(Freeze)
+class FreezeAdmin(StaffAdmin):
+    list_display = ["id", "owner", "currency", "mode_shown", "reason", "placed_at", "expires_at", "lifted_at"]
+    list_select_related = ["wallet__customer"]
+    list_filter = [LiveFilter, choice_filter("mode", "mode", Freeze.Mode.choices), MadeBetween]
+    ordering = ["-pk"]
+    page_select_related = ("wallet__customer",)
+    actions_detail = ["lift_this"]
+
+    @display(description="Owner")
+    def owner(self, freeze: Freeze) -> str:
+        return freeze.wallet.customer.full_name
+
+    @display(description="Wallet")
+    def currency(self, freeze: Freeze) -> str:
+        return freeze.wallet.currency
+
+    @display(description="Mode")
+    def mode_shown(self, freeze: Freeze) -> Any:
+        return freeze_badge(freeze)
+
+    def header(self, request: HttpRequest, freeze: Freeze) -> Header:
+        title = f"Freeze of {freeze.wallet.customer.full_name}'s {freeze.wallet.currency} wallet"
+        return Header(title=title, badge=freeze_badge(freeze), lines=[freeze.reason])
+
+    def panels(self, request: HttpRequest, freeze: Freeze) -> list[Panel]:
+        staff = names()
+        rows = [
+            ("Wallet", link(request, "wallets.wallet", freeze.wallet_id, str(freeze.wallet_id))),
+            ("The wallet", freeze.get_mode_display()),
+            ("Reason", freeze.reason),
+            ("Placed", who_when(freeze.placed_by, freeze.placed_at, staff)),
+            ("Until", moment(freeze.expires_at) if freeze.expires_at else "lifted"),
+            ("Lifted", who_when(freeze.lifted_by, freeze.lifted_at, staff)),
+            ("Lifted because", freeze.lift_reason or NOTHING),
+        ]
+        return [Facts(title="Freeze", rows=rows)]
+
+    def offers(self, request: HttpRequest, freeze: Freeze, name: str) -> bool:
+        return freeze.lifted_at is None
+
+    @staff_action("Lift", permission="wallets.freeze", form=LiftThisForm, done="Lifted.", icon="wb_sunny")
+    def lift_this(self, request: HttpRequest, freeze: Freeze, form: StaffForm) -> bool:
+        return self.call(form, lift_freeze, freeze, reason=form.cleaned_data["reason"])

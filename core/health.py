@@ -14,7 +14,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when PostgreSQL answers, every migration is applied and Valkey answers; otherwise 503 naming what is missing."""
+    """200 when PostgreSQL and Valkey answer and every migration is applied; otherwise 503 naming what is missing."""
     checks = {"database": database_answers(), "migrations": migrations_applied(), "broker": broker_answers()}
     ready = all(checks.values())
     body = {"status": "ready" if ready else "not ready", "checks": checks}

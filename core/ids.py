@@ -21,7 +21,7 @@ def uuid7(at_us: int | None = None) -> UUID:
         at_us: microseconds since 1970, e.g. database time taken under a lock: two ids made with growing ``at_us``
             sort that way. Without it the process clock is used, never standing still or going back.
 
-    Layout: 48 bits of milliseconds, then the microsecond within it in the 12 bits of ``rand_a`` (method 3), 62 random bits.
+    Layout: 48 bits of milliseconds, the microsecond within it in the 12 bits of ``rand_a`` (method 3), 62 random bits.
     """
     if at_us is None:
         global _last

@@ -1,7 +1,7 @@
 """Per-request facts, and Django's middleware confined to the pages that need it.
 
-The customer API is the hot path and carries no cookies: sessions, CSRF, messages and the page policies are skipped there
-by one comparison each. Subclasses keep Django's system checks satisfied.
+The customer API is the hot path and carries no cookies: sessions, CSRF, messages and the page policies are skipped
+there by one comparison each. Subclasses keep Django's system checks satisfied.
 """
 
 import ipaddress
@@ -87,7 +87,7 @@ class Security(SecurityMiddleware):
 class ForStaffPages:
     """Mixed in before a Django middleware: leaves every other path alone."""
 
-    get_response: Callable[[HttpRequest], HttpResponse]
+    get_response: Any
 
     def __call__(self, request: HttpRequest) -> Any:
         if request.path_info.startswith(STAFF_PAGES):

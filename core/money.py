@@ -54,8 +54,8 @@ def decimal_string(amount_minor: int, currency: str) -> str:
     exponent = EXPONENTS[currency]
     if not exponent:
         return str(amount_minor)
-    digits = str(abs(amount_minor)).rjust(exponent + 1, "0")
-    return f"{'-' if amount_minor < 0 else ''}{digits[:-exponent]}.{digits[-exponent:]}"
+    whole, fraction = divmod(abs(amount_minor), 10**exponent)
+    return f"{'-' if amount_minor < 0 else ''}{whole}.{fraction:0{exponent}d}"
 
 
 def grouped(amount_minor: int, currency: str) -> str:

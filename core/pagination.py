@@ -70,6 +70,8 @@ class Page(NamedTuple):
 
 def read_page(request: Request, query: type[PageQuery]) -> Page:
     """Read and check the query string. Raises: DRF's ValidationError, a 400 that names the parameter."""
+    if not request.query_params:
+        return Page(DEFAULT_LIMIT, None, {})
     serializer = query(data=request.query_params.dict())
     serializer.is_valid(raise_exception=True)
     asked = dict(serializer.validated_data)

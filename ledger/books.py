@@ -1,7 +1,7 @@
 """The only writer of the books: lock accounts in one order, keep them in memory, write journals and balances at once.
 
-`lock` and `write` are one statement each, whatever the number of accounts and journals. Between the two the caller decides
-in pure Python over `Held` accounts (`transactions/posting.py`); the guards in PostgreSQL check what was decided.
+`lock` and `write` are one statement each, whatever the number of accounts and journals. Between the two the caller
+decides in pure Python over `Held` accounts (`transactions/deciding.py`); the guards in PostgreSQL check the result.
 """
 
 from collections.abc import Iterable, Sequence
@@ -144,7 +144,7 @@ class Books:
         self._hold_event(code, hold, "placed", amount, amount, expires_at, at_us)
 
     def release(self, code: str, kind: str, amount: int, remaining: int, *, hold: UUID, at_us: int) -> None:
-        """Let go of a hold: ``captured`` (the caller posts the money), ``voided`` or ``expired``; ``remaining`` stays."""
+        """Let go of a hold: ``captured`` (the caller posts it), ``voided`` or ``expired``; ``remaining`` stays held."""
         self._hold_event(code, hold, kind, amount, remaining, None, at_us)
 
     def _hold_event(
@@ -167,7 +167,8 @@ def instant(at_us: int) -> datetime:
 
 PEEK = """
 SELECT id, code, currency, normal_side, posted, held, floor, seq, hold_seq,
-       coalesce((extract(epoch FROM last_at) * 1000000)::bigint, 0), debits_frozen, credits_frozen, closed_at IS NOT NULL
+       coalesce((extract(epoch FROM last_at) * 1000000)::bigint, 0), debits_frozen, credits_frozen,
+       closed_at IS NOT NULL
 FROM ledger_account WHERE code = ANY(%s) ORDER BY id
 """
 
@@ -230,7 +231,7 @@ def _new_account(code: str) -> dict[str, Any]:
 
 
 def write(work: Work, books: Books) -> None:
-    """Write everything that was posted and held, and the balances it led to, in one statement, as the guards require."""
+    """Write all that was posted and held, and the balances it led to, in one statement, as the guards require."""
     if not (books.entries or books.hold_events):
         return
     last_at = instant(books.now_us)

@@ -22,7 +22,9 @@ class AccountType(NamedTuple):
 
 
 CHART = [
-    AccountType("liability:wallet:{wallet}", CREDIT, 0, "Wallet", "What we owe the owner of one wallet. Never below zero."),
+    AccountType(
+        "liability:wallet:{wallet}", CREDIT, 0, "Wallet", "What we owe the owner of one wallet. Never below zero."
+    ),
     AccountType(
         "liability:suspense:{currency}", CREDIT, None, "Suspense",
         "Money that arrived and could not be credited, e.g. a top-up for a wallet closed meanwhile.",

@@ -41,7 +41,8 @@ CHECKS = [
         FROM ledger_account a
         LEFT JOIN (
             SELECT account_id, count(*) AS n, max(seq) AS last, sum(change) AS total,
-                   count(*) FILTER (WHERE seq <> position OR balance_after <> running OR recorded_at <= before) AS broken
+                   count(*) FILTER (
+                       WHERE seq <> position OR balance_after <> running OR recorded_at <= before) AS broken
             FROM (
                 SELECT e.account_id, e.seq, e.balance_after, e.recorded_at, e.side * b.normal_side * e.amount AS change,
                        row_number() OVER w AS position, lag(e.recorded_at) OVER w AS before,
@@ -89,7 +90,8 @@ CHECKS = [
                    sum(CASE kind WHEN 'placed' THEN amount ELSE -amount END) AS total
             FROM ledger_holdevent GROUP BY account_id
         ) h ON h.account_id = a.id
-        WHERE a.held <> coalesce(h.total, 0) OR a.hold_seq <> coalesce(h.last, 0) OR coalesce(h.last, 0) <> coalesce(h.n, 0)
+        WHERE a.held <> coalesce(h.total, 0) OR a.hold_seq <> coalesce(h.last, 0)
+           OR coalesce(h.last, 0) <> coalesce(h.n, 0)
         UNION ALL
         SELECT 'hold ' || hold, 'more was let go than was placed'
         FROM ledger_holdevent GROUP BY hold HAVING sum(CASE kind WHEN 'placed' THEN amount ELSE -amount END) < 0

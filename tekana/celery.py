@@ -1,4 +1,4 @@
-"""Celery rings the bell; rows in PostgreSQL are the queue. Tasks take ids, may run twice, and are swept up when lost."""
+"""Celery rings the bell; rows in PostgreSQL are the queue. Tasks take ids, may run twice, are swept up when lost."""
 
 import os
 

@@ -10,9 +10,9 @@ from core.problems import problem_pages
 urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
-    path("v1/", include("customers.api.urls")),
+    path("v1/", include("transactions.api.urls")),  # first, for it is asked most
     path("v1/", include("wallets.api.urls")),
-    path("v1/", include("transactions.api.urls")),
+    path("v1/", include("customers.api.urls")),
     path("v1/", include("notifications.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

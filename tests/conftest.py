@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.apps import apps
 from django.db import connection
@@ -103,3 +104,17 @@ def valkey_down(settings: Any) -> Iterator[None]:
     yield
     valkey.client.cache_clear()
     throttling._paused_until = 0.0
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every statement sent to PostgreSQL from now on, by Django or past it: empty the list, act, count."""
+    sent: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def noted(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        sent.append(str(query))
+        return execute(self, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", noted)
+    return sent

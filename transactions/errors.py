@@ -73,7 +73,7 @@ class InsufficientFunds(Declined):
 
 
 class LimitExceeded(Declined):
-    """Above the tier's limit per movement, calendar day or month; `period`, `limit` and `left` say which and by how much."""
+    """Above the tier's limit per movement, calendar day or month; `period`, `limit` and `left` tell which."""
 
     code, title = "limit_exceeded", "Above what this account may move"
 
@@ -113,7 +113,7 @@ class ReversalExceedsOriginal(Declined):
 
 
 class RecipientShort(Declined):
-    """The recipient has spent some of it: a reversal never takes a customer below zero. `shortfall_minor` is missing."""
+    """The recipient has spent some of it; a reversal takes nobody below zero. `shortfall_minor` is missing."""
 
     code, title = "recipient_short", "The recipient no longer has this much"
 

@@ -31,16 +31,19 @@ class State(models.TextChoices):
     REVERSED = "reversed"
 
 
+PAYS_AT_ONCE = frozenset({Kind.TRANSFER, Kind.PAYMENT})  # from wallet to wallet; what can be reversed
+THROUGH_A_RAIL = frozenset({Kind.TOP_UP, Kind.CASH_OUT})
 BORN = frozenset({State.COMPLETED, State.FAILED, State.PENDING})
 OPEN = frozenset({State.PENDING, State.PROCESSING, State.UNKNOWN})
+REVERSIBLE = frozenset({State.COMPLETED, State.PARTIALLY_REVERSED})
 
 
 class Transaction(models.Model):
     """One attempt to move money, accepted or refused. Amounts in minor units of ``currency``.
 
-    ``id`` is a uuid7 of database time taken under the lock, so that ids of a wallet sort as its entries do; its journal,
-    where money moved, has the same id, and so has its hold. Columns other than the state and what goes with it never
-    change; a trigger sees to both (`migrations/0002_guards.sql`).
+    ``id`` is a uuid7 of database time taken under the lock, so that ids of a wallet sort as its entries do; its
+    journal, where money moved, has the same id, and so has its hold. Columns other than the state and what goes with
+    it never change; a trigger sees to both (`migrations/0002_guards.sql`).
     """
 
     id = models.UUIDField(primary_key=True)
@@ -48,10 +51,22 @@ class Transaction(models.Model):
     kind = models.CharField(max_length=12, choices=Kind)
     state = FSMField(choices=State.choices, protected=True)
     payer = models.ForeignKey(
-        "wallets.Wallet", models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False, related_name="+"
+        "wallets.Wallet",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
     payee = models.ForeignKey(
-        "wallets.Wallet", models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False, related_name="+"
+        "wallets.Wallet",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
     amount = models.BigIntegerField()
     fee = models.BigIntegerField(default=0)
@@ -88,7 +103,8 @@ class Transaction(models.Model):
             ),
             models.CheckConstraint(condition=Q(amount__gt=0, fee__gte=0), name="transaction_amounts"),
             models.CheckConstraint(
-                condition=Q(reversed_amount__gte=0, reversed_amount__lte=F("amount")), name="transaction_reversed_at_most"
+                condition=Q(reversed_amount__gte=0, reversed_amount__lte=F("amount")),
+                name="transaction_reversed_at_most",
             ),
         ]
         indexes = [
@@ -238,7 +254,7 @@ class RailCall(models.Model):
     purpose = models.CharField(max_length=8, choices=Purpose)
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=20, blank=True, help_text="accepted, refused, no_answer, completed, failed …")
+    outcome = models.CharField(max_length=20, blank=True, help_text="accepted, refused, no_answer, completed …")
     request = models.JSONField(default=dict)
     response = models.JSONField(null=True, blank=True)
 
@@ -258,9 +274,7 @@ class RailMessage(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     rail = models.CharField(max_length=20)
     message_id = models.CharField(max_length=80)
-    transaction = models.ForeignKey(
-        Transaction, models.PROTECT, null=True, blank=True, related_name="rail_messages"
-    )
+    transaction = models.ForeignKey(Transaction, models.PROTECT, null=True, blank=True, related_name="rail_messages")
     payload = models.JSONField()
     state = models.CharField(max_length=10, choices=State, default=State.RECEIVED)
     note = models.CharField(max_length=200, blank=True)

@@ -59,7 +59,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What became of an open transaction: completed, failed, cancelled or expired; or on its way, processing, unknown."""
+    """What became of an open transaction: completed, failed, cancelled, expired; or on its way: processing, unknown."""
 
     transaction: UUID
     to: str
@@ -70,6 +70,9 @@ class Settlement:
     due_at: datetime | None = None
     request_id: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+Order = Movement | Settlement
 
 
 @dataclass(frozen=True, slots=True)

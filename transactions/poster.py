@@ -1,7 +1,7 @@
 """Group commit: requests hand in their movement; one thread per process posts whatever queued during the last commit.
 
-No waiting window: an idle system posts a batch of one at once, a busy one shares each commit among many. A hot account is
-no special case, for contention only makes batches larger.
+No waiting window: an idle system posts a batch of one at once, a busy one shares each commit among many. A hot account
+is no special case, for contention only makes batches larger.
 """
 
 import threading
@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import connection
 
 from core.errors import OutcomeUnknown
-from transactions.movements import Outcome
-from transactions.posting import Order, post
+from transactions.movements import Order, Outcome
+from transactions.posting import post
 
 
 class Slot:

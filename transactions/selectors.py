@@ -1,4 +1,4 @@
-"""What customers read of their movements. A caller's own come filtered by the caller: somebody else's is a missing one."""
+"""What customers read of their movements, filtered by the caller: somebody else's is a missing one."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from core.work import prepared
 from customers.errors import CustomerSuspended, SessionEnded
 from transactions.errors import TransactionNotFound
 from wallets.errors import WalletNotFound
@@ -13,10 +14,11 @@ from wallets.selectors import MASKED_NAME
 
 
 class HistoryRow(NamedTuple):
-    """One line of a wallet's history, newest first. ``seq`` is the entry's number, None for what has not moved money."""
+    """One line of a wallet's history, newest first. ``seq`` is the entry's number, None for what has not moved money;
+    ``at`` is RFC 3339 already."""
 
     seq: int | None
-    at: datetime
+    at: str
     change: int | None
     balance_after: int | None
     id: UUID
@@ -46,15 +48,16 @@ class Filters(NamedTuple):
     until: datetime | None = None
 
 
-# Money that moved is found through the entries of the account, in the order and with the balances of the books. What has
-# not (refused, pending, unknown) is found through two partial indexes: as payer everything, as payee only top-ups, for
-# nobody is told of what others failed to send. Both are keyset scans; a date becomes an entry number by bisection.
+# Money that moved is found through the entries of the account, in the order and with the balances of the books. What
+# has not (refused, pending, unknown) is found through two partial indexes: as payer everything, as payee only top-ups,
+# for nobody is told of what others failed to send. Both are keyset scans; a date becomes an entry number by bisection.
 HISTORY = f"""
 WITH me AS (
     SELECT s.revoked_at IS NOT NULL AS ended, c.state AS customer_state, w.id AS wallet, a.id AS account,
            'customer:' || c.id AS principal,
-           least(%(seq)s, CASE WHEN %(until)s::timestamptz IS NULL THEN a.seq + 1
-                               ELSE ledger_entry_at(a.id, %(until)s::timestamptz - interval '1 microsecond') + 1 END) AS below
+           least(%(seq)s, 1 + CASE
+               WHEN %(until)s::timestamptz IS NULL THEN a.seq
+               ELSE ledger_entry_at(a.id, %(until)s::timestamptz - interval '1 microsecond') END) AS below
     FROM customers_session s
     JOIN customers_customer c ON c.id = s.customer_id
     LEFT JOIN (wallets_wallet w JOIN ledger_account a ON a.id = w.account_id)
@@ -88,7 +91,9 @@ WITH me AS (
      ORDER BY t.id DESC LIMIT %(limit)s)
     ORDER BY at DESC, id DESC LIMIT %(limit)s
 )
-SELECT me.ended, me.customer_state, me.wallet, p.seq, p.at, p.change, p.balance_after, p.id, p.receipt, p.kind, p.state,
+SELECT me.ended, me.customer_state, me.wallet, p.seq,
+       to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), p.change, p.balance_after, p.id,
+       p.receipt, p.kind, p.state,
        p.payer_id IS NOT DISTINCT FROM me.wallet, p.amount, p.fee, p.currency, p.memo,
        CASE WHEN p.caller = me.principal THEN p.reference END,
        CASE WHEN p.payer_id IS NOT DISTINCT FROM me.wallet OR p.kind = 'top_up' THEN p.refusal_code ELSE '' END,
@@ -113,9 +118,7 @@ def history(
         "customer": customer, "session": session, "wallet": wallet, "seq": seq, "id": attempt, "limit": limit,
         "side": {"out": 1, "in": -1, None: None}[filters.direction],
     }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(HISTORY, params)
-        rows = cursor.fetchall()
+    rows = prepared(HISTORY, params)
     if rows and rows[0][1] != "active":
         raise CustomerSuspended()
     if not rows or rows[0][0]:

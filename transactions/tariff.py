@@ -1,6 +1,6 @@
 """Fees, tier limits and calendars: dated rows, read together and kept for a second in each process.
 
-Rows are only ever added and take effect on a day, so a second of staleness changes no decision but the first of that day.
+Rows are only ever added and take effect on a day: a second of staleness changes no decision but the first of that day.
 """
 
 import time

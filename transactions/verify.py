@@ -2,7 +2,7 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import connection
 from django.db import transaction as db_transaction
@@ -29,7 +29,8 @@ CHECKS = [
                    'income:%%') AS fees
             FROM ledger_entry JOIN ledger_account a ON a.id = account_id GROUP BY journal_id
         ) e ON e.journal_id = t.id
-        WHERE e.moved <> t.amount + CASE t.kind WHEN 'top_up' THEN 0 WHEN 'reversal' THEN coalesce(e.fees, 0) ELSE t.fee END
+        WHERE e.moved <> t.amount + CASE t.kind
+            WHEN 'top_up' THEN 0 WHEN 'reversal' THEN coalesce(e.fees, 0) ELSE t.fee END
         UNION ALL
         SELECT 'transaction ' || o.id, 'says ' || o.reversed_amount || ' was reversed, its reversals come to '
                                        || coalesce(sum(r.amount), 0)
@@ -37,7 +38,7 @@ CHECKS = [
         LEFT JOIN transactions_transaction r ON r.reverses_id = o.id AND r.state = 'completed'
         WHERE o.reversed_amount > 0 OR r.id IS NOT NULL
         GROUP BY o.id HAVING o.reversed_amount <> coalesce(sum(r.amount), 0)
-        """,
+        """,  # noqa: S608 (constants of ours)
     ),
     Check(
         "I7", "each transaction has the events that lead to its state, one for each step",
@@ -69,7 +70,7 @@ CHECKS = [
         """,
     ),
     Check(
-        "I9", "a refused, cancelled or expired transaction changed nothing and holds nothing; an open cash-out holds its all",
+        "I9", "what was refused, cancelled or expired changed and holds nothing; an open cash-out holds its all",
         """
         SELECT 'transaction ' || t.id, 'is ' || t.state || ' and holds ' || coalesce(h.remaining, 0)
         FROM transactions_transaction t
@@ -78,7 +79,8 @@ CHECKS = [
             FROM ledger_holdevent GROUP BY hold
         ) h ON h.hold = t.id
         WHERE coalesce(h.remaining, 0) <> CASE
-            WHEN t.kind = 'cash_out' AND t.state IN ('pending', 'processing', 'unknown') THEN t.amount + t.fee ELSE 0 END
+            WHEN t.kind = 'cash_out' AND t.state IN ('pending', 'processing', 'unknown') THEN t.amount + t.fee
+            ELSE 0 END
         UNION ALL
         SELECT 'transaction ' || t.id, 'is ' || t.state || ' and has entries'
         FROM transactions_transaction t
@@ -101,7 +103,7 @@ class Proof(NamedTuple):
 
 
 def verify() -> Proof:
-    """Check every invariant in one snapshot (REPEATABLE READ), so that postings going on meanwhile do not disturb it."""
+    """Check every invariant in one snapshot (REPEATABLE READ), so that postings meanwhile do not disturb it."""
     started = time.monotonic_ns()
     checks = sorted(CHECKS + LEDGER_CHECKS)
     if connection.in_atomic_block:
@@ -116,7 +118,7 @@ def verify() -> Proof:
     return Proof(datetime.now(UTC), found, *counts, (time.monotonic_ns() - started) // 1_000_000)
 
 
-def _counts() -> tuple[Any, ...]:
+def _counts() -> tuple[int, int, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT count(*) FROM ledger_account), (SELECT count(*) FROM ledger_entry),"

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
 import ledger.selectors
+from core.work import prepared
 from customers.errors import CustomerSuspended, SessionEnded
 from customers.models import CustomerState
 from wallets.errors import InstantNotReached, WalletNotFound
@@ -62,19 +62,8 @@ def balance_for(customer_id: UUID, session_id: UUID, wallet_id: UUID, at: dateti
 
     Raises: SessionEnded, CustomerSuspended, WalletNotFound, InstantNotReached.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT s.revoked_at, c.state, w.id, w.currency, a.posted, a.held, a.last_at, w.created_at, a.id
-            FROM customers_session s
-            JOIN customers_customer c ON c.id = s.customer_id
-            LEFT JOIN (wallets_wallet w JOIN ledger_account a ON a.id = w.account_id)
-                   ON w.id = %s AND w.customer_id = c.id
-            WHERE s.id = %s AND s.customer_id = %s
-            """,
-            [wallet_id, session_id, customer_id],
-        )
-        row = cursor.fetchone()
+    found = prepared(BALANCE, {"wallet": wallet_id, "session": session_id, "customer": customer_id})
+    row = found[0] if found else None
     if row is not None and row[1] != CustomerState.ACTIVE:
         raise CustomerSuspended
     if row is None or row[0] is not None:
@@ -82,6 +71,16 @@ def balance_for(customer_id: UUID, session_id: UUID, wallet_id: UUID, at: dateti
     if row[2] is None:
         raise WalletNotFound
     return as_of(at, *row[2:])
+
+
+BALANCE = """
+SELECT s.revoked_at, c.state, w.id, w.currency, a.posted, a.held, a.last_at, w.created_at, a.id
+FROM customers_session s
+JOIN customers_customer c ON c.id = s.customer_id
+LEFT JOIN (wallets_wallet w JOIN ledger_account a ON a.id = w.account_id)
+       ON w.id = %(wallet)s AND w.customer_id = c.id
+WHERE s.id = %(session)s AND s.customer_id = %(customer)s
+"""
 
 
 def as_of(

@@ -59,7 +59,9 @@ def test_the_same_key_moves_money_once_and_another_body_is_refused(aline, eric):
 def test_one_refusal_does_not_spoil_a_batch_and_later_movements_see_earlier_ones(aline, eric):
     fund(aline, 100)
 
-    outcomes = post([transfer(aline, eric, 80), transfer(aline, eric, 80), transfer(eric, aline, 80), transfer(aline, eric, 80)])
+    outcomes = post(
+        [transfer(aline, eric, 80), transfer(aline, eric, 80), transfer(eric, aline, 80), transfer(aline, eric, 80)]
+    )
 
     assert [o.error.code if o.error else o.state for o in outcomes] == [
         "completed", "insufficient_funds", "completed", "completed",
@@ -128,7 +130,9 @@ def test_the_number_of_statements_is_the_same_for_one_and_for_a_thousand(aline, 
     fund(aline, 100_000)
     statements: list[str] = []
     run = posting.Work.run
-    monkeypatch.setattr(posting.Work, "run", lambda self, query, *params: statements.append(query) or run(self, query, *params))
+    monkeypatch.setattr(
+        posting.Work, "run", lambda self, query, *params: statements.append(query) or run(self, query, *params)
+    )
 
     post([transfer(aline, eric, 1)])
     one = len(statements)
@@ -144,9 +148,7 @@ def test_times_numbers_and_ids_of_a_wallet_sort_alike(aline, eric):
     fund(aline, 1000)
     post([transfer(aline, eric, 1) for _ in range(50)])
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT journal_id FROM ledger_entry WHERE account_id = %s ORDER BY seq", [aline.account_id]
-        )
+        cursor.execute("SELECT journal_id FROM ledger_entry WHERE account_id = %s ORDER BY seq", [aline.account_id])
         by_number = [row[0] for row in cursor.fetchall()]
     assert by_number == sorted(by_number)
     assert len(by_number) == 51

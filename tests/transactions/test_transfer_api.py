@@ -136,7 +136,9 @@ def test_two_hundred_at_once_with_one_key_are_one_payment(aline, eric):
     body = {"from_wallet_id": str(aline.pk), "to": {"wallet_id": str(eric.pk)}, "amount": "7", "currency": "RWF"}
 
     def go():
-        answers.append(Client().post("/v1/transfers", json.dumps(body), content_type="application/json", headers=headers))
+        answers.append(
+            Client().post("/v1/transfers", json.dumps(body), content_type="application/json", headers=headers)
+        )
 
     threads = [threading.Thread(target=go) for _ in range(200)]
     for thread in threads:

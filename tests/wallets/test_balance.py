@@ -97,13 +97,14 @@ def test_the_future_is_not_known():
         balance(wallet.id, at=timezone.now() + timedelta(minutes=1))
 
 
-def test_the_owner_reads_it_in_one_statement(django_assert_num_queries):
+def test_the_owner_reads_it_in_one_statement(statements):
     wallet = new_wallet()
     fund(wallet, 10_000)
     session = session_of(wallet)
 
-    with django_assert_num_queries(1):
-        found = balance_for(wallet.customer_id, session.id, wallet.id)
+    statements.clear()
+    found = balance_for(wallet.customer_id, session.id, wallet.id)
+    assert len(statements) == 1
 
     assert found == balance(wallet.id)
     assert balance_for(wallet.customer_id, session.id, wallet.id, wallet.created_at).posted == 0

@@ -74,7 +74,9 @@ def activity(
             (
                 moment(one.created_at),
                 format_html(
-                    "{} {}", arrow, link(request, "transactions.transaction", one.pk, receipt_tag(one.receipt))
+                    '<span class="tight">{} {}</span>',
+                    arrow,
+                    link(request, "transactions.transaction", one.pk, receipt_tag(one.receipt)),
                 ),
                 kind_shown(one),
                 who,

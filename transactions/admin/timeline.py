@@ -84,7 +84,7 @@ def requested(request: HttpRequest, transaction: Transaction, events: list[Event
     if transaction.answer_status:
         facts.append(("Answered", transaction.answer_status))
     raw = [("The answer they got", pretty(transaction.answer))] if transaction.answer else []
-    return Moment(transaction.created_at, "call_received", "Request received", facts=facts, raw=raw)
+    return Moment(transaction.created_at, "edit_note", "Request received", facts=facts, raw=raw)
 
 
 def caller(request: HttpRequest, principal: str, staff: dict[str, str]) -> Any:
@@ -109,7 +109,7 @@ def changed(request: HttpRequest, transaction: Transaction, event: Event, staff:
         facts.append(("Code", code(refusal["code"])))
     facts += verdicts(event.facts.get("verdicts") or {}, transaction.currency)
     facts += fee(event.facts.get("fee"), transaction)
-    facts += others(event.facts, transaction.currency)
+    facts += others(request, event.facts, transaction.currency)
     raw = [(name.capitalize(), pretty(event.facts[name])) for name in ("answer", "callback") if event.facts.get(name)]
     if event.reason:
         facts.append(("Reason", event.reason))
@@ -157,11 +157,13 @@ def percent(bps: int) -> str:
     return f"{bps // 100}.{bps % 100:02} %"
 
 
-def others(said: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
+def others(request: HttpRequest, said: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
     """Facts without a shape of their own, in words."""
     for name, value in said.items():
         if name in SAID_ELSEWHERE:
             continue
+        if name == "reversed_by":
+            value = link(request, "transactions.transaction", value, "this reversal")
         label = name.removesuffix("_minor").replace("_", " ").capitalize()
         yield label, money(value, currency) if name.endswith("_minor") and isinstance(value, int) else value
 
@@ -170,7 +172,7 @@ def called(call: RailCall) -> Iterator[Moment]:
     what = "Sent to the rail" if call.purpose == RailCall.Purpose.SUBMIT else "Asked the rail about it"
     yield Moment(
         call.started_at,
-        "outbound",
+        "call_made",
         f"{what}, call {call.number}",
         by="System",
         raw=[("What we said", pretty(call.request))],
@@ -179,7 +181,9 @@ def called(call: RailCall) -> Iterator[Moment]:
         said = call.outcome.replace("_", " ") or "no outcome"
         raw = [("What it said", pretty(call.response))] if call.response else []
         tone = CALL_TONES.get(call.outcome, "")
-        yield Moment(call.finished_at, "inbound", f"Call {call.number}: {said}", by="The rail", tone=tone, raw=raw)
+        yield Moment(
+            call.finished_at, "call_received", f"Call {call.number}: {said}", by="The rail", tone=tone, raw=raw
+        )
 
 
 def heard(message: RailMessage) -> Moment:
@@ -201,8 +205,10 @@ def notified(request: HttpRequest, notification: Notification) -> Moment:
     facts = [("Delivery", one) for one in deliveries]
     facts.append(("Read", moment(notification.read_at)))
     who = link(request, "customers.customer", notification.customer_id, notification.customer.full_name)
-    title = link(request, "notifications.notification", notification.pk, f"Told: {notification.title}")
-    return Moment(notification.created_at, "notifications", title, by=who, text=notification.body, facts=facts)
+    title = format_html(
+        "Told {}: {}", who, link(request, "notifications.notification", notification.pk, notification.title)
+    )
+    return Moment(notification.created_at, "notifications", title, text=notification.body, facts=facts)
 
 
 def undone(request: HttpRequest, reversal: Transaction, staff: dict[str, str]) -> Moment:

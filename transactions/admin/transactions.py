@@ -36,8 +36,7 @@ from transactions.admin.refusals import codes, explain
 from transactions.admin.reversing import ReverseForm
 from transactions.admin.shown import account_shown, kind_shown, owners_of, receipt_tag, sides, state_badge
 from transactions.admin.timeline import timeline
-from transactions.models import OPEN, Kind, State, Transaction
-from transactions.models import PAYS_AT_ONCE, REVERSIBLE
+from transactions.models import OPEN, PAYS_AT_ONCE, REVERSIBLE, Kind, State, Transaction
 from transactions.services.rail_calls import release
 
 UNPOSTED = "('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')"
@@ -151,6 +150,9 @@ class TransactionAdmin(StaffAdmin):
     def payee_shown(self, transaction: Transaction) -> Any:
         return transaction.payee.customer.full_name if transaction.payee else NOTHING
 
+    def name_of(self, transaction: Transaction) -> str:
+        return f"{kind_shown(transaction)} {transaction.receipt}"
+
     # --- The page ----------------------------------------------------------------------------------------------------
 
     def header(self, request: HttpRequest, transaction: Transaction) -> Header:
@@ -176,14 +178,12 @@ class TransactionAdmin(StaffAdmin):
         panels: list[Panel] = []
         if transaction.refusal_code:
             panels.append(why_refused(transaction))
-        panels += [
-            Part(title="What happened", template="admin/transactions/timeline.html", context={"moments": moments}),
-            legs(request, transaction),
-            details(request, transaction, staff),
-        ]
+        panels.append(
+            Part(title="What happened", template="admin/transactions/timeline.html", context={"moments": moments})
+        )
         if related := reversals(request, transaction, staff):
             panels.append(related)
-        return panels
+        return [*panels, legs(request, transaction), details(request, transaction)]
 
     # --- What can be done --------------------------------------------------------------------------------------------
 
@@ -249,7 +249,7 @@ def legs(request: HttpRequest, transaction: Transaction) -> Table:
     )
 
 
-def details(request: HttpRequest, transaction: Transaction, staff: dict[str, str]) -> Facts:
+def details(request: HttpRequest, transaction: Transaction) -> Facts:
     payer, payee = sides(request, transaction)
     rows: list[tuple[str, Any]] = [
         ("Kind", kind_shown(transaction)),
@@ -295,7 +295,6 @@ def reversals(request: HttpRequest, transaction: Transaction, staff: dict[str, s
     left = Money(transaction.amount - transaction.reversed_amount, transaction.currency)
     return Table(
         title=f"Reversals: {left} left",
-        side=True,
         columns=["Receipt", "", "Amount", "By"],
         numeric=["Amount"],
         rows=rows,

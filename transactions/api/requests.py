@@ -15,9 +15,9 @@ import msgspec
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from core.chunks import MAX_BODY_BYTES
 from core.errors import AmountNotPositive, BodyTooLarge, MalformedBody, UnsupportedMediaType, ValidationFailed
 from core.money import EXPONENTS, Money
-from core.parsing import MAX_BODY_BYTES
 from core.problems import field_errors, problem
 from core.serializers import AmountField, EmailField, PhoneField, TextField
 from transactions.errors import InvalidIdempotencyKey, MissingIdempotencyKey
@@ -133,7 +133,7 @@ def _explained(exc: msgspec.ValidationError) -> dict[str, str]:
 
 
 def answer_with(body: Callable[[Outcome], dict[str, Any]], request: Request) -> Answer:
-    """Renders what the caller is told; kept with the transaction. Runs in the poster's thread, in this request's context."""
+    """Renders what the caller is told, to be kept with it. Runs in the poster's thread, in this request's context."""
     request_context, path = contextvars.copy_context(), request.path
 
     def render(outcome: Outcome) -> tuple[int, str]:

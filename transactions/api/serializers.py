@@ -7,11 +7,19 @@ from rest_framework import serializers
 
 from core.money import decimal_string
 from core.pagination import CursorField, PageQuery
-from core.serializers import AmountField, CurrencyField, EmailField, InstantField, PhoneField, StrictSerializer, TextField
+from core.serializers import (
+    AmountField,
+    CurrencyField,
+    EmailField,
+    InstantField,
+    PhoneField,
+    StrictSerializer,
+    TextField,
+)
+from transactions.deciding import refusal
 from transactions.errors import RailRefused
 from transactions.models import Kind, State
 from transactions.movements import Outcome
-from transactions.posting import refusal
 from transactions.selectors import HistoryRow
 
 DIRECTIONS = ["in", "out"]
@@ -19,6 +27,8 @@ DIRECTIONS = ["in", "out"]
 
 class RecipientSerializer(StrictSerializer):
     """Exactly one of the three."""
+
+    schema = {"minProperties": 1, "maxProperties": 1}
 
     wallet_id = serializers.UUIDField(required=False)
     phone_number = PhoneField(required=False)
@@ -209,7 +219,7 @@ def history_body(row: HistoryRow) -> dict[str, Any]:
 def transaction_body(row: dict[str, Any]) -> dict[str, Any]:
     """A `TransactionSerializer`'s answer."""
     mine, currency = row["is_payer"] or row["kind"] == Kind.TOP_UP, row["currency"]
-    other = ("payee" if row["is_payer"] else "payer")
+    other = "payee" if row["is_payer"] else "payer"
     code = row["refusal_code"]
     return {
         "transaction_id": row["id"],

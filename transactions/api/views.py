@@ -16,6 +16,7 @@ from core.money import decimal_string
 from core.pagination import read_page, write_cursor
 from core.problems import CONTENT_TYPE as PROBLEM_TYPE
 from customers.api.views import read_body
+from customers.authentication import caller
 from customers.errors import CustomerSuspended, SessionEnded
 from customers.models import Customer
 from customers.permissions import LiveSession
@@ -68,20 +69,18 @@ class TransfersView(APIView):
         key = idempotency_key(request)
         order = read_transfer(request)
         answer = answer_with(s.transfer_body, request)
-        return told(send_transfer(order, actor=request.user, idempotency_key=key, answer=answer))
+        return told(send_transfer(order, actor=caller(request), idempotency_key=key, answer=answer))
 
 
 class TransferPreviewView(APIView):
     permission_classes = [LiveSession]
     problems = SENDING + TO_SOMEBODY
 
-    @extend_schema(
-        operation_id="preview_transfer", request=s.TransferSerializer, responses={200: s.PreviewSerializer}
-    )
+    @extend_schema(operation_id="preview_transfer", request=s.TransferSerializer, responses={200: s.PreviewSerializer})
     def post(self, request: Request) -> Response:
         """What the same transfer would do: to whom, at which fee, with which lines and limits left. Posts nothing."""
         order = read_transfer(request)
-        preview = preview_transfer(order, actor=request.user)
+        preview = preview_transfer(order, actor=caller(request))
         currency = order.amount.currency
         recipient = Customer.objects.get(wallets=preview.payee)
 
@@ -120,7 +119,7 @@ class DepositView(APIView):
         key = idempotency_key(request)
         body = read_body(request, s.DepositSerializer)
         outcome = start_top_up(
-            wallet_id, positive(body["amount"], body["currency"]), actor=request.user, idempotency_key=key,
+            wallet_id, positive(body["amount"], body["currency"]), actor=caller(request), idempotency_key=key,
             reference=body.get("reference"), answer=answer_with(s.rail_body, request),
         )  # fmt: skip
         return told(outcome)
@@ -137,7 +136,7 @@ class WithdrawView(APIView):
         key = idempotency_key(request)
         body = read_body(request, s.WithdrawSerializer)
         outcome = start_cash_out(
-            wallet_id, positive(body["amount"], body["currency"]), dict(body["bank_account"]), actor=request.user,
+            wallet_id, positive(body["amount"], body["currency"]), dict(body["bank_account"]), actor=caller(request),
             idempotency_key=key, reference=body.get("reference"), answer=answer_with(s.rail_body, request),
         )  # fmt: skip
         return told(outcome)
@@ -150,7 +149,7 @@ class TransactionView(APIView):
     @extend_schema(operation_id="read_transaction", responses=s.TransactionSerializer)
     def get(self, request: Request, transaction_id: UUID) -> Response:
         """One of your transactions, as payer or payee."""
-        return Response(s.transaction_body(selectors.transaction_for(request.user.id, transaction_id)))
+        return Response(s.transaction_body(selectors.transaction_for(caller(request).id, transaction_id)))
 
 
 class HistoryView(APIView):
@@ -166,9 +165,8 @@ class HistoryView(APIView):
             asked.get("kind"), asked.get("status"), asked.get("direction"), asked.get("from"), asked.get("to")
         )
         after = page.after if page.after is None else (page.after[0], page.after[1])
-        rows = selectors.history(
-            request.user.id, request.user.session_id, wallet_id, filters, after, page.limit + 1
-        )
+        me = caller(request)
+        rows = selectors.history(me.id, me.session_id, wallet_id, filters, after, page.limit + 1)
         shown = rows[: page.limit]
         following = write_cursor(*selectors.next_key(shown, after)) if len(rows) > page.limit else None
         body = {"data": [s.history_body(row) for row in shown], "next": following}

@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
                 ('purpose', models.CharField(choices=[('submit', 'Submit'), ('inquire', 'Inquire')], max_length=8)),
                 ('started_at', models.DateTimeField(auto_now_add=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('outcome', models.CharField(blank=True, help_text='accepted, refused, no_answer, completed, failed …', max_length=20)),
+                ('outcome', models.CharField(blank=True, help_text='accepted, refused, no_answer, completed …', max_length=20)),
                 ('request', models.JSONField(default=dict)),
                 ('response', models.JSONField(blank=True, null=True)),
                 ('transaction', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rail_calls', to='transactions.transaction')),

@@ -8,8 +8,7 @@ from core.bell import ring
 from core.money import Money
 from customers.authentication import CustomerPrincipal
 from transactions.models import Kind, State
-from transactions.movements import Answer, Movement, Outcome
-from transactions.posting import Order
+from transactions.movements import Answer, Movement, Order, Outcome
 from transactions.poster import submit
 from wallets.parties import Address
 

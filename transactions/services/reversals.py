@@ -12,13 +12,13 @@ from core.ids import uuid7
 from transactions import posting
 from transactions.errors import NotReversible, RecipientShort, TransactionNotFound, UnknownReason
 from transactions.models import Kind, ReversalReason, Transaction
-from transactions.movements import Movement, Outcome
-from transactions.posting import Order, post_one
+from transactions.movements import Movement, Order, Outcome
+from transactions.posting import post_one
 
 
 @dataclass(frozen=True, slots=True)
 class ReversalPreview:
-    """What a reversal would post, minor units. With ``refusal`` it would not; ``shortfall`` is what the recipient lacks."""
+    """What a reversal would post, minor units. With ``refusal`` nothing; ``shortfall``: what the recipient lacks."""
 
     amount: int
     fee_returned: int

@@ -8,8 +8,8 @@ from uuid import UUID
 from core import context
 from core.audit import actor_name
 from transactions.models import State
-from transactions.movements import Outcome, Settlement
-from transactions.posting import Order, post_one
+from transactions.movements import Order, Outcome, Settlement
+from transactions.posting import post_one
 
 
 def settle(
@@ -18,8 +18,8 @@ def settle(
 ) -> Outcome:  # fmt: skip
     """Bring an open top-up or cash-out to ``to``, with its event.
 
-    ``completed`` captures what was held, or credits what came in; ``failed``, ``cancelled`` and ``expired`` let the hold
-    go and give the limit back. Being there already is no error (``replayed``).
+    ``completed`` captures what was held, or credits what came in; ``failed``, ``cancelled`` and ``expired`` let the
+    hold go and give the limit back. Being there already is no error (``replayed``).
 
     Raises: TransactionNotFound, IllegalTransition. Locks: the transaction, then its accounts.
     """

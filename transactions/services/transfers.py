@@ -11,15 +11,14 @@ from core.money import Money
 from customers.authentication import CustomerPrincipal
 from transactions import posting
 from transactions.models import Kind
-from transactions.movements import Answer, Movement, Outcome
-from transactions.posting import Order
+from transactions.movements import Answer, Movement, Order, Outcome
 from transactions.poster import submit
 from wallets.parties import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferOrder:
-    """What a customer asks for: to whom by wallet id, phone number or e-mail address; ``reference`` is the client's own."""
+    """What a customer asks for: ``to`` is a wallet id, phone number or e-mail; ``reference`` is the client's own."""
 
     from_wallet_id: UUID
     to: Address

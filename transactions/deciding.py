@@ -1,0 +1,318 @@
+"""Accept or refuse: pure Python over one batch in memory (`World`), tested without a database and against a model.
+
+What is accepted is posted onto the accounts in memory at once, so that the next movement of the batch sees it; the
+clock is the batch's own, and the only dice are those of ids and receipts.
+"""
+
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from core.errors import Declined, IllegalTransition, TekanaError
+from core.ids import new_receipt, uuid7
+from ledger import books as ledger_books
+from ledger.books import instant
+from ledger.chart import fee_income, rail_float, suspense, wallet_account
+from transactions import journals
+from transactions.errors import (
+    IdempotencyKeyReused,
+    InsufficientFunds,
+    NotReversible,
+    RecipientHasNoWallet,
+    RecipientNotFound,
+    RecipientShort,
+    ReferenceTaken,
+    ReversalExceedsOriginal,
+    SelfTransfer,
+    TransactionNotFound,
+)
+from transactions.models import LEGAL, PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, State
+from transactions.movements import Movement, Order, Outcome, Settlement
+from transactions.policies import Case, verdicts
+from transactions.world import EventRow, Target, TransactionRow, World
+from wallets.errors import WalletClosed, WalletNotFound
+from wallets.parties import Address, Party
+
+RELEASED_AS = {State.COMPLETED: "captured", State.FAILED: "voided", State.CANCELLED: "voided", State.EXPIRED: "expired"}
+FINAL = frozenset(RELEASED_AS)
+
+
+def decide(order: Order, world: World) -> Outcome:
+    """Accept or refuse one order against the world as the orders before it left it. Pure but for the dice of ids.
+
+    A refusal that is understood (Declined) keeps its row and code; one that is not (nobody there, not yours, another
+    body under the same key) leaves nothing behind.
+    """
+    if isinstance(order, Settlement):
+        try:
+            return _settle(order, world)
+        except TekanaError as error:
+            return Outcome(error)
+    if past := world.seen.get((order.caller, order.key)):
+        fingerprint, outcome = past
+        return replace(outcome, replayed=True) if fingerprint == order.fingerprint else Outcome(IdempotencyKeyReused())
+    if order.reference and (order.caller, order.reference) in world.references:
+        return Outcome(ReferenceTaken(reference=order.reference))
+    try:
+        attempt = _Attempt(order, world)
+    except TekanaError as error:
+        return Outcome(error)
+    try:
+        attempt.decide()
+    except Declined as error:
+        return attempt.refused(error)
+    except TekanaError as error:
+        return Outcome(error)
+    return attempt.accepted()
+
+
+class _Attempt:
+    """One movement being decided: who it is between, what it costs, what becomes of it."""
+
+    def __init__(self, order: Movement, world: World) -> None:
+        """Raises: WalletNotFound (no such wallet, or not the caller's), TransactionNotFound."""
+        self.order, self.world = order, world
+        self.at_us = world.books.tick()
+        self.id = uuid7(self.at_us)
+        self.state: str = State.COMPLETED
+        self.fee = 0
+        self.facts: dict[str, Any] = {}
+        self.balance_after: int | None = None
+        self.original: Target | None = None
+        if order.kind == Kind.REVERSAL:
+            self.original = world.targets.get(order.reverses)  # type: ignore[arg-type]
+            if self.original is None:
+                raise TransactionNotFound()
+            self.payer = self._party(self.original.payee_id)
+            self.payee = self._party(self.original.payer_id)
+        else:
+            self.payer = world.parties.at(order.payer, order.currency) if order.payer else None
+            self.payee = world.parties.at(order.payee, order.currency) if order.payee else None
+            mine = self.payer if order.payer else self.payee
+            if mine is None or (order.owner and mine.customer != order.owner):
+                raise WalletNotFound()
+
+    def _party(self, wallet: UUID | None) -> Party | None:
+        return self.world.parties.at(Address("wallet", str(wallet)), "") if wallet else None
+
+    def decide(self) -> None:
+        """Post it onto the accounts in memory, or raise why not."""
+        if self.order.kind == Kind.REVERSAL:
+            self._reverse()
+            return
+        order, world = self.order, self.world
+        if order.payer and order.payee and self.payee is None:
+            raise RecipientHasNoWallet() if world.parties.knows(order.payee) else RecipientNotFound()
+        if self.payer and self.payee and self.payer.wallet == self.payee.wallet:
+            raise SelfTransfer()
+        mine = self.payer or self.payee
+        assert mine is not None
+        today = world.today(mine)
+        case = Case(
+            order, self.payer, self.payee, world.books.accounts, world.live_sessions, world.used, world.tariff, today
+        )
+        self.facts["verdicts"] = verdicts(case)
+        fee = world.tariff.fee(order.kind, order.currency, today)
+        self.fee = fee.on(order.amount)
+        self.facts["fee"] = {"minor": self.fee, "flat": fee.flat, "bps": fee.bps}
+        if self.payer:
+            self._take_from_payer(self.payer, today)
+        if order.kind in PAYS_AT_ONCE:
+            assert self.payer is not None and self.payee is not None
+            self._post(
+                journals.transfer_lines(self.payer.account, self.payee.account, order.amount, self.fee, self._fees)
+            )
+        elif order.settled:
+            self._post(self._rail_lines(order.kind, mine.account, order.rail))
+        else:
+            self.state = State.PENDING
+            if self.payer:
+                world.books.hold(self.payer.account, order.amount + self.fee, hold=self.id, at_us=self.at_us)
+        self.balance_after = world.books.accounts[mine.account].posted
+
+    def _take_from_payer(self, payer: Party, today: date) -> None:
+        account = self.world.books.accounts[payer.account]
+        needed = self.order.amount + self.fee
+        if not account.can_give(needed):
+            raise InsufficientFunds()
+        self.world.count(payer, today, self.order.amount, 1)
+
+    @property
+    def _fees(self) -> str:
+        return fee_income(self.order.kind, self.order.currency)
+
+    def _rail_lines(self, kind: str, wallet: str, rail: str) -> list[ledger_books.Line]:
+        lines = journals.top_up_lines if kind == Kind.TOP_UP else journals.cash_out_lines
+        return lines(wallet, rail_float(rail, self.order.currency), self.order.amount, self.fee, self._fees)
+
+    def _post(self, lines: list[ledger_books.Line], reverses: UUID | None = None, reverses_all: bool = False) -> None:
+        self.world.books.post(
+            lines, id=self.id, at_us=self.at_us, kind=self.order.kind, reference=f"{self.order.kind}:{self.id}",
+            effective_at=self.order.effective_at, reverses=reverses, reverses_all=reverses_all,
+        )  # fmt: skip
+
+    def _reverse(self) -> None:
+        """Mirror a transfer or payment, in whole or part. Freezes do not stop it: staff put right what went wrong."""
+        order, original, accounts = self.order, self.original, self.world.books.accounts
+        assert original is not None
+        if original.kind not in PAYS_AT_ONCE or original.state not in REVERSIBLE:
+            raise NotReversible(f"A {original.kind} that is {original.state} cannot be reversed.", state=original.state)
+        assert self.payer is not None and self.payee is not None
+        left = original.amount - original.reversed_amount
+        if order.amount > left:
+            raise ReversalExceedsOriginal(left_minor=left)
+        giver, taker = accounts[self.payer.account], accounts[self.payee.account]
+        if giver.closed or taker.closed:
+            raise WalletClosed()
+        if not giver.can_give(order.amount):
+            raise RecipientShort(shortfall_minor=order.amount - max(giver.available, 0))
+        whole = order.amount == left
+        returned = original.fee if whole and order.refunds_fee else 0
+        self.fee = 0
+        self.facts["fee_returned_minor"] = returned
+        self._post(
+            journals.reversal_lines(
+                self.payee.account,
+                self.payer.account,
+                order.amount,
+                returned,
+                fee_income(original.kind, original.currency),
+            ),
+            reverses=original.id,
+            reverses_all=whole and original.reversed_amount == 0,
+        )
+        before, original.reversed_amount = original.state, original.reversed_amount + order.amount
+        after = State.REVERSED if whole else State.PARTIALLY_REVERSED
+        original.changed = True
+        if before != after:
+            original.state = after
+            _event(
+                self.world, original.id, before, after, order.caller, order.reason, order.request_id,
+                {"reversed_by": str(self.id), "amount_minor": order.amount, "reason_code": order.reason_code},
+            )  # fmt: skip
+        self.balance_after = giver.posted
+
+    def accepted(self) -> Outcome:
+        return self._born(self._outcome(None))
+
+    def refused(self, error: Declined) -> Outcome:
+        """Nothing moved; the row stays, with the code."""
+        self.state, self.fee, self.balance_after = State.FAILED, 0, None
+        self.facts["refusal"] = {"code": error.code, "detail": error.detail} | error.facts
+        error.facts = error.facts | {"transaction_id": str(self.id)}
+        return self._born(self._outcome(error))
+
+    def _outcome(self, error: Declined | None) -> Outcome:
+        order = self.order
+        return Outcome(
+            error, self.id, new_receipt(), order.kind, self.state, self.payer.wallet if self.payer else None,
+            self.payee.wallet if self.payee else None, order.amount, self.fee, order.currency, self.balance_after,
+            instant(self.at_us),
+        )  # fmt: skip
+
+    def _born(self, outcome: Outcome) -> Outcome:
+        order, world = self.order, self.world
+        if outcome.error:
+            outcome.error.facts["receipt"] = outcome.receipt
+        if order.answer:
+            status, answer = order.answer(outcome)
+            outcome = replace(outcome, status=status, answer=answer)
+        world.born.append(
+            TransactionRow(
+                id=self.id, receipt=outcome.receipt, kind=order.kind, state=self.state, payer_id=outcome.payer,
+                payee_id=outcome.payee, amount=order.amount, fee=self.fee, currency=order.currency, memo=order.memo,
+                caller=order.caller, reference=order.reference, idempotency_key=order.key,
+                fingerprint=order.fingerprint, answer=outcome.answer, answer_status=outcome.status,
+                refusal_code=outcome.error.code if outcome.error else "", reason_code=order.reason_code,
+                rail=order.rail, destination=order.destination, reverses_id=order.reverses,
+                created_at=instant(self.at_us), due_at=instant(self.at_us) if self.state == State.PENDING else None,
+                completed_at=None if self.state == State.PENDING else instant(self.at_us),
+            )
+        )  # fmt: skip
+        _event(world, self.id, "", self.state, order.caller, order.reason, order.request_id, self.facts, self.at_us)
+        world.seen[order.caller, order.key] = (order.fingerprint, outcome)
+        if order.reference:
+            world.references.add((order.caller, order.reference))
+        return outcome
+
+
+def _settle(order: Settlement, world: World) -> Outcome:
+    """Move an open transaction on: capture or let go of what it held, credit what came in.
+
+    Already there is no error: whoever comes second is told what the first did. Freezes do not stop it, for the outside
+    world has acted; money for a wallet closed meanwhile goes to suspense.
+    """
+    target = world.targets.get(order.transaction)
+    if target is None:
+        raise TransactionNotFound()
+    if target.state == order.to:
+        return _settled(target, replayed=True)
+    if (target.state, order.to) not in LEGAL or target.kind not in THROUGH_A_RAIL:
+        raise IllegalTransition(f"This {target.kind} is {target.state}.", state=target.state)
+    accounts, at_us = world.books.accounts, world.books.tick()
+    before = target.state
+    payer = world.parties.at(Address("wallet", str(target.payer_id)), "") if target.payer_id else None
+    if payer and order.to in FINAL:
+        world.books.release(
+            payer.account, RELEASED_AS[State(order.to)], target.amount + target.fee, 0, hold=target.id, at_us=at_us
+        )
+        if order.to != State.COMPLETED:
+            world.count(payer, world.tariff.day(payer.country, target.created_at), -target.amount, -1)
+    if order.to == State.COMPLETED:
+        rail, fees = rail_float(target.rail, target.currency), fee_income(target.kind, target.currency)
+        if payer:
+            lines = journals.cash_out_lines(payer.account, rail, target.amount, target.fee, fees)
+        else:
+            wallet = wallet_account(target.payee_id)
+            into = suspense(target.currency) if accounts[wallet].closed else wallet
+            lines = journals.top_up_lines(into, rail, target.amount, target.fee, fees)
+        world.books.post(lines, id=target.id, at_us=at_us, kind=target.kind, reference=f"{target.kind}:{target.id}")
+    target.state, target.changed = order.to, True
+    target.refusal_code = order.refusal_code or target.refusal_code
+    target.rail_reference = order.rail_reference or target.rail_reference
+    target.due_at = None if order.to in FINAL else order.due_at
+    target.completed_at = instant(at_us) if order.to in FINAL else None
+    _event(
+        world, target.id, before, order.to, order.actor, order.reason, order.request_id, order.facts, world.books.tick()
+    )
+    return _settled(target, replayed=False)
+
+
+def _settled(target: Target, *, replayed: bool) -> Outcome:
+    return Outcome(
+        None, target.id, target.receipt, target.kind, target.state, target.payer_id, target.payee_id, target.amount,
+        target.fee, target.currency, None, target.created_at, replayed,
+    )  # fmt: skip
+
+
+def _event(
+    world: World, transaction: UUID, before: str, after: str, actor: str, reason: str, request_id: str,
+    facts: dict[str, Any], at_us: int | None = None,
+) -> None:  # fmt: skip
+    at_us = world.books.tick() if at_us is None else at_us
+    world.events.append(
+        EventRow(
+            id=uuid7(at_us), transaction_id=transaction, type=f"transaction.{after}", from_state=before, to_state=after,
+            actor=actor, reason=reason, facts=facts, request_id=request_id, at=instant(at_us),
+        )
+    )  # fmt: skip
+
+
+def told_before(
+    id: UUID, receipt: str, kind: str, state: str, payer: UUID | None, payee: UUID | None, amount: int, fee: int,
+    currency: str, created_at: datetime, refusal_code: str, status: int | None, answer: str | None,
+) -> Outcome:  # fmt: skip
+    """What was answered the first time. A refusal is told again by its code."""
+    error = refusal(refusal_code) if refusal_code and state == State.FAILED and status != 201 else None
+    return Outcome(
+        error, id, receipt, kind, state, payer, payee, amount, fee, currency, None, created_at, True, status, answer
+    )
+
+
+def refusal(code: str) -> Declined:
+    """The refusal class with this code, without the sentence and facts of the first time."""
+    families = [Declined]
+    for family in families:
+        families += family.__subclasses__()
+    return next((family() for family in families if family.code == code), Declined(code=code))

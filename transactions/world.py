@@ -1,0 +1,127 @@
+"""One batch in memory: what was read of the database, and the rows that will be written. Plain data."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ledger.books import Books, instant
+from transactions import tariff
+from transactions.movements import Outcome
+from transactions.policies import Used
+from wallets.parties import Parties, Party
+
+
+class TransactionRow(msgspec.Struct, kw_only=True):
+    """A row of transactions_transaction, column by column."""
+
+    id: UUID
+    receipt: str
+    kind: str
+    state: str
+    amount: int
+    fee: int
+    currency: str
+    memo: str
+    caller: str
+    reference: str | None
+    idempotency_key: str
+    fingerprint: str
+    answer: str | None = None
+    answer_status: int | None = None
+    refusal_code: str = ""
+    reversed_amount: int = 0
+    reason_code: str = ""
+    rail: str = ""
+    rail_reference: str = ""
+    destination: dict[str, str] | None = None
+    due_at: datetime | None = None
+    attempts: int = 0
+    quarantined_at: datetime | None = None
+    created_at: datetime
+    completed_at: datetime | None = None
+    payer_id: UUID | None
+    payee_id: UUID | None
+    reverses_id: UUID | None = None
+
+
+class EventRow(msgspec.Struct, kw_only=True):
+    """A row of transactions_event, column by column."""
+
+    id: UUID
+    transaction_id: UUID
+    type: str
+    from_state: str
+    to_state: str
+    actor: str
+    reason: str
+    facts: dict[str, Any]
+    request_id: str
+    at: datetime
+
+
+class Target(msgspec.Struct, kw_only=True):
+    """A transaction that is settled or reversed: locked, changed in memory, written back."""
+
+    id: UUID
+    kind: str
+    state: str
+    payer_id: UUID | None
+    payee_id: UUID | None
+    amount: int
+    fee: int
+    currency: str
+    reversed_amount: int
+    rail: str
+    receipt: str
+    created_at: datetime
+    refusal_code: str
+    rail_reference: str
+    due_at: datetime | None
+    completed_at: datetime | None
+    changed: bool = False
+
+
+class World:
+    """Everything one batch was read to know, and everything it will write."""
+
+    def __init__(self) -> None:
+        self.tariff = tariff.current()
+        self.now_us = 0
+        self.targets: dict[UUID, Target] = {}
+        self.fees_returned: dict[UUID, bool] = {}
+        self.parties: Parties
+        self.books: Books
+        self.live_sessions: dict[UUID, UUID] = {}
+        self.seen: dict[tuple[str, str], tuple[str, Outcome]] = {}
+        self.references: set[tuple[str, str]] = set()
+        self.used: dict[UUID, Used] = {}
+        self.born: list[TransactionRow] = []
+        self.events: list[EventRow] = []
+        self.usage: dict[tuple[UUID, date], list[int]] = {}
+
+    def today(self, party: Party) -> date:
+        return self.tariff.day(party.country, instant(self.now_us))
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What would be written into the books, for previews: account code, side in words, minor units."""
+        codes = {account.id: account.code for account in self.books.accounts.values()}
+        return [
+            {
+                "account": codes[entry.account_id],
+                "side": "debit" if entry.side > 0 else "credit",
+                "amount_minor": entry.amount,
+                "balance_after_minor": entry.balance_after,
+            }
+            for entry in self.books.entries
+        ]
+
+    def count(self, party: Party, day: date, amount: int, count: int) -> None:
+        """Count what leaves a wallet, or take it back, against its limits: here at once, in the database at the end."""
+        total = self.usage.setdefault((party.wallet, day), [0, 0])
+        total[0] += amount
+        total[1] += count
+        if party.wallet in self.used:
+            self.used[party.wallet].day += amount
+            self.used[party.wallet].month += amount

@@ -125,7 +125,8 @@ class Demo:
             self._manage(env, "migrate", "--verbosity", "0")
         say("Loading the pilot data (the first time this takes a while) ...")
         self._manage(env, "seed_demo", shown=True)
-        self.folder.kept("prepared.json", "code", lambda: code, again=True)
+        if self.servers.postgres:
+            self.folder.kept("prepared.json", "code", lambda: code, again=True)
 
     def _manage(self, env: Mapping[str, str], *words: str, shown: bool = False) -> None:
         """Run one `manage.py` command to its end; its output goes to the terminal or to a log."""

@@ -105,11 +105,11 @@ class Keeper:
     """Starts, remembers and ends named processes. One file per process in ``folder``."""
 
     folder: Path
-    started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    started: dict[str, subprocess.Popen[Any]] = field(default_factory=dict)
 
     def start(
         self, name: str, command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], **popen: Any
-    ) -> subprocess.Popen[bytes]:
+    ) -> subprocess.Popen[Any]:
         """Start a process in a session of its own, with its output appended to ``log``."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -165,12 +165,16 @@ class Keeper:
             _until(lambda: not self.running(name), grace)
         for pid in child.members():
             _signal(pid, signal.SIGKILL)
-        _until(lambda: self._reap(name) or not child.members(), 5)
+        _until(lambda: not self._left(name, child), 5)
         self.forget(name)
         return found
 
     def forget(self, name: str) -> None:
         self._file(name).unlink(missing_ok=True)
+
+    def _left(self, name: str, child: Child) -> list[int]:
+        self._reap(name)
+        return child.members()
 
     def _reap(self, name: str) -> None:
         """Collect our own dead child, so that it is not a zombie; someone else's is none of our business."""

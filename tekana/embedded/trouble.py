@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 NO_SPACE = "No space left on device"
@@ -19,7 +20,7 @@ def say(text: str = "") -> None:
 
 
 @contextlib.contextmanager
-def step(text: str):
+def step(text: str) -> Iterator[None]:
     """Print ``text ...`` and, when the block is done, the seconds it took."""
     began = time.monotonic()
     with contextlib.suppress(OSError, ValueError):

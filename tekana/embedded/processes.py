@@ -132,13 +132,17 @@ class Keeper:
     def remember(self, name: str, pid: int) -> None:
         birth = birth_of(pid)
         if birth is not None:
-            write_whole(self._file(name), json.dumps({"pid": pid, "birth": birth}))
+            write_whole(self._file(name), json.dumps({"pid": pid, "birth": birth, "kept_in": str(self.folder)}))
 
     def known(self, name: str) -> Child | None:
-        """The process last remembered under this name, whether it lives or not."""
+        """The process last remembered under this name, whether it lives or not.
+
+        A note that came here with a copy of another checkout is about that one's process.
+        """
         try:
-            return Child(**json.loads(self._file(name).read_text()))
-        except (OSError, ValueError, TypeError):
+            note = json.loads(self._file(name).read_text())
+            return Child(note["pid"], note["birth"]) if note["kept_in"] == str(self.folder) else None
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def running(self, name: str) -> bool:

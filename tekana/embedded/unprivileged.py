@@ -143,21 +143,31 @@ def refuge() -> Path:
 
     Raises Trouble when a folder of that name is not ours (in /tmp anybody may make one).
     """
-    if NOTE.exists():
-        place = Path(NOTE.read_text().strip())
-        if place.is_dir():
-            return _ours(place)
+    if (place := _noted()) and place.is_dir():
+        return _ours(place)
     for parent in PLACES:
         if not (parent.is_dir() and os.access(parent, os.W_OK) and runner().may(parent, os.X_OK)):
             continue
         place = parent / NAME
-        if place.is_dir() and not NOTE.exists():  # of a var/ that was deleted by hand: its passwords are gone with it
+        if place.is_dir():  # of a var/ that was deleted by hand: its passwords are gone with it
             _remove(_ours(place))
         place.mkdir(mode=0o755, exist_ok=True)
         place.chmod(0o755)  # whatever the umask says
-        write_whole(NOTE, f"{place}\n", mode=0o644)
+        write_whole(NOTE, f"{place}\n{ROOT}\n", mode=0o644)
         return _ours(place)
     raise Trouble("No folder for PostgreSQL's data: none of /var/lib, /var/tmp and /tmp can be written to.")
+
+
+def _noted() -> Path | None:
+    """The refuge that `var/refuge` names. Raises Trouble when the note came here with a copy of another checkout."""
+    if not NOTE.exists():
+        return None
+    place, made_for = NOTE.read_text().splitlines()
+    if made_for != str(ROOT) and Path(made_for).exists():
+        raise Trouble(
+            f"{VAR} is a copy of {made_for}/var, whose checkout has the data. Delete {VAR} to start afresh."
+        )
+    return Path(place)
 
 
 def _ours(place: Path) -> Path:
@@ -169,10 +179,8 @@ def _ours(place: Path) -> Path:
 
 def delete_refuge() -> None:
     """Delete the folder outside the checkout, if there is one. The servers must have been ended."""
-    if NOTE.exists():
-        place = Path(NOTE.read_text().strip())
-        if place.name == NAME and place.is_dir():
-            _remove(_ours(place))
+    if (place := _noted()) and place.is_dir():
+        _remove(_ours(place))
 
 
 def _remove(place: Path) -> None:

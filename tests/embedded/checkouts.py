@@ -59,7 +59,7 @@ class Checkout:
 
     def refuge(self) -> Path | None:
         note = self.var / "refuge"
-        return Path(note.read_text().strip()) if note.exists() else None
+        return Path(note.read_text().splitlines()[0]) if note.exists() else None
 
     def data(self, folder: str = "test") -> Path:
         """Where PostgreSQL keeps its files."""

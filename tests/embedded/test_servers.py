@@ -52,6 +52,15 @@ def facts_of(output: str) -> dict[str, object]:
     return dict(json.loads(output.partition("FACTS ")[2].splitlines()[0]))
 
 
+@pytest.fixture
+def closed_checkout(tmp_path: Path) -> Iterator[Checkout]:
+    """Below a folder that only root may enter."""
+    tmp_path.chmod(0o700)
+    made = new_checkout(tmp_path)
+    yield made
+    made.close()
+
+
 def test_a_command_gets_both_roles_and_nothing_is_left_running(shared_checkout: Checkout) -> None:
     facts = facts_of(shared_checkout.python(FACTS).stdout)
 
@@ -189,7 +198,7 @@ def test_stop_ends_what_a_killed_run_left_and_no_stranger(checkout: Checkout) ->
     stranger = subprocess.Popen(["sleep", "60"])
     try:
         # The pid was given to another program after a restart of the machine: same number, other birth.
-        note.write_text(json.dumps({"pid": stranger.pid, "birth": valkey["birth"]}))
+        note.write_text(json.dumps(valkey | {"pid": stranger.pid}))
 
         stopped = checkout("stop")
 
@@ -200,6 +209,22 @@ def test_stop_ends_what_a_killed_run_left_and_no_stranger(checkout: Checkout) ->
         stranger.kill()
         stranger.wait()
     assert "Nothing of Tekana is running" in checkout("stop").stdout
+
+
+def test_a_copy_of_a_checkout_leaves_the_original_alone(closed_checkout: Checkout, tmp_path: Path) -> None:
+    run = closed_checkout.start("run", "--", "sleep", "100")
+    assert until(lambda: (closed_checkout.var / "test/pids/valkey.pid").exists())
+    copy = Checkout(tmp_path / "copy")
+    shutil.copytree(closed_checkout.path, copy.path, symlinks=True)
+
+    stopped, refused = copy("stop"), copy("run", "--", "true")
+
+    assert "Nothing of Tekana is running" in stopped.stdout
+    if os.geteuid() == 0:
+        assert refused.returncode == 1 and "whose checkout has the data" in refused.stdout
+    assert run.poll() is None and len(closed_checkout.processes()) > 2
+    run.send_signal(signal.SIGTERM)
+    run.wait(30)
 
 
 def test_data_survives_the_sudden_death_of_the_server(checkout: Checkout) -> None:
@@ -301,15 +326,6 @@ def test_a_folder_of_another_user_is_left_alone(checkout: Checkout) -> None:
     os.chown(checkout.var, 0, 0)
 
     assert refused.returncode == 1 and "belongs to nobody, and you are root" in refused.stdout
-
-
-@pytest.fixture
-def closed_checkout(tmp_path: Path) -> Iterator[Checkout]:
-    """Below a folder that only root may enter."""
-    tmp_path.chmod(0o700)
-    made = new_checkout(tmp_path)
-    yield made
-    made.close()
 
 
 def test_as_root_servers_run_as_somebody_else_and_no_folder_is_opened_for_them(closed_checkout: Checkout) -> None:

@@ -94,7 +94,7 @@ class Demo:
         rail_port = None if "RAIL_SANDBOX_URL" in self.given else _free_rail_port(self.folder)
         settings = environment.of_demo(self.folder, self.given, dict(urls), self.port)
         environment.write_env(self.folder, settings)
-        env = self.given | settings
+        env = self.given | settings | environment.without_proxy(self.given)
         try:
             self._prepare_database(env)
             self.parts = {part.name: part for part in parts(self.port, rail_port, self.folder)}

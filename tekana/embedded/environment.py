@@ -76,6 +76,12 @@ def of_demo(folder: DataFolder, given: Mapping[str, str], urls: Urls, port: int 
     return {name: given.get(name) or value for name, value in ours.items()} | urls
 
 
+def without_proxy(given: Mapping[str, str]) -> dict[str, str]:
+    """So that a proxy in the environment is not asked for what is on this machine, such as the sandbox bank."""
+    here = "127.0.0.1,localhost"
+    return {name: f"{given[name]},{here}" if given.get(name) else here for name in ("no_proxy", "NO_PROXY")}
+
+
 def write_env(folder: DataFolder, settings: Mapping[str, str]) -> None:
     """`var/demo/env`, which settings.py reads, so that `manage.py` works on the demo from another terminal."""
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in settings.items()]

@@ -164,9 +164,7 @@ def _noted() -> Path | None:
         return None
     place, made_for = NOTE.read_text().splitlines()
     if made_for != str(ROOT) and Path(made_for).exists():
-        raise Trouble(
-            f"{VAR} is a copy of {made_for}/var, whose checkout has the data. Delete {VAR} to start afresh."
-        )
+        raise Trouble(f"{VAR} is a copy of {made_for}/var, whose checkout has the data. Delete {VAR} to start afresh.")
     return Path(place)
 
 

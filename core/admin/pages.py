@@ -14,7 +14,7 @@ from django.utils.text import capfirst
 
 from core.money import grouped
 
-NOTHING = "–"
+NOTHING = SafeString("–")
 
 
 @dataclass(kw_only=True)
@@ -121,7 +121,7 @@ def may(request: HttpRequest, permission: str) -> bool:
 def money(amount_minor: int | None, currency: str) -> SafeString:
     """``KES 1,050.75``; a dash for None."""
     if amount_minor is None:
-        return SafeString(NOTHING)
+        return NOTHING
     return format_html(
         '<span class="money"><span class="currency">{}</span> {}</span>', currency, grouped(amount_minor, currency)
     )
@@ -130,7 +130,7 @@ def money(amount_minor: int | None, currency: str) -> SafeString:
 def moment(at: datetime | None) -> SafeString:
     """To the second, in UTC; the browser adds the reader's own time as a hint (`admin.js`)."""
     if at is None:
-        return SafeString(NOTHING)
+        return NOTHING
     at = at.astimezone(UTC)
     day, hour = at.strftime("%d %b %Y"), at.strftime("%H:%M:%S")
     return format_html('<time datetime="{}"><span>{}</span> <span>{}</span></time>', at.isoformat(), day, hour)
@@ -144,7 +144,7 @@ def badge(text: Any, tone: str = "") -> SafeString:
 def code(text: Any) -> SafeString:
     """An identifier to be copied."""
     if text in (None, ""):
-        return SafeString(NOTHING)
+        return NOTHING
     return format_html(
         '<span class="code"><code>{0}</code><button type="button" data-copy="{0}" aria-label="Copy {0}">'
         '<span class="material-symbols-outlined" aria-hidden="true">content_copy</span></button></span>',

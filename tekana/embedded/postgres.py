@@ -212,7 +212,7 @@ def memory_mb() -> int:
 def shared_memory_is_small() -> bool:
     """Docker gives /dev/shm 64 MB, which one parallel query can fill."""
     try:
-        return shutil.disk_usage("/dev/shm").total < 2**28  # noqa: S108  # nosec B108
+        return shutil.disk_usage("/dev/shm").total < 2**28  # noqa: S108 (only measured)
     except OSError:
         return False
 

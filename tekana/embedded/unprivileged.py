@@ -20,7 +20,7 @@ from tekana.embedded.folders import ROOT, VAR, DataFolder
 from tekana.embedded.processes import working_in, write_whole
 from tekana.embedded.trouble import Trouble
 
-PLACES = (Path("/var/lib"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108  # nosec B108: see refuge()
+PLACES = (Path("/var/lib"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108 (see refuge)
 NAME = "tekana-" + hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
 NOTE = VAR / "refuge"
 

@@ -12,6 +12,7 @@ from drf_spectacular.utils import OpenApiParameter
 from core import errors
 from core.errors import TekanaError
 from core.problems import CONTENT_TYPE
+from core.serializers import StrictSerializer, TextField
 
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -48,6 +49,10 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
+# What ECMA's regular expressions can say of `TextField`: no control characters, line ends or direction marks.
+PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$"
+
+
 class ProblemSchema(AutoSchema):
     """A view may say ``idempotent = True`` (its POST needs a key) and ``problems = [WalletFrozen, …]`` (its own
     refusals, listed with their codes; a dict by method where methods differ)."""
@@ -58,6 +63,19 @@ class ProblemSchema(AutoSchema):
     @property
     def idempotent(self) -> bool:
         return self.method == "POST" and getattr(self.view, "idempotent", False)
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        """A strict serializer takes no other fields; a serializer's ``openapi`` says more, e.g. examples."""
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        if isinstance(serializer, StrictSerializer):
+            schema["additionalProperties"] = False
+        return schema | getattr(serializer, "openapi", {})
+
+    def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        if type(field) is TextField and direction == "request":
+            schema["pattern"] = PRINTABLE
+        return schema
 
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(*args, **kwargs)

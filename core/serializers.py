@@ -20,6 +20,8 @@ UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses what it does not know: a typing mistake must not silently become a default, nor ``role`` be tried."""
 
+    openapi: dict[str, Any] = {}  # what the schema says of it beyond its fields: examples, how many at once
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             writable = {name for name, field in self.fields.items() if not field.read_only}
@@ -92,6 +94,9 @@ class CurrencyField(serializers.ChoiceField):
         super().__init__(choices=CURRENCY_CHOICES, **kwargs)
 
 
+@extend_schema_field(
+    {"type": "string", "maxLength": 32, "pattern": r"^(\+|00)[0-9 ().-]{6,30}$", "examples": ["+254712345678"]}
+)
 class PhoneField(TextField):
     """A phone number with its country code, however written, read as E.164: ``+254 712-345678`` is +254712345678."""
 

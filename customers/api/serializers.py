@@ -12,6 +12,15 @@ from customers.passwords import LONGEST
 
 
 class RegistrationSerializer(StrictSerializer):
+    openapi = {
+        "examples": [
+            {
+                "full_name": "Aline Mukamana", "email": "aline@example.com", "phone_number": "+250788123456",
+                "country": "RW", "account_type": "individual", "password": "correct horse battery staple",
+            }
+        ]
+    }  # fmt: skip
+
     full_name = TextField(min_length=2, max_length=120)
     email = EmailField()
     phone_number = PhoneField()
@@ -21,16 +30,22 @@ class RegistrationSerializer(StrictSerializer):
 
 
 class LoginSerializer(StrictSerializer):
+    openapi = {"examples": [{"username": "+250788123456", "password": "correct horse battery staple"}]}
+
     username = TextField(max_length=254, help_text="phone number with its country code, or e-mail address")
     password = SecretField(max_length=LONGEST)
 
 
 class RefreshSerializer(StrictSerializer):
+    openapi = {"examples": [{"refresh_token": "Yc0V8m0xkqfJ3h4QkV3b1oCqY7rT2nW5pLsE9uZ6dAg"}]}
+
     refresh_token = SecretField(max_length=200)
 
 
 class EmptySerializer(StrictSerializer):
     """Nothing to say."""
+
+    openapi = {"examples": [{}]}
 
 
 class TokensSerializer(serializers.Serializer):
@@ -53,6 +68,8 @@ class CustomerSerializer(serializers.Serializer):
 
 
 class ProfileChangeSerializer(StrictSerializer):
+    openapi = {"examples": [{"phone_number": "+250788654321", "current_password": "correct horse battery staple"}]}
+
     full_name = TextField(min_length=2, max_length=120, required=False)
     account_type = serializers.ChoiceField(choices=AccountType.choices, required=False)
     email = EmailField(required=False)
@@ -63,6 +80,12 @@ class ProfileChangeSerializer(StrictSerializer):
 
 
 class PasswordChangeSerializer(StrictSerializer):
+    openapi = {
+        "examples": [
+            {"current_password": "correct horse battery staple", "new_password": "seven quiet herons wade at dusk"}
+        ]
+    }
+
     current_password = SecretField(max_length=LONGEST)
     new_password = SecretField(max_length=LONGEST)
 

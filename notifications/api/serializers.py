@@ -8,7 +8,7 @@ from core.pagination import CursorField, PageQuery
 
 
 class InboxQuery(PageQuery):
-    unread = serializers.BooleanField(default=False, help_text="Only those not read yet.")
+    unread = serializers.BooleanField(required=False, help_text="Only those not read yet.")
     cursor = CursorField(UUID)
 
 

@@ -25,7 +25,8 @@ class NotificationsView(APIView):
         """Your notifications, newest first."""
         page = read_page(request, s.InboxQuery)
         before = page.after[0] if page.after else None
-        rows = selectors.inbox(caller(request).id, unread=page.filters["unread"], before=before)[: page.limit + 1]
+        unread = page.filters.get("unread", False)
+        rows = selectors.inbox(caller(request).id, unread=unread, before=before)[: page.limit + 1]
         return Response(
             page_body(
                 list(rows), page.limit, key=lambda row: [row.id], shown=lambda row: s.NotificationSerializer(row).data

@@ -131,5 +131,3 @@ def send(door: str, ask: Ask, token: str | None = None, client: Client | None = 
         query_params=ask.query,
         headers=headers,
     )
-
-

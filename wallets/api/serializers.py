@@ -14,6 +14,8 @@ from wallets.selectors import WalletBalance
 
 
 class OpenWalletSerializer(StrictSerializer):
+    openapi = {"examples": [{"currency": "USD"}]}
+
     currency = CurrencyField()
 
 
@@ -32,6 +34,15 @@ class AmountsSerializer(serializers.Serializer):
 
 
 class WalletSerializer(AmountsSerializer):
+    openapi = {
+        "examples": [
+            {
+                "wallet_id": "01981f6e-3c55-7f4a-9d2b-6a1e8c0f7b21", "currency": "KES", "balance": "5000.00",
+                "available": "4000.00", "held": "1000.00", "status": "active", "created_at": "2026-01-05T07:00:00Z",
+            }
+        ]
+    }  # fmt: skip
+
     wallet_id = serializers.UUIDField()
     currency = CurrencyField()
     status = serializers.ChoiceField(choices=["active", "frozen", "closed"], help_text="frozen: one way or both")
@@ -53,6 +64,15 @@ class WalletPageSerializer(serializers.Serializer):
 
 
 class BalanceSerializer(AmountsSerializer):
+    openapi = {
+        "examples": [
+            {
+                "wallet_id": "01981f6e-3c55-7f4a-9d2b-6a1e8c0f7b21", "balance": "5000.00", "available": "4000.00",
+                "held": "1000.00", "currency": "KES", "last_updated": "2026-03-01T08:15:30.123456Z",
+            }
+        ]
+    }  # fmt: skip
+
     wallet_id = serializers.UUIDField()
     currency = CurrencyField()
     last_updated = serializers.DateTimeField(

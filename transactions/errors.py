@@ -100,6 +100,10 @@ class RailUnreachable(Declined):
     code, title = "rail_unreachable", "The bank or mobile-money partner could not be reached"
 
 
+class RailMessageNotFound(NotFound):
+    code, title = "rail_message_not_found", "No such message that needs a person"
+
+
 class NotReversible(Conflict):
     """Only completed transfers and payments are reversed; this one is in another state or of another kind."""
 

@@ -138,7 +138,8 @@ def next_key(rows: list[HistoryRow], after: tuple[int, UUID] | None) -> tuple[in
 
 DETAIL = f"""
 SELECT t.id, t.receipt, t.kind, t.state, t.amount, t.fee, t.currency, t.memo, t.refusal_code, t.reversed_amount,
-       t.created_at, t.completed_at, t.payer_id, t.payee_id, t.reverses_id, t.destination,
+       t.created_at, t.completed_at, t.payer_id, t.payee_id, t.reverses_id,
+       coalesce(t.destination->>'bank_id', '') AS bank_id,
        CASE WHEN t.caller = 'customer:' || %(customer)s THEN t.reference END AS reference,
        payer.customer_id = %(customer)s AS is_payer,
        {MASKED_NAME.format("pc.full_name")} AS payer_name, {MASKED_NAME.format("qc.full_name")} AS payee_name,

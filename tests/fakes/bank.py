@@ -8,7 +8,7 @@ from typing import Any
 from transactions.rails.sandbox_server import Delays, SandboxBank
 
 SECRET = "whsec_dGVzdHMgYW5kIHRoZWlyIGJhbmsgc2hhcmUgdGhpcw=="
-TIMEOUT = 0.4
+TIMEOUT = 0.5
 QUICK = Delays(settle=0.05, slow=1.0, hang=2.0, retry=0.1)
 NOWHERE = "http://127.0.0.1:1/callbacks"
 

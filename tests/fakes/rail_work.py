@@ -85,6 +85,6 @@ def work_until_settled(time_passes: Callable[[], int], seconds: float = 8.0) -> 
         assert time.monotonic() < deadline, list(Transaction.objects.filter(state__in=OPEN).values("state", "amount"))
         rail_messages.sweep()
         rail_calls.sweep()
-        time.sleep(0.1)
+        time.sleep(0.03)
         time_passes()
     rail_messages.sweep()

@@ -1,11 +1,13 @@
 """Movements through a rail that behaves, and one that does not: from the worker to the rows."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.db import transaction as db_transaction
 
+from core.ids import uuid7
 from core.models import AuditRecord
 from tests.books import assert_books_balance, available, fund, posted
 from tests.fakes.rail_work import BANK_ACCOUNT, cash_out, in_threads, message_about, top_up, work_until_settled
@@ -360,6 +362,25 @@ def test_a_silent_rail_does_not_hold_up_a_sweep(bank, aline, time_passes):
     rail_calls.sweep()
 
     assert RailCall.objects.count() == rail_calls.SILENCES
+
+
+@pytest.fixture
+def a_fresh_reference_each_time(monkeypatch):
+    """The mistake that all of this is about."""
+    make = rail_calls._instruction
+    monkeypatch.setattr(rail_calls, "_instruction", lambda txn: replace(make(txn), reference=str(uuid7())))
+
+
+def test_control_a_fresh_reference_for_each_call_pays_twice_and_it_shows(
+    bank, aline, time_passes, a_fresh_reference_each_time
+):
+    fund(aline, FUNDS)
+    cash_out(aline, 10_904)
+
+    work_until_settled(time_passes)
+
+    assert bank.executed("pay", "RWF") == 3 * 10_904
+    assert posted(aline) == FUNDS  # told that it failed, after three payments
 
 
 def test_g33_what_the_bank_paid_is_what_the_books_say(bank, aline, time_passes):

@@ -8,9 +8,11 @@ import httpx2
 import pytest
 from django.db.models.functions import Now
 
+from core.models import AuditRecord
 from tests.books import assert_books_balance, available, fund, posted
 from tests.fakes.bank import SECRET
 from tests.fakes.rail_work import cash_out, in_threads, message_about, top_up
+from transactions.errors import RailMessageNotFound
 from transactions.models import Event, RailMessage, State, Transaction
 from transactions.rails.signing import Signer
 from transactions.services import rail_calls, rail_messages, settling
@@ -250,3 +252,17 @@ def test_the_bank_repeats_a_callback_until_it_is_heard(bank, aline, settings, mo
     assert len(heard) == 3
     assert len(set(heard)) == 1
     assert state_of(txn) == State.COMPLETED
+
+
+def test_a_person_closes_an_odd_message(client, out):
+    tell(client, report(uuid4()))
+    rail_messages.sweep()
+    message = RailMessage.objects.get()
+
+    rail_messages.close_odd(message.pk, actor="staff:1", reason="a test payment of theirs")
+
+    assert odd() == []
+    record = AuditRecord.objects.get(subject_id=str(message.pk))
+    assert (record.actor, record.before, record.reason) == ("staff:1", message.note, "a test payment of theirs")
+    with pytest.raises(RailMessageNotFound):
+        rail_messages.close_odd(message.pk, actor="staff:1", reason="again")

@@ -1,7 +1,10 @@
 """The sandbox bank and its client, over real HTTP; no database."""
 
 import json
+import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -10,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
 
 from core.errors import BadRequest
 from tests.fakes.bank import NOWHERE, SECRET, rail_settings, running_bank
@@ -312,3 +317,25 @@ def test_an_unknown_rail_is_not_found(bank, settings):
 def test_a_short_secret_is_refused():
     with pytest.raises(ValueError, match="24 bytes"):
         Signer("too short")
+
+
+# --- as a command --------------------------------------------------------------------------------------------------
+def test_the_command_serves_until_it_is_asked_to_stop_and_remembers(tmp_path):
+    command = [sys.executable, "manage.py", "sandbox_rail", "--port", "0", "--data", str(tmp_path / "bank.jsonl")]
+    order, taken = pay(5000), []
+    for known in ("0", "1"):
+        with subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True) as server:
+            said = server.stdout.readline()
+            assert f"{known} instructions known" in said
+            url = re.search(r"http://[0-9.:]+", said)[0]
+            client = SandboxRail(name="s", url=url, secret=settings.RAIL_SANDBOX_SECRET, callback_url=NOWHERE)
+            taken.append(client.submit(order))
+            server.terminate()
+            assert server.wait(5) == 0
+
+    assert taken[0] == taken[1]
+
+
+def test_the_command_says_when_the_port_is_taken(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CommandError, match="in use"):
+        call_command("sandbox_rail", port=taken.getsockname()[1], data=tmp_path / "bank.jsonl")

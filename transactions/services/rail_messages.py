@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction as db_transaction
 from django.db.models.functions import Now
 
+from core import audit
 from core.bell import ring
+from transactions.errors import RailMessageNotFound
 from transactions.models import RailMessage, State, Transaction
 from transactions.rails import rail
 from transactions.rails.base import Callback, Completed, UnreadableMessage
@@ -85,6 +88,17 @@ def sweep() -> int:
         except Exception:
             logger.exception("a rail's message could not be processed")
     return len(ids)
+
+
+def close_odd(message_pk: UUID, *, actor: Any, reason: str) -> None:
+    """A person has dealt with an odd message; saying so moves no money. Raises: RailMessageNotFound."""
+    with db_transaction.atomic():
+        odd = RailMessage.objects.select_for_update().filter(pk=message_pk, state=RailMessage.State.ODD)
+        message = odd.first()
+        if message is None:
+            raise RailMessageNotFound()
+        odd.update(state=RailMessage.State.PROCESSED)
+        audit.record(actor=actor, action="close", subject=message, before=message.note, reason=reason)
 
 
 def _transaction_of(rail_name: str, reference: str) -> Transaction:

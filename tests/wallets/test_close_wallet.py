@@ -6,17 +6,20 @@ import pytest
 from django.utils import timezone
 
 from core.models import AuditRecord
-from tests.books import assert_books_balance, fund, posted, transfer
+from ledger.selectors import legs_of
+from tests.books import assert_books_balance, available, fund, key, posted, transfer
 from tests.factories import new_wallet
+from transactions.movements import Movement, Settlement
 from transactions.posting import post_one
 from wallets.errors import WalletClosed, WalletFrozen, WalletNotEmpty
 from wallets.models import Freeze, Wallet
+from wallets.parties import Address
 from wallets.services import close_wallet, freeze_wallet
 
 pytestmark = pytest.mark.django_db
 
 
-def test_an_empty_wallet_closes(db):
+def test_an_empty_wallet_closes():
     wallet = new_wallet()
 
     closed = close_wallet(wallet, actor=wallet.customer)
@@ -39,6 +42,45 @@ def test_money_keeps_a_wallet_open():
     assert Wallet.objects.get(pk=wallet.pk).status == "active"
     assert posted(wallet) == 1
     assert_books_balance()
+
+
+def test_a_cash_out_under_way_keeps_a_wallet_open():
+    wallet = new_wallet()
+    fund(wallet, 10_000)
+    promised = post_one(through_a_rail(wallet, "cash_out", 5_000)).or_raise()
+    rest = 5_000 - promised.fee
+    post_one(transfer(wallet, new_wallet(), rest)).or_raise()
+    assert available(wallet) == 0
+
+    with pytest.raises(WalletNotEmpty):
+        close_wallet(wallet, actor=wallet.customer)
+    post_one(Settlement(transaction=promised.transaction, to="completed", actor="rail:sandbox")).or_raise()
+    close_wallet(wallet, actor=wallet.customer)
+
+    assert Wallet.objects.get(pk=wallet.pk).status == "closed"
+    assert_books_balance()
+
+
+def test_a_top_up_that_comes_too_late_is_not_lost():
+    wallet = new_wallet()
+    promised = post_one(through_a_rail(wallet, "top_up", 7_000)).or_raise()
+    close_wallet(wallet, actor=wallet.customer)
+
+    post_one(Settlement(transaction=promised.transaction, to="completed", actor="rail:sandbox")).or_raise()
+
+    assert posted(wallet) == 0
+    legs = {leg.code: (leg.side, leg.amount) for leg in legs_of(promised.transaction)}
+    assert legs["liability:suspense:KES"] == (-1, 7_000 - promised.fee)
+    assert_books_balance()
+
+
+def through_a_rail(wallet: Wallet, kind: str, amount: int) -> Movement:
+    address = Address("wallet", str(wallet.pk))
+    ends = {"payee": address} if kind == "top_up" else {"payer": address, "destination": {"bank_id": "WEKEZA"}}
+    return Movement(
+        kind=kind, amount=amount, currency=wallet.currency, caller=f"customer:{wallet.customer_id}", key=key(),
+        owner=wallet.customer_id, rail="sandbox", **ends,
+    )  # fmt: skip
 
 
 def test_a_closed_wallet_neither_sends_nor_receives():

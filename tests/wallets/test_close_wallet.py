@@ -46,10 +46,9 @@ def test_money_keeps_a_wallet_open():
 
 def test_a_cash_out_under_way_keeps_a_wallet_open():
     wallet = new_wallet()
-    fund(wallet, 10_000)
+    fund(wallet, 50_000)
     promised = post_one(through_a_rail(wallet, "cash_out", 5_000)).or_raise()
-    rest = 5_000 - promised.fee
-    post_one(transfer(wallet, new_wallet(), rest)).or_raise()
+    post_one(transfer(wallet, new_wallet(), available(wallet))).or_raise()
     assert available(wallet) == 0
 
     with pytest.raises(WalletNotEmpty):

@@ -157,8 +157,11 @@ class JournalAdmin(StaffAdmin):
     def is_reversal(self, journal: Journal) -> bool:
         return journal.reverses_id is not None
 
+    def name_of(self, journal: Journal) -> str:
+        return f"Journal of a {journal.kind.replace('_', '-')}"
+
     def header(self, request: HttpRequest, journal: Journal) -> Header:
-        return Header(title=f"Journal of a {journal.kind.replace('_', '-')}", lines=[code(journal.reference)])
+        return Header(title=self.name_of(journal), lines=[code(journal.reference)])
 
     def panels(self, request: HttpRequest, journal: Journal) -> list[Panel]:
         legs = selectors.legs_of(journal.pk)

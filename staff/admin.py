@@ -5,7 +5,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import display
@@ -195,13 +196,15 @@ def subject_of(record: AuditRecord) -> Any:
 
 @admin.register(AuditRecord)
 class AuditRecordAdmin(StaffAdmin):
-    list_display = ["at", "who", "what", "to", "reason", "ip"]
+    list_display = ["at", "who", "what", "to", "reason", "address"]
     list_filter = [MadeBetween]
     search_fields = ["actor"]
     search_help_text = "staff:3, customer:id, or the id of what it was done to"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        rows = super().get_queryset(request)
+        whose = User.objects.annotate(principal_=Concat(Value("staff:"), Cast("pk", CharField())))
+        name = whose.filter(principal_=OuterRef("actor")).values("full_name")[:1]
+        rows = super().get_queryset(request).annotate(staff_name=Subquery(name))
         return rows if request.user.has_perm("staff.view_user") else rows.exclude(subject_type="staff.user")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
@@ -214,8 +217,8 @@ class AuditRecordAdmin(StaffAdmin):
         return queryset.filter(subject_type__in=kinds, subject_id=asked), False
 
     @display(description="Who")
-    def who(self, record: AuditRecord) -> Any:
-        return record.actor
+    def who(self, record: Any) -> Any:
+        return record.staff_name or named(record.actor, {})
 
     @display(description="What")
     def what(self, record: AuditRecord) -> str:
@@ -225,8 +228,15 @@ class AuditRecordAdmin(StaffAdmin):
     def to(self, record: AuditRecord) -> Any:
         return subject_of(record)
 
+    @display(description="Address")
+    def address(self, record: AuditRecord) -> Any:
+        return record.ip
+
+    def name_of(self, record: AuditRecord) -> str:
+        return self.what(record).capitalize()
+
     def header(self, request: HttpRequest, record: AuditRecord) -> Header:
-        return Header(title=self.what(record), lines=[named(record.actor, names())])
+        return Header(title=self.name_of(record), lines=[named(record.actor, names())])
 
     def panels(self, request: HttpRequest, record: AuditRecord) -> list[Panel]:
         rows = [

@@ -31,6 +31,10 @@ class User(AbstractBaseUser):
 
     objects = UserManager()
 
+    class Meta:
+        verbose_name = "member of staff"
+        verbose_name_plural = "staff"
+
     def __str__(self) -> str:
         return self.full_name or self.username
 

@@ -23,4 +23,4 @@ def named(actor: str, staff: Mapping[str, str]) -> Any:
         return "Customer"
     if kind in ("system", ""):
         return "System"
-    return f"{kind.capitalize()} {identity}".strip()
+    return f"{kind.capitalize()} {identity.replace('_', ' ')}".strip()

@@ -97,9 +97,10 @@ class Transaction(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["receipt"], name="transaction_receipt_once"),
-            models.UniqueConstraint(fields=["caller", "idempotency_key"], name="transaction_key_once"),
+            # The key first: staff look it up without knowing whose it is.
+            models.UniqueConstraint(fields=["idempotency_key", "caller"], name="transaction_key_once"),
             models.UniqueConstraint(
-                fields=["caller", "reference"], condition=Q(reference__isnull=False), name="transaction_reference_once"
+                fields=["reference", "caller"], condition=Q(reference__isnull=False), name="transaction_reference_once"
             ),
             models.CheckConstraint(condition=Q(amount__gt=0, fee__gte=0), name="transaction_amounts"),
             models.CheckConstraint(
@@ -117,6 +118,16 @@ class Transaction(models.Model):
             models.Index(
                 fields=["payee", "-id"], name="transaction_unposted_payee",
                 condition=Q(state__in=["pending", "processing", "unknown", "failed", "cancelled", "expired"]),
+            ),
+            # Found by staff: by the partner's reference, by why it was refused, by having been reversed. Few rows are.
+            models.Index(
+                fields=["rail_reference"], name="transaction_rail_reference", condition=~Q(rail_reference="")
+            ),
+            models.Index(
+                fields=["refusal_code", "-id"], name="transaction_refusals", condition=~Q(refusal_code="")
+            ),
+            models.Index(
+                fields=["-id"], name="transaction_undone", condition=Q(state__in=["partially_reversed", "reversed"])
             ),
             models.Index(
                 fields=["due_at"], name="transaction_due", condition=Q(state__in=["pending", "processing", "unknown"])

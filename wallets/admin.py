@@ -39,6 +39,11 @@ from staff.selectors import named, names
 from wallets.models import Freeze, Wallet
 from wallets.services import close_wallet, freeze_wallet, lift_freeze
 
+MODES = [
+    (Freeze.Mode.DEBIT, "may not send"),
+    (Freeze.Mode.CREDIT, "may not receive"),
+    (Freeze.Mode.BOTH, "may neither send nor receive"),
+]
 TONES = {"active": "good", "frozen": "odd", "closed": ""}
 ENTRIES_SHOWN = 20
 
@@ -47,8 +52,12 @@ def status_badge(wallet: Wallet) -> Any:
     return badge(wallet.status, TONES[wallet.status])
 
 
+def mode_of(freeze: Freeze) -> str:
+    return dict(MODES)[Freeze.Mode(freeze.mode)]
+
+
 def freeze_badge(freeze: Freeze) -> Any:
-    return badge("lifted") if freeze.lifted_at else badge(freeze.get_mode_display(), "odd")
+    return badge("lifted") if freeze.lifted_at else badge(mode_of(freeze), "odd")
 
 
 # --- Forms ------------------------------------------------------------------------------------------------------
@@ -61,7 +70,7 @@ class FreezeForm(ReasonForm):
 
     mode = forms.ChoiceField(
         label="The wallet",
-        choices=Freeze.Mode.choices,
+        choices=MODES,
         initial=Freeze.Mode.BOTH,
         widget=UnfoldAdminRadioSelectWidget,
     )
@@ -99,7 +108,7 @@ class CloseForm(ReasonForm):
 
 
 def described(freeze: Freeze) -> str:
-    return f"{freeze.get_mode_display()}, since {freeze.placed_at:%d %b %Y %H:%M}: {freeze.reason[:60]}"
+    return f"{mode_of(freeze).capitalize()}, since {freeze.placed_at:%d %b %Y %H:%M}: {freeze.reason[:60]}"
 
 
 # --- Wallets ----------------------------------------------------------------------------------------------------
@@ -151,6 +160,9 @@ class WalletAdmin(StaffAdmin):
         owned = Q(customer__in=matching(asked).values("pk")[:1000])
         identity = read_uuid(asked)
         return queryset.filter(owned if identity is None else Q(pk=identity) | Q(customer=identity)), False
+
+    def name_of(self, wallet: Wallet) -> str:
+        return f"{wallet.currency} wallet of {wallet.customer.full_name}"
 
     def header(self, request: HttpRequest, wallet: Wallet) -> Header:
         account, currency = wallet.account, wallet.currency
@@ -330,7 +342,7 @@ class LiveFilter(choice_filter("live", "state", [("live", "in force"), ("lifted"
 class FreezeAdmin(StaffAdmin):
     list_display = ["id", "owner", "currency", "mode_shown", "reason", "placed_at", "expires_at", "lifted_at"]
     list_select_related = ["wallet__customer"]
-    list_filter = [LiveFilter, choice_filter("mode", "mode", Freeze.Mode.choices), MadeBetween]
+    list_filter = [LiveFilter, choice_filter("mode", "mode", MODES), MadeBetween]
     ordering = ["-pk"]
     page_select_related = ("wallet__customer",)
     actions_detail = ["lift_this"]
@@ -347,15 +359,17 @@ class FreezeAdmin(StaffAdmin):
     def mode_shown(self, freeze: Freeze) -> Any:
         return freeze_badge(freeze)
 
+    def name_of(self, freeze: Freeze) -> str:
+        return f"Freeze of {freeze.wallet.customer.full_name}'s {freeze.wallet.currency} wallet"
+
     def header(self, request: HttpRequest, freeze: Freeze) -> Header:
-        title = f"Freeze of {freeze.wallet.customer.full_name}'s {freeze.wallet.currency} wallet"
-        return Header(title=title, badge=freeze_badge(freeze), lines=[freeze.reason])
+        return Header(title=self.name_of(freeze), badge=freeze_badge(freeze), lines=[freeze.reason])
 
     def panels(self, request: HttpRequest, freeze: Freeze) -> list[Panel]:
         staff = names()
         rows = [
             ("Wallet", link(request, "wallets.wallet", freeze.wallet_id, str(freeze.wallet_id))),
-            ("The wallet", freeze.get_mode_display()),
+            ("The wallet", mode_of(freeze)),
             ("Reason", freeze.reason),
             ("Placed", who_when(freeze.placed_by, freeze.placed_at, staff)),
             ("Until", moment(freeze.expires_at) if freeze.expires_at else "lifted"),

@@ -86,8 +86,9 @@ class StaffAdmin(ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": str(subject),
+            "title": self.name_of(subject),
             "original": subject,
+            "name": self.name_of(subject),
             "header": self.header(request, subject),
             "panels": [one for one in panels if not one.side],
             "side_panels": [one for one in panels if one.side],
@@ -96,8 +97,12 @@ class StaffAdmin(ModelAdmin):
         }
         return TemplateResponse(request, "admin/page.html", context)
 
+    def name_of(self, subject: Any) -> str:
+        """What the way back, the tab and the history of the browser call it."""
+        return capfirst(str(subject))
+
     def header(self, request: HttpRequest, subject: Any) -> Header:
-        return Header(title=str(subject))
+        return Header(title=self.name_of(subject))
 
     def panels(self, request: HttpRequest, subject: Any) -> list[Panel]:
         """Every field of the row; most classes say it better."""

@@ -28,7 +28,7 @@ class StaffForm(forms.Form):
     required_css_class = "required"
 
     def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
-        super().__init__(data)
+        super().__init__(data, auto_id="dialog_%s")  # the page below may have fields of the same name
         self.subject, self.user = subject, user
         for field in self.fields.values():
             if not isinstance(field.widget, forms.HiddenInput):
@@ -87,6 +87,7 @@ def staff_action(
                 "form": filled,
                 "opts": self.opts,
                 "original": subject,
+                "name": self.name_of(subject) if subject else "",
                 "danger": variant is ActionVariant.DANGER,
                 "back": self.address_of(subject),
             }

@@ -43,10 +43,11 @@ def first_id_at(at: datetime) -> UUID:
 
 
 class MadeBetween(SimpleListFilter):
-    """From one day to another, both included, in UTC; for models whose primary key is a uuid7."""
+    """From one day to another, both included, in UTC; ``field`` is a uuid7, by default the primary key."""
 
     title = "day"
     parameter_name = "from"
+    field = "pk"
     template = "admin/panels/between.html"
 
     class Days(forms.Form):
@@ -77,9 +78,9 @@ class MadeBetween(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         first, last = (self.form.cleaned_data.get(name) for name in ("from", "to"))
         if first:
-            queryset = queryset.filter(pk__gte=first_id_at(midnight(first)))
+            queryset = queryset.filter(**{f"{self.field}__gte": first_id_at(midnight(first))})
         if last:
-            queryset = queryset.filter(pk__lt=first_id_at(midnight(last + timedelta(days=1))))
+            queryset = queryset.filter(**{f"{self.field}__lt": first_id_at(midnight(last + timedelta(days=1)))})
         return queryset
 
     def choices(self, changelist: ChangeList) -> Any:

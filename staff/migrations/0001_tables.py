@@ -25,7 +25,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'abstract': False,
+                'verbose_name': 'member of staff',
+                'verbose_name_plural': 'staff',
             },
         ),
     ]

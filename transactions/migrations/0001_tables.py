@@ -165,11 +165,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='transaction',
-            constraint=models.UniqueConstraint(fields=('caller', 'idempotency_key'), name='transaction_key_once'),
+            constraint=models.UniqueConstraint(fields=('idempotency_key', 'caller'), name='transaction_key_once'),
         ),
         migrations.AddConstraint(
             model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('reference__isnull', False)), fields=('caller', 'reference'), name='transaction_reference_once'),
+            constraint=models.UniqueConstraint(condition=models.Q(('reference__isnull', False)), fields=('reference', 'caller'), name='transaction_reference_once'),
         ),
         migrations.AddConstraint(
             model_name='transaction',

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from core import context
+from django.db import transaction as db_transaction
+
+from core import audit, context
 from core.audit import actor_name
 from core.errors import AmountNotPositive, TekanaError
 from core.ids import uuid7
@@ -40,7 +42,13 @@ def reverse_transaction(
     RecipientShort (a customer never goes below zero), WalletClosed.
     Locks: the original, then the accounts of both wallets.
     """
-    return post(_movement(transaction, amount, reason_code, note, actor, idempotency_key)).or_raise()
+    movement = _movement(transaction, amount, reason_code, note, actor, idempotency_key)
+    with db_transaction.atomic():
+        outcome = post(movement)
+        if outcome.error is None and not outcome.replayed:
+            after = {"amount_minor": movement.amount, "reason_code": reason_code, "reversal": str(outcome.transaction)}
+            audit.record(actor=actor, action="reverse", subject=Transaction(pk=transaction), after=after, reason=note)
+    return outcome.or_raise()  # outside: the kept attempt of a refusal is committed too
 
 
 def preview_reversal(transaction: UUID, *, amount: int | None = None, reason_code: str, actor: Any) -> ReversalPreview:

@@ -39,13 +39,23 @@ document.addEventListener("DOMContentLoaded", () => {
     tellLocalTimes(event.target);
     const modal = document.getElementById("modal");
     if (modal?.contains(event.target)) {
-      const wrong = modal.querySelector(".refused, .wrong input, .wrong textarea, .wrong select, .preview, [autofocus]");
-      if (wrong && !wrong.hasAttribute("tabindex") && !wrong.matches("input, textarea, select")) wrong.tabIndex = -1;
-      wrong?.focus();
+      // What changed comes first: a refusal, a wrong field, a preview; else the first field.
+      const places = [".refused", ".wrong :is(input, textarea, select)", ".preview", "[autofocus]"];
+      const place = places.map((selector) => modal.querySelector(selector)).find(Boolean);
+      if (place?.matches(".refused, .preview")) place.tabIndex = -1;
+      place?.focus();
     }
   });
   for (const select of document.querySelectorAll("select[data-submit]")) {
     select.addEventListener("change", () => select.form.requestSubmit());
+  }
+});
+
+// Signed out meanwhile: the sign-in page is a page, not a dialog.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (new URL(event.detail.xhr.responseURL || location.href).pathname.endsWith("/login/")) {
+    event.detail.shouldSwap = false;
+    location.reload();
   }
 });
 

@@ -1,4 +1,4 @@
-"""What the books consist of. The guards that hold for any client, raw SQL included, are in `migrations/0002_guards.sql`."""
+"""What the books consist of. Guards that hold for any client, raw SQL included, are in `migrations/0002_guards.sql`."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -133,6 +133,7 @@ class HoldEvent(AppendOnly):
             models.CheckConstraint(
                 condition=Q(amount__gt=0, held_after__gte=0, remaining_after__gte=0), name="hold_amounts"
             ),
+            models.CheckConstraint(condition=Q(kind__in=["placed", "captured", "voided", "expired"]), name="hold_kind"),
             models.UniqueConstraint(fields=["hold"], condition=Q(kind="placed"), name="hold_placed_once"),
             models.UniqueConstraint(fields=["hold"], condition=Q(remaining_after=0), name="hold_ended_once"),
         ]

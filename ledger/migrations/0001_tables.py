@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['hold', 'seq'], name='hold_events')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('held_after__gte', 0), ('remaining_after__gte', 0)), name='hold_amounts'), models.UniqueConstraint(condition=models.Q(('kind', 'placed')), fields=('hold',), name='hold_placed_once'), models.UniqueConstraint(condition=models.Q(('remaining_after', 0)), fields=('hold',), name='hold_ended_once')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('held_after__gte', 0), ('remaining_after__gte', 0)), name='hold_amounts'), models.CheckConstraint(condition=models.Q(('kind__in', ['placed', 'captured', 'voided', 'expired'])), name='hold_kind'), models.UniqueConstraint(condition=models.Q(('kind', 'placed')), fields=('hold',), name='hold_placed_once'), models.UniqueConstraint(condition=models.Q(('remaining_after', 0)), fields=('hold',), name='hold_ended_once')],
             },
         ),
         migrations.AddConstraint(

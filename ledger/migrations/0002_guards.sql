@@ -1,6 +1,7 @@
 -- The guards of the books. They fire once per statement, at its end, over all rows it wrote (transition tables), so entries
 -- and the balances they lead to must be written by one statement, and a balance on its own cannot be written at all.
 -- Big tables are reached by arrays, not by joins on transition tables: the plan stays an index scan at any size.
+-- Their search_path is their own: a temporary table named like one of ours, which any session may make, is not looked at.
 -- SQLSTATEs: TK001 append-only, TK002 unbalanced, TK003 entry chain, TK004 account, TK005 hold chain, TK006 over-reversed.
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_journal
@@ -14,7 +15,7 @@ CREATE TRIGGER keep_accounts BEFORE DELETE OR TRUNCATE ON ledger_account
 
 
 -- A journal arrives together with its entries.
-CREATE FUNCTION ledger_check_journals() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_check_journals() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     journals uuid[];
     whole bigint;
@@ -30,7 +31,7 @@ CREATE TRIGGER check_journals AFTER INSERT ON ledger_journal REFERENCING NEW TAB
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_journals();
 
 
-CREATE FUNCTION ledger_check_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_check_entries() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     journals uuid[];
     accounts bigint[];
@@ -80,7 +81,8 @@ BEGIN
         LEFT JOIN (SELECT id, currency, normal_side, seq, posted FROM ledger_account WHERE id = ANY (accounts)) a
             ON a.id = n.account_id
         LEFT JOIN LATERAL (SELECT e.seq, e.balance_after, e.recorded_at FROM ledger_entry e
-                           WHERE n.before_seq IS NULL AND e.account_id = n.account_id AND e.seq = n.seq - 1) p ON true
+                           WHERE n.before_seq IS NULL AND e.account_id = n.account_id AND e.seq = n.seq - 1
+                           OFFSET 0) p ON true  -- looked up, never joined: a hot account has no end of entries
         WHERE a.id IS NULL
            OR n.currency <> a.currency
            OR n.seq <> coalesce(n.before_seq, p.seq, 0) + 1
@@ -92,8 +94,12 @@ BEGIN
         RAISE EXCEPTION 'entry % of account %: %', broken.seq, broken.account_id, broken.why USING ERRCODE = 'TK003';
     END IF;
 
-    -- Reversals of one journal never add up to more than it moved. The advisory lock makes rivals wait for each other.
+    -- Reversals of one journal never add up to more than it moved. The advisory lock makes rivals wait for each other; what
+    -- the first of them wrote is then seen, except from the one old snapshot of a stricter isolation level.
     IF originals IS NOT NULL THEN
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE EXCEPTION 'a journal is reversed at READ COMMITTED' USING ERRCODE = 'TK006';
+        END IF;
         PERFORM pg_advisory_xact_lock(hashtextextended('reverses:' || o::text, 0)) FROM unnest(originals) o;
         SELECT j.reverses_id AS id, e.currency INTO broken
             FROM ledger_journal j JOIN ledger_entry e ON e.journal_id = j.id AND e.side = 1
@@ -114,7 +120,7 @@ CREATE TRIGGER check_entries AFTER INSERT ON ledger_entry REFERENCING NEW TABLE 
 
 
 -- An account begins at nothing.
-CREATE FUNCTION ledger_check_new_accounts() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_check_new_accounts() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM new_rows WHERE posted <> 0 OR held <> 0 OR seq <> 0 OR hold_seq <> 0) THEN
         RAISE EXCEPTION 'an account begins at zero' USING ERRCODE = 'TK004';
@@ -126,7 +132,7 @@ CREATE TRIGGER check_new_accounts AFTER INSERT ON ledger_account REFERENCING NEW
 
 
 -- An account says what its last entry and its last hold event say; what it is never changes.
-CREATE FUNCTION ledger_check_accounts() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_check_accounts() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     broken record;
 BEGIN
@@ -134,8 +140,12 @@ BEGIN
            CASE WHEN n.id IS NULL OR (n.code, n.currency, n.normal_side, n.created_at)
                         IS DISTINCT FROM (o.code, o.currency, o.normal_side, o.created_at)
                      OR n.floor IS DISTINCT FROM o.floor THEN 'its identity and floor never change'
-                WHEN o.closed_at IS NOT NULL AND (n.seq <> o.seq OR n.hold_seq <> o.hold_seq) THEN 'it is closed'
-                WHEN n.seq < o.seq OR n.hold_seq < o.hold_seq THEN 'its numbers never go back'
+                WHEN o.closed_at IS NOT NULL AND (n.closed_at, n.seq, n.hold_seq)
+                        IS DISTINCT FROM (o.closed_at, o.seq, o.hold_seq) THEN 'it is closed'
+                WHEN n.seq < o.seq OR n.hold_seq < o.hold_seq OR n.last_at < o.last_at
+                    THEN 'its numbers and times never go back'
+                WHEN n.last_at IS DISTINCT FROM o.last_at AND n.seq = o.seq AND n.hold_seq = o.hold_seq
+                    THEN 'nothing happened that would be its last time'
                 ELSE 'its balance is not that of its last entry'
            END AS why
         INTO broken
@@ -144,9 +154,12 @@ BEGIN
            OR (n.code, n.currency, n.normal_side, n.created_at)
                IS DISTINCT FROM (o.code, o.currency, o.normal_side, o.created_at)
            OR n.floor IS DISTINCT FROM o.floor
-           OR (o.closed_at IS NOT NULL AND (n.seq <> o.seq OR n.hold_seq <> o.hold_seq))
+           OR (o.closed_at IS NOT NULL AND (n.closed_at, n.seq, n.hold_seq)
+               IS DISTINCT FROM (o.closed_at, o.seq, o.hold_seq))
            OR n.seq < o.seq
            OR n.hold_seq < o.hold_seq
+           OR n.last_at < o.last_at
+           OR (n.last_at IS DISTINCT FROM o.last_at AND n.seq = o.seq AND n.hold_seq = o.hold_seq)
            OR ((n.posted <> o.posted OR n.seq <> o.seq)
                AND NOT EXISTS (SELECT FROM ledger_entry e
                                WHERE e.account_id = n.id AND e.seq = n.seq AND e.balance_after = n.posted))
@@ -164,7 +177,7 @@ CREATE TRIGGER check_accounts AFTER UPDATE ON ledger_account REFERENCING OLD TAB
 
 
 -- Holds: the account's chain as for entries; and of each hold: placed first, ended within what was placed.
-CREATE FUNCTION ledger_check_hold_events() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_check_hold_events() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     accounts bigint[];
     holds uuid[];
@@ -180,7 +193,8 @@ BEGIN
               FROM new_rows WINDOW w AS (PARTITION BY account_id ORDER BY seq)) n
         LEFT JOIN (SELECT id, hold_seq, held FROM ledger_account WHERE id = ANY (accounts)) a ON a.id = n.account_id
         LEFT JOIN LATERAL (SELECT h.seq, h.held_after, h.recorded_at FROM ledger_holdevent h
-                           WHERE n.before_seq IS NULL AND h.account_id = n.account_id AND h.seq = n.seq - 1) p ON true
+                           WHERE n.before_seq IS NULL AND h.account_id = n.account_id AND h.seq = n.seq - 1
+                           OFFSET 0) p ON true
         WHERE a.id IS NULL
            OR n.seq <> coalesce(n.before_seq, p.seq, 0) + 1
            OR n.held_after <> coalesce(n.before_held, p.held_after, 0)
@@ -214,7 +228,7 @@ ALTER TABLE ledger_account SET (fillfactor = 70);
 
 -- The number of the last entry (hold event) of an account at or before an instant: a bisection of the primary key, at most
 -- some 60 look-ups however long the history, because recorded_at grows with the number.
-CREATE FUNCTION ledger_entry_at(account bigint, instant timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION ledger_entry_at(account bigint, instant timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
     low bigint := 0;
     high bigint;
@@ -231,7 +245,7 @@ BEGIN
     END LOOP;
     RETURN low;
 END $$;
-CREATE FUNCTION ledger_hold_event_at(account bigint, instant timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION ledger_hold_event_at(account bigint, instant timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
     low bigint := 0;
     high bigint;

@@ -9,13 +9,16 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transactions_f
 CREATE TRIGGER keep_transactions BEFORE DELETE OR TRUNCATE ON transactions_transaction
     FOR EACH STATEMENT EXECUTE FUNCTION tekana_refuse_change();
 
-CREATE FUNCTION transactions_check_births() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION transactions_check_births() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     born uuid[];
     done uuid[];
+    originals uuid[];
     counted bigint;
 BEGIN
-    SELECT array_agg(id), array_agg(id) FILTER (WHERE state = 'completed') INTO born, done FROM new_rows;
+    SELECT array_agg(id), array_agg(id) FILTER (WHERE state = 'completed'),
+           array_agg(reverses_id) FILTER (WHERE state = 'completed' AND reverses_id IS NOT NULL)
+        INTO born, done, originals FROM new_rows;
     IF born IS NULL THEN
         RETURN NULL;
     END IF;
@@ -35,12 +38,18 @@ BEGIN
             RAISE EXCEPTION 'a completed transaction has a journal' USING ERRCODE = 'TK013';
         END IF;
     END IF;
+    IF originals IS NOT NULL AND EXISTS (
+        SELECT FROM transactions_transaction o WHERE o.id = ANY (originals) AND o.reversed_amount <> (
+            SELECT sum(r.amount) FROM transactions_transaction r WHERE r.reverses_id = o.id AND r.state = 'completed'))
+    THEN
+        RAISE EXCEPTION 'a reversal is counted on what it reverses' USING ERRCODE = 'TK010';
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER check_births AFTER INSERT ON transactions_transaction REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION transactions_check_births();
 
-CREATE FUNCTION transactions_check_moves() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION transactions_check_moves() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     broken record;
     mutable CONSTANT text[] := ARRAY['state', 'reversed_amount', 'refusal_code', 'rail_reference', 'due_at', 'attempts',
@@ -77,9 +86,12 @@ BEGIN
     SELECT n.id INTO broken FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE n.reversed_amount < o.reversed_amount
            OR (n.state IN ('partially_reversed', 'reversed')) <> (n.reversed_amount > 0)
-           OR (n.state = 'reversed') <> (n.reversed_amount = n.amount) LIMIT 1;
+           OR (n.state = 'reversed') <> (n.reversed_amount = n.amount)
+           OR (n.reversed_amount > o.reversed_amount AND n.reversed_amount IS DISTINCT FROM (
+               SELECT sum(r.amount) FROM transactions_transaction r WHERE r.reverses_id = n.id AND r.state = 'completed'))
+        LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'transaction %: state and reversed amount disagree', broken.id USING ERRCODE = 'TK010';
+        RAISE EXCEPTION 'transaction %: state, reversed amount and reversals disagree', broken.id USING ERRCODE = 'TK010';
     END IF;
     RETURN NULL;
 END $$;

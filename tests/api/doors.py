@@ -108,12 +108,12 @@ def person(full_name: str, payee: Wallet) -> Person:
 
 
 class Ask(NamedTuple):
-    """One request: what fills the path, the query, the body, and whether it wants an Idempotency-Key."""
+    """One request: what fills the path, the query, the body, and whether it wants an Idempotency-Key, or which."""
 
     path: dict[str, Any] = {}
     query: dict[str, Any] = {}
     body: dict[str, Any] | None = None
-    keyed: bool = False
+    keyed: bool | str = False
 
 
 def send(door: str, ask: Ask, token: str | None = None, client: Client | None = None) -> HttpResponse:
@@ -122,7 +122,7 @@ def send(door: str, ask: Ask, token: str | None = None, client: Client | None = 
     path = "/" + re.sub(r"<\w+:(\w+)>", lambda converter: str(ask.path[converter[1]]), pattern)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if ask.keyed:
-        headers["Idempotency-Key"] = key()
+        headers["Idempotency-Key"] = ask.keyed if isinstance(ask.keyed, str) else key()
     return (client or Client(raise_request_exception=False)).generic(
         method,
         path,

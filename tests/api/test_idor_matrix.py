@@ -24,6 +24,7 @@ API = [route for route in routes() if route.view]
 STAFF = [route for route in routes() if route.path.startswith("admin/")]
 PRIVATE = [door for door, row in MATRIX.items() if not row.public]
 NAMING = [door for door, row in MATRIX.items() if row.names]
+KEYED = ["POST v1/transfers", "POST v1/wallets/<uuid:wallet_id>/deposit", "POST v1/wallets/<uuid:wallet_id>/withdraw"]
 ELSEWHERE = {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -213,6 +214,21 @@ def test_a_strangers_cursor_shows_nothing_of_mine(door, world):
 
         assert answer.status_code == 200
         assert all(secret not in answer.text for secret in world.mallory.private)
+
+
+@pytest.mark.parametrize("door", KEYED)
+def test_a_strangers_idempotency_key_answers_nothing_of_mine(door, world):
+    same = "the-very-same-key"
+    ask = MATRIX[door].ask
+    mine = send(door, ask(world.aline.mine, world)._replace(keyed=same), world.aline.token)
+
+    stolen = send(door, ask(world.aline.mine, world)._replace(keyed=same), world.mallory.token)
+    hers = send(door, ask(world.mallory.mine, world)._replace(keyed=same), world.mallory.token)
+
+    assert (mine.status_code, stolen.status_code, hers.status_code) == (201, 404, 201)
+    assert "Idempotency-Replayed" not in hers.headers
+    assert hers.json()["transaction_id"] != mine.json()["transaction_id"]
+    assert_books_balance()
 
 
 def test_the_matrix_notices_a_door_left_open(world, monkeypatch):

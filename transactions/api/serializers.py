@@ -28,7 +28,7 @@ DIRECTIONS = ["in", "out"]
 class RecipientSerializer(StrictSerializer):
     """Exactly one of the three."""
 
-    schema = {"minProperties": 1, "maxProperties": 1}
+    openapi = {"minProperties": 1, "maxProperties": 1}
 
     wallet_id = serializers.UUIDField(required=False)
     phone_number = PhoneField(required=False)
@@ -36,6 +36,15 @@ class RecipientSerializer(StrictSerializer):
 
 
 class TransferSerializer(StrictSerializer):
+    openapi = {
+        "examples": [
+            {
+                "from_wallet_id": "01981f6e-3c55-7f4a-9d2b-6a1e8c0f7b21", "to": {"phone_number": "+254712345678"},
+                "amount": "1050.75", "currency": "KES", "memo": "rent, March",
+            }
+        ]
+    }  # fmt: skip
+
     from_wallet_id = serializers.UUIDField()
     to = RecipientSerializer()
     amount = AmountField()
@@ -45,6 +54,8 @@ class TransferSerializer(StrictSerializer):
 
 
 class DepositSerializer(StrictSerializer):
+    openapi = {"examples": [{"amount": "5000.00", "currency": "KES", "reference": "top-up-0042"}]}
+
     amount = AmountField()
     currency = CurrencyField()
     reference = TextField(max_length=80, required=False, allow_null=True, help_text="your own, unique for ever")
@@ -57,6 +68,17 @@ class BankAccountSerializer(StrictSerializer):
 
 
 class WithdrawSerializer(DepositSerializer):
+    openapi = {
+        "examples": [
+            {
+                "amount": "2500.00", "currency": "KES",
+                "bank_account": {
+                    "bank_id": "WEKEZA", "account_number": "0123456789", "account_name": "Aline Mukamana",
+                },
+            }
+        ]
+    }  # fmt: skip
+
     bank_account = BankAccountSerializer()
 
 
@@ -71,6 +93,17 @@ class MovementSerializer(serializers.Serializer):
 
 
 class TransferredSerializer(MovementSerializer):
+    openapi = {
+        "examples": [
+            {
+                "transaction_id": "01981f6f-0d1e-7c33-8a44-5f0c9d3e2b10", "receipt": "7K2M9QX4TB", "amount": "1050.75",
+                "fee": "0.00", "currency": "KES", "status": "completed", "timestamp": "2026-03-01T08:15:30.123456Z",
+                "from_wallet_id": "01981f6e-3c55-7f4a-9d2b-6a1e8c0f7b21",
+                "to_wallet_id": "01981f6e-9b02-7d18-b3c6-2e4f7a8d5c90", "balance_after": "3949.25",
+            }
+        ]
+    }  # fmt: skip
+
     from_wallet_id = serializers.UUIDField()
     to_wallet_id = serializers.UUIDField()
     balance_after = serializers.CharField(help_text="of the paying wallet")
@@ -110,6 +143,19 @@ class CounterpartySerializer(serializers.Serializer):
 
 
 class HistoryRowSerializer(serializers.Serializer):
+    openapi = {
+        "examples": [
+            {
+                "transaction_id": "01981f6f-0d1e-7c33-8a44-5f0c9d3e2b10", "receipt": "7K2M9QX4TB", "kind": "transfer",
+                "direction": "out", "amount": "1050.75", "fee": "0.00", "currency": "KES", "status": "completed",
+                "balance_change": "-1050.75", "balance_after": "3949.25",
+                "counterparty": {"name": "Eric H.", "wallet_id": "01981f6e-9b02-7d18-b3c6-2e4f7a8d5c90"},
+                "memo": "rent, March", "reference": None, "code": None, "reversal_of": None,
+                "timestamp": "2026-03-01T08:15:30.123456Z",
+            }
+        ]
+    }  # fmt: skip
+
     transaction_id = serializers.UUIDField()
     receipt = serializers.CharField()
     kind = serializers.ChoiceField(choices=Kind.choices)
@@ -230,9 +276,7 @@ def transaction_body(row: dict[str, Any]) -> dict[str, Any]:
         "fee": decimal_string(row["fee"] if mine else 0, currency),
         "currency": currency,
         "status": row["state"],
-        "counterparty": counterparty(
-            row[f"{other}_name"], row[f"{other}_id"], (row["destination"] or {}).get("bank_id", "")
-        ),
+        "counterparty": counterparty(row[f"{other}_name"], row[f"{other}_id"], row["bank_id"]),
         "memo": row["memo"],
         "reference": row["reference"],
         "code": code or None,

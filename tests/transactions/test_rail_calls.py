@@ -354,6 +354,24 @@ def test_a_worker_that_comes_back_after_its_lease_moves_nothing(bank, aline, tim
     assert_books_balance()
 
 
+def test_a_worker_held_up_before_its_call_does_not_make_it_any_more(bank, aline, time_passes):
+    fund(aline, FUNDS)
+    txn = cash_out(aline, 10_000)
+    ask = rail_calls._ask
+
+    def stopped(call):
+        call.started_at -= timedelta(minutes=1)
+        return ask(call)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rail_calls, "_ask", stopped)
+        assert rail_calls.submit_to_rail(txn) == "no_answer"
+    assert bank.orders == {}
+
+    work_until_settled(time_passes)
+    assert Transaction.objects.get(pk=txn).state == State.COMPLETED
+
+
 def test_a_silent_rail_does_not_hold_up_a_sweep(bank, aline, time_passes):
     fund(aline, FUNDS)
     for n in range(8):

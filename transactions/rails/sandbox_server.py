@@ -84,8 +84,7 @@ class SandboxBank:
         self._load()
         self._file = self._data.open("a", encoding="utf-8")
         handler = type("BoundHandler", (Handler,), {"bank": self})
-        self._server = ThreadingHTTPServer((host, port), handler)
-        self._server.daemon_threads = True
+        self._server = Server((host, port), handler)
         self.url = f"http://{host}:{self._server.server_port}"
 
     def start(self) -> None:
@@ -222,6 +221,11 @@ class NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirects)
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # a burst waits, instead of being turned away
 
 
 class Handler(BaseHTTPRequestHandler):

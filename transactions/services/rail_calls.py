@@ -31,6 +31,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction as db_transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from core import audit
 from transactions.errors import RailRefused, RailUnreachable, TransactionNotFound
@@ -173,6 +174,8 @@ def _carry_out(call: RailCall | None) -> str:
 def _ask(call: RailCall) -> Answer:
     """Make the call. Anything but an answer or its absence is our bug: it is raised, and the call counts as lost."""
     txn = call.transaction
+    if timezone.now() > call.started_at + timedelta(seconds=settings.RAIL_LEASE_SECONDS):
+        return NoAnswer("not asked: this worker was held up, and somebody else may have gone on")
     try:
         if call.purpose == RailCall.Purpose.SUBMIT:
             return rail(txn.rail).submit(_instruction(txn))

@@ -3,6 +3,8 @@
 Each runs in the caller's database transaction and locks the account's row.
 """
 
+from collections.abc import Sequence
+
 from django.utils import timezone
 
 from ledger.errors import AccountNotEmpty, AccountNotFound
@@ -15,6 +17,15 @@ def open_account(code: str, currency: str, normal_side: int, *, name: str = "", 
     Raises: django.db.IntegrityError when the code is taken.
     """
     return Account.objects.create(code=code, name=name, currency=currency, normal_side=normal_side, floor=floor).pk
+
+
+def open_accounts(codes: Sequence[str], currency: str, normal_side: int, *, floor: int | None = None) -> list[int]:
+    """Open many accounts alike, in one statement; their ids in the order of ``codes``.
+
+    Raises: django.db.IntegrityError when a code is taken; then none is opened.
+    """
+    accounts = [Account(code=code, currency=currency, normal_side=normal_side, floor=floor) for code in codes]
+    return [account.pk for account in Account.objects.bulk_create(accounts)]
 
 
 def set_frozen(account_id: int, *, debits: bool, credits: bool) -> None:

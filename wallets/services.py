@@ -1,9 +1,12 @@
 """What can be done with a wallet: open, freeze, lift, close. Moving its money is not here but in `transactions`."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
+from django.db import transaction as db_transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -13,6 +16,8 @@ import ledger.errors
 import ledger.services
 from core import audit
 from core.ids import uuid7
+from customers.models import Country
+from customers.services import Newcomer
 from customers.tokens import start_session
 from ledger import chart
 from wallets.errors import (
@@ -35,7 +40,7 @@ LIVE = Q(lifted_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
 
 def sign_up(*, user_agent: str = "", **registration: str) -> tuple["Customer", Wallet, "Tokens"]:
     """`onboard_customer`, and the first session of the new customer: all or nothing."""
-    with transaction.atomic():
+    with db_transaction.atomic():
         customer, wallet = onboard_customer(**registration)
         return customer, wallet, start_session(customer, user_agent=user_agent)
 
@@ -47,9 +52,50 @@ def onboard_customer(**registration: str) -> tuple["Customer", Wallet]:
         registration: what ``customers.services.register`` takes.
     Raises: what it raises.
     """
-    with transaction.atomic():
+    with db_transaction.atomic():
         customer = customers.services.register(**registration)
         return customer, open_wallet(customer, customer.country.currency, actor=customer)
+
+
+class Onboarded(NamedTuple):
+    """Open wallets by their owners' e-mail addresses, how many owners are new, and whose wallets were opened just now."""
+
+    wallets: dict[str, UUID]
+    registered: int
+    opened: frozenset[str]
+
+
+def onboard_many(newcomers: Sequence[Newcomer], *, country: str, currency: str, tier: int, actor: Any) -> Onboarded:
+    """See to it that each is a customer with an open wallet in ``currency``; the same few statements for 1 or 1,000.
+
+    Who is a customer already stays as they are, so that it may be repeated.
+    Raises: CountryNotOpen, AlreadyRegistered (`customers.services.register_many`), WalletExists when a rival opens one
+    at the same moment; then nothing was done.
+    """
+    with db_transaction.atomic():
+        ids, registered = customers.services.register_many(newcomers, country=country, tier=tier, actor=actor)
+        have = dict(
+            Wallet.objects.filter(customer__in=ids.values(), currency=currency, closed_at=None).values_list(
+                "customer_id", "pk"
+            )
+        )
+        new = {email: Wallet(customer_id=pk, currency=currency) for email, pk in ids.items() if pk not in have}
+        codes = [chart.wallet_account(wallet.pk) for wallet in new.values()]
+        accounts = ledger.services.open_accounts(codes, currency, chart.CREDIT, floor=0)
+        for wallet, account_id in zip(new.values(), accounts, strict=True):
+            wallet.account_id = account_id
+        try:
+            with db_transaction.atomic():
+                Wallet.objects.bulk_create(new.values())
+        except IntegrityError as exc:
+            if "wallet_one_per_currency" not in str(exc):
+                raise
+            raise WalletExists(currency=currency) from exc
+        if new:
+            after = {"count": len(new), "currency": currency, "first": codes[0], "last": codes[-1]}
+            audit.record(actor=actor, action="open_wallets", subject=Country(code=country), after=after)
+    found = {email: have.get(pk) or new[email].pk for email, pk in ids.items()}
+    return Onboarded(found, registered, frozenset(new))
 
 
 def open_wallet(customer: "Customer", currency: str, *, actor: Any) -> Wallet:
@@ -59,7 +105,7 @@ def open_wallet(customer: "Customer", currency: str, *, actor: Any) -> Wallet:
     """
     wallet = Wallet(id=uuid7(), customer=customer, currency=currency)
     try:
-        with transaction.atomic():
+        with db_transaction.atomic():
             code = chart.wallet_account(wallet.id)
             wallet.account_id = ledger.services.open_account(code, currency, chart.CREDIT, floor=0)
             wallet.save(force_insert=True)
@@ -71,9 +117,7 @@ def open_wallet(customer: "Customer", currency: str, *, actor: Any) -> Wallet:
     return wallet
 
 
-def freeze_wallet(
-    wallet: Wallet, *, mode: str, reason: str, actor: Any, expires_at: datetime | None = None
-) -> Freeze:
+def freeze_wallet(wallet: Wallet, *, mode: str, reason: str, actor: Any, expires_at: datetime | None = None) -> Freeze:
     """Stop a wallet from sending (``debit``), receiving (``credit``) or ``both``; freezes add up.
 
     Raises: ReasonMissing, ExpiryPassed, WalletClosed.
@@ -82,7 +126,7 @@ def freeze_wallet(
     mode, reason = Freeze.Mode(mode), stated(reason)
     if expires_at is not None and expires_at <= timezone.now():
         raise ExpiryPassed(expires_at=expires_at)
-    with transaction.atomic():
+    with db_transaction.atomic():
         locked = lock(wallet)
         refuse_closed(locked)
         freeze = Freeze.objects.create(
@@ -101,7 +145,7 @@ def lift_freeze(freeze: Freeze, *, actor: Any, reason: str) -> None:
     Locks: the wallet, then its account.
     """
     reason = stated(reason)
-    with transaction.atomic():
+    with db_transaction.atomic():
         wallet = lock(freeze.wallet)
         freeze.refresh_from_db()  # after the lock: two may lift at once, or the clock and a person
         if freeze.lifted_at:
@@ -115,7 +159,7 @@ def expire_freezes() -> int:
     due = Q(lifted_at=None, expires_at__lte=Now())
     lifted = 0
     for wallet_id in Freeze.objects.filter(due).values_list("wallet_id", flat=True).distinct():
-        with transaction.atomic():
+        with db_transaction.atomic():
             # Another worker, or a person, has this wallet: it is theirs, or it is here again in ten seconds.
             wallet = Wallet.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=wallet_id).first()
             if wallet is None:
@@ -135,7 +179,7 @@ def close_wallet(wallet: Wallet, *, actor: Any, reason: str = "") -> Wallet:
     Raises: WalletClosed, WalletFrozen (lift first: a freeze is a question still open), WalletNotEmpty.
     Locks: the wallet, then its account.
     """
-    with transaction.atomic():
+    with db_transaction.atomic():
         locked = lock(wallet)
         refuse_closed(locked)
         if locked.freezes.filter(LIVE).exists():

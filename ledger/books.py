@@ -130,7 +130,7 @@ class Books:
             seen.add(code)
             account.posted += side * account.normal_side * amount
             account.seq += 1
-            account.changed = True
+            account.last_us, account.changed = at_us, True
             rest[account.currency] = rest.get(account.currency, 0) + side * amount
             self.entries.append(
                 EntryRow(account.id, account.seq, id, side, amount, account.currency, account.posted, at)
@@ -153,7 +153,7 @@ class Books:
         account = self.accounts[code]
         account.held += amount if kind == "placed" else -amount
         account.hold_seq += 1
-        account.changed = True
+        account.last_us, account.changed = at_us, True
         self.hold_events.append(
             HoldEventRow(
                 account.id, account.hold_seq, hold, kind, amount, account.held, remaining, expires_at, instant(at_us)
@@ -234,9 +234,15 @@ def write(work: Work, books: Books) -> None:
     """Write all that was posted and held, and the balances it led to, in one statement, as the guards require."""
     if not (books.entries or books.hold_events):
         return
-    last_at = instant(books.now_us)
     changed = [
-        {"id": a.id, "posted": a.posted, "held": a.held, "seq": a.seq, "hold_seq": a.hold_seq, "last_at": last_at}
+        {
+            "id": a.id,
+            "posted": a.posted,
+            "held": a.held,
+            "seq": a.seq,
+            "hold_seq": a.hold_seq,
+            "last_at": instant(a.last_us),
+        }
         for a in books.accounts.values()
         if a.changed
     ]

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from core.errors import Declined, IllegalTransition, TekanaError
+from core.errors import AmountNotPositive, Declined, IllegalTransition, TekanaError
 from core.ids import new_receipt, uuid7
 from ledger import books as ledger_books
 from ledger.books import instant
@@ -71,7 +71,7 @@ class _Attempt:
     """One movement being decided: who it is between, what it costs, what becomes of it."""
 
     def __init__(self, order: Movement, world: World) -> None:
-        """Raises: WalletNotFound (no such wallet, or not the caller's), TransactionNotFound."""
+        """Raises: WalletNotFound (no such wallet, or not the caller's), TransactionNotFound, AmountNotPositive."""
         self.order, self.world = order, world
         self.at_us = world.books.tick()
         self.id = uuid7(self.at_us)
@@ -80,6 +80,8 @@ class _Attempt:
         self.facts: dict[str, Any] = {}
         self.balance_after: int | None = None
         self.original: Target | None = None
+        if order.amount <= 0:
+            raise AmountNotPositive()
         if order.kind == Kind.REVERSAL:
             self.original = world.targets.get(order.reverses)  # type: ignore[arg-type]
             if self.original is None:

@@ -13,7 +13,7 @@ from django.db import connection
 
 from core.errors import OutcomeUnknown
 from transactions.movements import Order, Outcome
-from transactions.posting import post
+from transactions.posting import post, post_one
 
 
 class Slot:
@@ -95,4 +95,4 @@ class Poster:
 
 
 _poster = Poster(post, settings.POSTER_BATCH)
-submit = _poster.submit
+submit = _poster.submit if settings.POSTER_BATCH else post_one

@@ -83,8 +83,12 @@ SELECT id, kind, state, payer_id, payee_id, amount, fee, currency, reversed_amou
        refusal_code, rail_reference, due_at, completed_at
 FROM transactions_transaction WHERE id = ANY(%s) ORDER BY id
 """
+# The first statement of each batch. Plans are made once for the life of a connection, maybe while tables are small; what
+# reaches every row through an index, and nothing else, stays right when they have grown.
 SESSIONS = """
-SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, s.id, s.customer_id
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, s.id, s.customer_id,
+       set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+       set_config('enable_mergejoin', 'off', true)
 FROM (SELECT 1) one LEFT JOIN customers_session s ON s.id = ANY(%s) AND s.revoked_at IS NULL
 """
 SEEN = """
@@ -114,6 +118,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     """Load and lock what these orders are about; with ``peek`` only load it."""
     world = World()
     movements = [order for order in orders if isinstance(order, Movement)]
+    sessions = work.run(SESSIONS, list({m.session for m in movements if m.session}))
     if wanted := {o.transaction if isinstance(o, Settlement) else o.reverses for o in orders} - {None}:
         targets = work.run(TARGETS if peek else TARGETS + "FOR NO KEY UPDATE", list(wanted)).fetchall()
         world.targets = {row[0]: Target(**dict(zip(Target.__struct_fields__, row, strict=False))) for row in targets}
@@ -123,9 +128,10 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
         Address("wallet", str(wallet)) for t in world.targets.values() for wallet in (t.payer_id, t.payee_id) if wallet
     }
     asked = wallet_parties.find(work, addresses)
-    sessions = work.run(SESSIONS, list({m.session for m in movements if m.session})).fetchall()
-    world.now_us = sessions[0][0]
-    world.live_sessions = {session: customer for _, session, customer in sessions if session}
+    for now_us, session, customer, *_ in sessions.fetchall():
+        world.now_us = now_us
+        if session is not None:
+            world.live_sessions[session] = customer
     world.parties = wallet_parties.found(asked)
 
     codes = list(_codes(orders, world))

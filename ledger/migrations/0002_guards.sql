@@ -1,6 +1,7 @@
 -- The guards of the books. They fire once per statement, at its end, over all rows it wrote (transition tables), so entries
 -- and the balances they lead to must be written by one statement, and a balance on its own cannot be written at all.
--- Big tables are reached by arrays, not by joins on transition tables: the plan stays an index scan at any size.
+-- Big tables are reached by arrays, not by joins on transition tables, and never by a sequential scan: a plan made while a
+-- table is small is kept for the session, and would read it all again for each batch once it is large.
 -- Their search_path is their own: a temporary table named like one of ours, which any session may make, is not looked at.
 -- SQLSTATEs: TK001 append-only, TK002 unbalanced, TK003 entry chain, TK004 account, TK005 hold chain, TK006 over-reversed.
 
@@ -15,7 +16,8 @@ CREATE TRIGGER keep_accounts BEFORE DELETE OR TRUNCATE ON ledger_account
 
 
 -- A journal arrives together with its entries.
-CREATE FUNCTION ledger_check_journals() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+CREATE FUNCTION ledger_check_journals() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
+    SET enable_seqscan = off AS $$
 DECLARE
     journals uuid[];
     whole bigint;
@@ -31,7 +33,8 @@ CREATE TRIGGER check_journals AFTER INSERT ON ledger_journal REFERENCING NEW TAB
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_journals();
 
 
-CREATE FUNCTION ledger_check_entries() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+CREATE FUNCTION ledger_check_entries() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
+    SET enable_seqscan = off AS $$
 DECLARE
     journals uuid[];
     accounts bigint[];
@@ -120,7 +123,8 @@ CREATE TRIGGER check_entries AFTER INSERT ON ledger_entry REFERENCING NEW TABLE 
 
 
 -- An account begins at nothing.
-CREATE FUNCTION ledger_check_new_accounts() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+CREATE FUNCTION ledger_check_new_accounts() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
+    SET enable_seqscan = off AS $$
 BEGIN
     IF EXISTS (SELECT FROM new_rows WHERE posted <> 0 OR held <> 0 OR seq <> 0 OR hold_seq <> 0) THEN
         RAISE EXCEPTION 'an account begins at zero' USING ERRCODE = 'TK004';
@@ -132,7 +136,8 @@ CREATE TRIGGER check_new_accounts AFTER INSERT ON ledger_account REFERENCING NEW
 
 
 -- An account says what its last entry and its last hold event say; what it is never changes.
-CREATE FUNCTION ledger_check_accounts() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+CREATE FUNCTION ledger_check_accounts() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
+    SET enable_seqscan = off AS $$
 DECLARE
     broken record;
 BEGIN
@@ -160,12 +165,13 @@ BEGIN
            OR n.hold_seq < o.hold_seq
            OR n.last_at < o.last_at
            OR (n.last_at IS DISTINCT FROM o.last_at AND n.seq = o.seq AND n.hold_seq = o.hold_seq)
+           -- scalar, not EXISTS: that could be planned as a hash over all entries
            OR ((n.posted <> o.posted OR n.seq <> o.seq)
-               AND NOT EXISTS (SELECT FROM ledger_entry e
-                               WHERE e.account_id = n.id AND e.seq = n.seq AND e.balance_after = n.posted))
+               AND n.posted IS DISTINCT FROM (SELECT e.balance_after FROM ledger_entry e
+                                              WHERE e.account_id = n.id AND e.seq = n.seq))
            OR ((n.held <> o.held OR n.hold_seq <> o.hold_seq)
-               AND NOT EXISTS (SELECT FROM ledger_holdevent h
-                               WHERE h.account_id = n.id AND h.seq = n.hold_seq AND h.held_after = n.held))
+               AND n.held IS DISTINCT FROM (SELECT h.held_after FROM ledger_holdevent h
+                                            WHERE h.account_id = n.id AND h.seq = n.hold_seq))
         LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'account %: %', broken.id, broken.why USING ERRCODE = 'TK004';
@@ -177,7 +183,8 @@ CREATE TRIGGER check_accounts AFTER UPDATE ON ledger_account REFERENCING OLD TAB
 
 
 -- Holds: the account's chain as for entries; and of each hold: placed first, ended within what was placed.
-CREATE FUNCTION ledger_check_hold_events() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+CREATE FUNCTION ledger_check_hold_events() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
+    SET enable_seqscan = off AS $$
 DECLARE
     accounts bigint[];
     holds uuid[];
@@ -228,7 +235,8 @@ ALTER TABLE ledger_account SET (fillfactor = 70);
 
 -- The number of the last entry (hold event) of an account at or before an instant: a bisection of the primary key, at most
 -- some 60 look-ups however long the history, because recorded_at grows with the number.
-CREATE FUNCTION ledger_entry_at(account bigint, instant timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+CREATE FUNCTION ledger_entry_at(account bigint, instant timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE SET search_path = public, pg_temp
+    SET enable_seqscan = off AS $$
 DECLARE
     low bigint := 0;
     high bigint;
@@ -245,7 +253,8 @@ BEGIN
     END LOOP;
     RETURN low;
 END $$;
-CREATE FUNCTION ledger_hold_event_at(account bigint, instant timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+CREATE FUNCTION ledger_hold_event_at(account bigint, instant timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE SET search_path = public, pg_temp
+    SET enable_seqscan = off AS $$
 DECLARE
     low bigint := 0;
     high bigint;

@@ -92,6 +92,23 @@ def test_what_cannot_be_read_is_refused_and_not_kept(send, aline, eric, changes,
     assert posted(aline) == 2000
 
 
+def test_a_field_that_comes_twice_is_refused(client, aline, eric):
+    fund(aline, 2000)
+    body = (
+        f'{{"from_wallet_id": "{aline.pk}", "to": {{"wallet_id": "{eric.pk}"}}, "amount": "1", "amount": "2", '
+        '"currency": "RWF"}'
+    )
+    headers = signed_in(aline.customer) | {"Idempotency-Key": key()}
+
+    answer = client.post("/v1/transfers", body, content_type="application/json", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+    assert client.post(
+        "/v1/transfers", body.replace('"amount": "1", ', '"memo": "amount", '), content_type="application/json",
+        headers=headers,
+    ).status_code == 201  # fmt: skip
+
+
 def test_refusals_of_business_are_kept_each_with_its_code(send, aline, eric):
     fund(aline, 2000)
     cases = [

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from core.chunks import MAX_BODY_BYTES
 from core.errors import AmountNotPositive, BodyTooLarge, MalformedBody, UnsupportedMediaType, ValidationFailed
 from core.money import EXPONENTS, Money
+from core.parsing import read_object
 from core.problems import field_errors, problem
 from core.serializers import AmountField, EmailField, PhoneField, TextField
 from transactions.errors import InvalidIdempotencyKey, MissingIdempotencyKey
@@ -63,6 +64,8 @@ class TransferBody(msgspec.Struct, forbid_unknown_fields=True):
     reference: str | None = None
 
 
+# Names that may come once: msgspec would take the last of two, which another reader might not.
+_names = [f'"{name}"'.encode() for struct in (TransferBody, Recipient) for name in struct.__struct_fields__]
 _decode = msgspec.json.Decoder(TransferBody, float_hook=Decimal).decode
 _fields = {
     "amount": AmountField(),
@@ -80,6 +83,8 @@ def read_transfer(request: Request) -> TransferOrder:
     raw = request._request.read(MAX_BODY_BYTES + 1)
     if len(raw) > MAX_BODY_BYTES:
         raise BodyTooLarge()
+    if any(raw.count(name) > 1 for name in _names):
+        read_object(raw)
     try:
         body = _decode(raw)
     except msgspec.ValidationError as exc:

@@ -9,12 +9,14 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transactions_f
 CREATE TRIGGER keep_transactions BEFORE DELETE OR TRUNCATE ON transactions_transaction
     FOR EACH STATEMENT EXECUTE FUNCTION tekana_refuse_change();
 
-CREATE FUNCTION transactions_check_births() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+CREATE FUNCTION transactions_check_births() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
+    SET enable_seqscan = off AS $$
 DECLARE
     born uuid[];
     done uuid[];
     originals uuid[];
     counted bigint;
+    births bigint;
 BEGIN
     SELECT array_agg(id), array_agg(id) FILTER (WHERE state = 'completed'),
            array_agg(reverses_id) FILTER (WHERE state = 'completed' AND reverses_id IS NOT NULL)
@@ -25,11 +27,9 @@ BEGIN
     IF EXISTS (SELECT FROM new_rows WHERE state NOT IN ('completed', 'failed', 'pending') OR reversed_amount <> 0) THEN
         RAISE EXCEPTION 'a transaction is born completed, failed or pending' USING ERRCODE = 'TK010';
     END IF;
-    SELECT count(*) INTO counted FROM transactions_event e WHERE e.transaction_id = ANY (born);
-    IF counted <> cardinality(born) OR EXISTS (
-        SELECT FROM new_rows n WHERE NOT EXISTS (
-            SELECT FROM transactions_event e WHERE e.transaction_id = n.id AND e.to_state = n.state AND e.from_state = ''))
-    THEN
+    SELECT count(*), count(*) FILTER (WHERE e.to_state = n.state AND e.from_state = '') INTO counted, births
+        FROM transactions_event e JOIN new_rows n ON n.id = e.transaction_id WHERE e.transaction_id = ANY (born);
+    IF counted <> cardinality(born) OR births <> cardinality(born) THEN
         RAISE EXCEPTION 'a transaction is born with its event' USING ERRCODE = 'TK012';
     END IF;
     IF done IS NOT NULL THEN
@@ -49,7 +49,8 @@ END $$;
 CREATE TRIGGER check_births AFTER INSERT ON transactions_transaction REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION transactions_check_births();
 
-CREATE FUNCTION transactions_check_moves() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+CREATE FUNCTION transactions_check_moves() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
+    SET enable_seqscan = off AS $$
 DECLARE
     broken record;
     mutable CONSTANT text[] := ARRAY['state', 'reversed_amount', 'refusal_code', 'rail_reference', 'due_at', 'attempts',
@@ -71,15 +72,15 @@ BEGIN
         RAISE EXCEPTION 'transaction %: % cannot become %', broken.id, broken.before, broken.after USING ERRCODE = 'TK010';
     END IF;
     SELECT o.id, n.state AS after INTO broken FROM old_rows o JOIN new_rows n ON n.id = o.id
-        WHERE n.state <> o.state AND NOT EXISTS (
-            SELECT FROM transactions_event e
+        WHERE n.state <> o.state AND 0 = (
+            SELECT count(*) FROM transactions_event e
             WHERE e.transaction_id = n.id AND e.from_state = o.state AND e.to_state = n.state) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'transaction %: no event says that it became %', broken.id, broken.after USING ERRCODE = 'TK012';
     END IF;
     SELECT n.id INTO broken FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE n.state <> o.state AND n.state = 'completed'
-          AND NOT EXISTS (SELECT FROM ledger_journal j WHERE j.id = n.id) LIMIT 1;
+          AND 0 = (SELECT count(*) FROM ledger_journal j WHERE j.id = n.id) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'transaction %: a completed transaction has a journal', broken.id USING ERRCODE = 'TK013';
     END IF;

@@ -1,7 +1,7 @@
 -- The guards of the books. They fire once per statement, at its end, over all rows it wrote (transition tables), so entries
 -- and the balances they lead to must be written by one statement, and a balance on its own cannot be written at all.
--- Big tables are reached by arrays, not by joins on transition tables, and never by a sequential scan: a plan made while a
--- table is small is kept for the session, and would read it all again for each batch once it is large.
+-- A plan is made at the first batch of a session and kept, so it must suit one row and thousands, small tables and large:
+-- big tables are reached row by row through an index (arrays, LATERAL ... OFFSET 0), transition tables are joined by hash.
 -- Their search_path is their own: a temporary table named like one of ours, which any session may make, is not looked at.
 -- SQLSTATEs: TK001 append-only, TK002 unbalanced, TK003 entry chain, TK004 account, TK005 hold chain, TK006 over-reversed.
 
@@ -37,14 +37,12 @@ CREATE FUNCTION ledger_check_entries() RETURNS trigger LANGUAGE plpgsql SET sear
     SET enable_seqscan = off AS $$
 DECLARE
     journals uuid[];
-    accounts bigint[];
     originals uuid[];
     written bigint;
     counted bigint;
     broken record;
 BEGIN
-    SELECT array_agg(DISTINCT journal_id), array_agg(DISTINCT account_id), count(*)
-        INTO journals, accounts, written FROM new_rows;
+    SELECT array_agg(DISTINCT journal_id), count(*) INTO journals, written FROM new_rows;
     IF written = 0 THEN
         RETURN NULL;
     END IF;
@@ -81,8 +79,8 @@ BEGIN
         FROM (SELECT *, lag(seq) OVER w AS before_seq, lag(balance_after) OVER w AS before_balance,
                      lag(recorded_at) OVER w AS before_at, lead(seq) OVER w IS NULL AS is_last
               FROM new_rows WINDOW w AS (PARTITION BY account_id ORDER BY seq)) n
-        LEFT JOIN (SELECT id, currency, normal_side, seq, posted FROM ledger_account WHERE id = ANY (accounts)) a
-            ON a.id = n.account_id
+        LEFT JOIN LATERAL (SELECT id, currency, normal_side, seq, posted FROM ledger_account
+                           WHERE id = n.account_id OFFSET 0) a ON true
         LEFT JOIN LATERAL (SELECT e.seq, e.balance_after, e.recorded_at FROM ledger_entry e
                            WHERE n.before_seq IS NULL AND e.account_id = n.account_id AND e.seq = n.seq - 1
                            OFFSET 0) p ON true  -- looked up, never joined: a hot account has no end of entries
@@ -137,7 +135,7 @@ CREATE TRIGGER check_new_accounts AFTER INSERT ON ledger_account REFERENCING NEW
 
 -- An account says what its last entry and its last hold event say; what it is never changes.
 CREATE FUNCTION ledger_check_accounts() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
-    SET enable_seqscan = off AS $$
+    SET enable_seqscan = off SET enable_nestloop = off SET enable_hashjoin = on AS $$
 DECLARE
     broken record;
 BEGIN
@@ -186,19 +184,18 @@ CREATE TRIGGER check_accounts AFTER UPDATE ON ledger_account REFERENCING OLD TAB
 CREATE FUNCTION ledger_check_hold_events() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
     SET enable_seqscan = off AS $$
 DECLARE
-    accounts bigint[];
     holds uuid[];
     broken record;
 BEGIN
-    SELECT array_agg(DISTINCT account_id), array_agg(DISTINCT hold) INTO accounts, holds FROM new_rows;
-    IF accounts IS NULL THEN
+    SELECT array_agg(DISTINCT hold) INTO holds FROM new_rows;
+    IF holds IS NULL THEN
         RETURN NULL;
     END IF;
     SELECT n.account_id, n.seq INTO broken
         FROM (SELECT *, lag(seq) OVER w AS before_seq, lag(held_after) OVER w AS before_held,
                      lag(recorded_at) OVER w AS before_at, lead(seq) OVER w IS NULL AS is_last
               FROM new_rows WINDOW w AS (PARTITION BY account_id ORDER BY seq)) n
-        LEFT JOIN (SELECT id, hold_seq, held FROM ledger_account WHERE id = ANY (accounts)) a ON a.id = n.account_id
+        LEFT JOIN LATERAL (SELECT id, hold_seq, held FROM ledger_account WHERE id = n.account_id OFFSET 0) a ON true
         LEFT JOIN LATERAL (SELECT h.seq, h.held_after, h.recorded_at FROM ledger_holdevent h
                            WHERE n.before_seq IS NULL AND h.account_id = n.account_id AND h.seq = n.seq - 1
                            OFFSET 0) p ON true

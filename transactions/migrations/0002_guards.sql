@@ -28,7 +28,8 @@ BEGIN
         RAISE EXCEPTION 'a transaction is born completed, failed or pending' USING ERRCODE = 'TK010';
     END IF;
     SELECT count(*), count(*) FILTER (WHERE e.to_state = n.state AND e.from_state = '') INTO counted, births
-        FROM transactions_event e JOIN new_rows n ON n.id = e.transaction_id WHERE e.transaction_id = ANY (born);
+        FROM new_rows n CROSS JOIN LATERAL (
+            SELECT from_state, to_state FROM transactions_event WHERE transaction_id = n.id OFFSET 0) e;
     IF counted <> cardinality(born) OR births <> cardinality(born) THEN
         RAISE EXCEPTION 'a transaction is born with its event' USING ERRCODE = 'TK012';
     END IF;
@@ -50,7 +51,7 @@ CREATE TRIGGER check_births AFTER INSERT ON transactions_transaction REFERENCING
     FOR EACH STATEMENT EXECUTE FUNCTION transactions_check_births();
 
 CREATE FUNCTION transactions_check_moves() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
-    SET enable_seqscan = off AS $$
+    SET enable_seqscan = off SET enable_nestloop = off SET enable_hashjoin = on AS $$
 DECLARE
     broken record;
     mutable CONSTANT text[] := ARRAY['state', 'reversed_amount', 'refusal_code', 'rail_reference', 'due_at', 'attempts',

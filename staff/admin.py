@@ -176,7 +176,7 @@ class UserAdmin(StaffAdmin):
             "back": self.address_of(user),
             "opts": self.opts,
         }
-        return TemplateResponse(request, "admin/staff/password.html", context, headers={"Cache-Control": "no-store"})
+        return TemplateResponse(request, "admin/staff/password.html", context)
 
 
 def permissions_by_app(role: str) -> dict[str, list[str]]:

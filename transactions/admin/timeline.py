@@ -99,7 +99,7 @@ def changed(request: HttpRequest, transaction: Transaction, event: Event, staff:
     title = (
         f"{state.label.capitalize()}"
         if not event.from_state
-        else f"{State(event.from_state).label.capitalize()} → {state.label}"
+        else f"{State(event.from_state).label.capitalize()} → {state.label.lower()}"
     )
     facts: list[tuple[str, Any]] = []
     refusal = event.facts.get("refusal")

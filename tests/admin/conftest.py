@@ -1,0 +1,114 @@
+"""Three members of staff, and a small world for them to look at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from customers.models import Customer
+from customers.tokens import start_session
+from notifications.services import Notice, notify_many
+from reports.models import Export
+from staff.models import User
+from staff.roles import Role
+from tests.books import fund, transfer
+from tests.factories import new_wallet
+from transactions.models import Event, Transaction
+from transactions.posting import post_one
+from transactions.services.reversals import reverse_transaction
+from wallets.models import Wallet
+from wallets.services import freeze_wallet
+
+PASSWORD = "correct horse battery staple"
+
+
+def member(role: str, username: str = "") -> User:
+    username = username or role
+    return User.objects.create_user(username, PASSWORD, role, full_name=f"{username.capitalize()} Person")
+
+
+def client_of(user: User, **options: Any) -> Client:
+    client = Client(**options)
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def staff(db: None) -> dict[str, User]:
+    return {role: member(role) for role in Role.values}
+
+
+@pytest.fixture
+def support(staff: dict[str, User]) -> Client:
+    return client_of(staff[Role.SUPPORT])
+
+
+@pytest.fixture
+def finance(staff: dict[str, User]) -> Client:
+    return client_of(staff[Role.FINANCE])
+
+
+@pytest.fixture
+def administrator(staff: dict[str, User]) -> Client:
+    return client_of(staff[Role.ADMINISTRATOR])
+
+
+@dataclass
+class World:
+    """Wanjiku has sent John money, once in vain; her other wallet is frozen; one transfer was partly reversed."""
+
+    wanjiku: Customer
+    john: Customer
+    wallet: Wallet
+    johns: Wallet
+    frozen: Wallet
+    sent: Transaction
+    refused: Transaction
+    undone: Transaction
+
+    def send(self, amount: int = 1_00, **extra: Any) -> Transaction:
+        outcome = post_one(transfer(self.wallet, self.johns, amount, **extra))
+        return Transaction.objects.get(pk=outcome.transaction)
+
+
+@pytest.fixture
+def world(staff: dict[str, User]) -> World:
+    wallet = new_wallet(full_name="Wanjiku Kamau", phone_number="+254712345678", email="wanjiku@example.com")
+    johns = new_wallet(full_name="John Otieno", phone_number="+254712345679", email="john.otieno@example.com")
+    frozen = new_wallet(wallet.customer, "USD")
+    start_session(wallet.customer, user_agent="Tekana for Android")
+    fund(wallet, 10_000_00)
+    freeze_wallet(frozen, mode="both", reason="stolen phone", actor=staff[Role.SUPPORT])
+    small = World(wallet.customer, johns.customer, wallet, johns, frozen, *[Transaction()] * 3)
+    small.undone = small.send(500_00)
+    reverse_transaction(
+        small.undone.pk,
+        amount=200_00,
+        reason_code="fraud",
+        note="case 7",
+        actor=staff[Role.SUPPORT],
+        idempotency_key="reverse-1234567890",
+    )
+    small.sent = small.send(1_000_00, memo="rent", reference="INV-2026-77")
+    small.refused = small.send(90_000_00)
+    event = Event.objects.filter(transaction=small.sent).first()
+    facts = {"amount": "KES 1,000.00", "counterparty": "John O.", "receipt": small.sent.receipt, "fee": "KES 0.00"}
+    notify_many([Notice(event.pk, wallet.customer_id, small.sent.pk, "money_sent", facts)])
+    Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
+    return small
+
+
+@pytest.fixture
+def count(statements: list[str]) -> Callable[[Client, str], int]:
+    """How many statements a page takes; it must answer 200."""
+
+    def counted(client: Client, url: str) -> int:
+        client.get(url)  # content types and the like are read once per process
+        statements.clear()
+        response = client.get(url)
+        assert response.status_code == 200, response.status_code
+        return len(statements)
+
+    return counted

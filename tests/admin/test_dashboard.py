@@ -1,0 +1,149 @@
+"""The first page: figures that are right, per currency, in a number of statements that does not grow."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from reports.dashboard import age, share
+from tests.admin.conftest import World
+from tests.books import fund, transfer
+from tests.factories import new_wallet
+from transactions.models import Transaction
+from transactions.posting import post_one
+
+Count = Callable[[Client, str], int]
+HOME = "/admin/"
+
+
+def panels(client: Client, query: str = "") -> dict[str, Any]:
+    context = client.get(HOME + query).context
+    return {panel.title: panel for panel in [*context["panels"], *context["side_panels"]]}
+
+
+def cells(panel: Any, first: str) -> list[str]:
+    return [str(cell) for cell in next(row for row in panel.rows if str(row[0]) == first)]
+
+
+def test_volume_is_per_currency_and_leaves_reversals_and_refusals_out(finance: Client, world: World) -> None:
+    rwandan = new_wallet(country_id="RW", phone_number="+250788123456")
+    fund(rwandan, 5_000)
+
+    volume = panels(finance)["Volume"]
+
+    kes, rwf = cells(volume, "KES"), cells(volume, "RWF")
+    assert "11,500.00" in kes[1]  # 10,000 in, 500 and 1,000 sent; neither the reversal nor the refusal
+    assert "3 moved" in kes[1]
+    assert "1" in kes[4]
+    assert "25.0 %" in kes[4]
+    assert kes[5] == "1"
+    assert "5,000" in rwf[1]
+    assert "." not in rwf[1].partition("</span> ")[2].partition("<")[0]
+
+
+def test_refusals_are_counted_by_code_and_lead_to_their_list(support: Client, world: World) -> None:
+    refused = panels(support)["Refused"]
+    code = world.refused.refusal_code
+
+    assert f"refusal={code}" in str(refused.rows[0][0])
+    assert refused.rows[0][1:] == ("1", "1")
+
+
+def test_what_waits_is_shown_with_its_age_oldest_first(support: Client, world: World) -> None:
+    from tests.books import key
+    from transactions.movements import Movement
+    from wallets.parties import Address
+
+    ids = [
+        post_one(
+            Movement(
+                kind="top_up", amount=50_00, currency="KES", caller=world.wanjiku.principal, key=key(),
+                payee=Address("wallet", str(world.wallet.pk)), owner=world.wanjiku.pk, rail="sandbox",
+            )
+        ).transaction
+        for _ in range(3)
+    ]  # fmt: skip
+    Transaction.objects.filter(pk=ids[1]).update(quarantined_at=world.sent.created_at)
+
+    waiting = panels(support)["Under way: 3 pending; 1 given up by the worker"]
+
+    assert [str(pk) in str(row[2]) for pk, row in zip(ids, waiting.rows, strict=True)] == [True] * 3
+    assert "Given up" in str(waiting.rows[1][3])
+
+
+def test_books_and_cover_are_for_who_may_see_the_books(finance: Client, support: Client, world: World) -> None:
+    mine, theirs = panels(finance), panels(support)
+
+    assert "Balanced" in str(cells(mine["Books"], "KES"))
+    cover = cells(mine["E-money issued and what covers it"], "KES")
+    assert "10,000.00" in cover[1]
+    assert "10,000.00" in cover[3]
+    assert "Covered" in cover[5]
+    assert not {"Books", "E-money issued and what covers it"} & set(theirs)
+
+
+def test_charts_show_one_currency_at_a_time(finance: Client, world: World) -> None:
+    fund(new_wallet(country_id="RW", phone_number="+250788123456"), 5_000)
+
+    first, rwf, nonsense = (
+        panels(finance, query)["Day by day"].context for query in ("", "?currency=RWF", "?currency=<x>")
+    )
+
+    assert first["chosen"] == nonsense["chosen"] == "KES"
+    assert json.loads(first["volume"])["datasets"][0]["data"][-1] == "11500.00"
+    assert json.loads(rwf["volume"])["datasets"][0]["data"][-1] == "5000"
+    assert len(json.loads(first["volume"])["labels"]) == 30
+    assert [one["data"][-1] for one in json.loads(first["counts"])["datasets"]] == [3, 1]
+
+
+def test_segments_count_customers(support: Client, world: World) -> None:
+    new_wallet(account_type="ngo")
+
+    segments = panels(support)["Customers by segment"]
+
+    assert [list(map(str, row)) for row in segments.rows] == [["Individual", "2", "2", "0"], ["NGO", "1", "1", "0"]]
+
+
+def test_the_dashboard_takes_as_many_statements_for_much_as_for_little(
+    finance: Client, world: World, count: Count
+) -> None:
+    few = count(finance, HOME)
+
+    for currency in ("EUR", "USD", "GBP"):
+        wallet = new_wallet(currency=currency)
+        fund(wallet, 1_00)
+        post_one(transfer(wallet, world.wallet, 90_00))
+
+    assert count(finance, HOME) == few
+
+
+def test_an_empty_platform_has_a_dashboard_too(finance: Client) -> None:
+    text = finance.get(HOME).text
+
+    for said in (
+        "Nothing has moved",
+        "Nothing is waiting",
+        "No customers yet",
+        "Nothing was refused",
+        "Nothing to draw",
+    ):
+        assert said in text
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"), [(0, 0, "0.0 %"), (1, 3, "33.3 %"), (2, 3, "66.7 %"), (1, 1, "100.0 %")]
+)
+def test_a_share_is_counted_in_whole_numbers(part: int, whole: int, said: str) -> None:
+    assert share(part, whole) == said
+
+
+def test_ages_are_short(world: World) -> None:
+    from datetime import timedelta
+
+    said = [age(timedelta(seconds=s)) for s in (-5, 59, 60, 7_200, 200_000)]
+
+    assert said == ["0 s", "59 s", "1 min", "2 h", "2 d"]
+    assert reverse("admin:index") == HOME

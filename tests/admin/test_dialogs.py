@@ -1,0 +1,197 @@
+"""Actions: a GET shows, a POST with CSRF and a reason does, a refusal is said where it was asked for."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from core.admin import StaffAdmin
+from core.models import AuditRecord
+from customers.models import CustomerState
+from staff.models import User
+from staff.roles import Role
+from tests.admin.conftest import World, client_of
+from tests.books import assert_books_balance, posted, transfer
+from tests.factories import fresh, new_wallet
+from transactions.admin.transactions import TransactionAdmin
+from transactions.models import Transaction
+from transactions.posting import post_one
+from wallets.models import Freeze
+
+REASON = {"reason": "Caller identified, ticket 12"}
+
+
+def action(name: str, pk: object) -> str:
+    return reverse(f"admin:{name}", args=[pk])
+
+
+def test_suspending_ends_sessions_and_is_recorded(support: Client, world: World, staff: dict[str, User]) -> None:
+    url = action("customers_customer_suspend", world.wanjiku.pk)
+
+    assert support.get(url).status_code == 200
+    assert fresh(world.wanjiku).state == CustomerState.ACTIVE
+    answer = support.post(url, REASON, follow=True)
+
+    assert fresh(world.wanjiku).state == CustomerState.SUSPENDED
+    assert not world.wanjiku.sessions.filter(revoked_at=None).exists()
+    assert "Suspended." in answer.text
+    assert "Reactivate" in answer.text
+    record = AuditRecord.objects.get(action="suspend", subject_id=str(world.wanjiku.pk))
+    assert (record.actor, record.reason) == (staff[Role.SUPPORT].principal, REASON["reason"])
+
+
+def test_what_makes_no_sense_any_more_is_refused_in_the_dialog(support: Client, world: World) -> None:
+    url = action("customers_customer_suspend", world.wanjiku.pk)
+    support.post(url, REASON)
+
+    answer = support.post(url, REASON)
+
+    assert answer.status_code == 200
+    assert "This customer is suspended." in answer.text
+    assert AuditRecord.objects.filter(action="suspend").count() == 1
+
+
+def test_reactivating_is_its_own_act(support: Client, world: World) -> None:
+    support.post(action("customers_customer_suspend", world.wanjiku.pk), REASON)
+    support.post(action("customers_customer_reactivate", world.wanjiku.pk), REASON)
+
+    assert fresh(world.wanjiku).state == CustomerState.ACTIVE
+
+
+@pytest.mark.parametrize("form", [{}, {"reason": ""}, {"reason": "   "}, {"reason": "x" * 501}])
+def test_without_a_reason_nothing_happens(support: Client, world: World, form: dict[str, str]) -> None:
+    answer = support.post(action("customers_customer_suspend", world.wanjiku.pk), form)
+
+    assert answer.status_code == 200
+    assert fresh(world.wanjiku).state == CustomerState.ACTIVE
+
+
+def test_a_post_without_csrf_is_refused(world: World, staff: dict[str, User]) -> None:
+    strict = client_of(staff[Role.SUPPORT], enforce_csrf_checks=True)
+
+    answer = strict.post(action("customers_customer_suspend", world.wanjiku.pk), REASON)
+
+    assert answer.status_code == 403
+    assert fresh(world.wanjiku).state == CustomerState.ACTIVE
+
+
+def test_no_page_changes_anything_on_get(administrator: Client, world: World) -> None:
+    """L26: nothing but its own sign-in row is written by looking."""
+    before = AuditRecord.objects.count(), Freeze.objects.count(), Transaction.objects.count()
+
+    for name, pk in (
+        ("customers_customer_suspend", world.wanjiku.pk), ("wallets_wallet_freeze", world.wallet.pk),
+        ("wallets_wallet_close", world.johns.pk), ("transactions_transaction_reverse", world.sent.pk),
+    ):  # fmt: skip
+        query = "?reason=x&mode=both&amount=1&reason_code=fraud&note=x&step=confirm&key=abcdefghijklmnopq"
+        assert administrator.get(action(name, pk) + query).status_code == 200
+
+    assert (AuditRecord.objects.count(), Freeze.objects.count(), Transaction.objects.count()) == before
+
+
+def test_a_frozen_wallet_refuses_and_its_pages_say_why(support: Client, world: World) -> None:
+    form = {"mode": "debit", "expires_at": "2099-01-01T10:00", **REASON}
+
+    answer = support.post(action("wallets_wallet_freeze", world.wallet.pk), form, follow=True)
+    refused = post_one(transfer(world.wallet, world.johns, 1_00))
+
+    assert "it may not send" in answer.text
+    assert "01 Jan 2099" in answer.text
+    page = support.get(reverse("admin:transactions_transaction_change", args=[refused.transaction]))
+    assert "The wallet may not send, or may not receive." in page.text
+    assert posted(world.johns) == 1_300_00
+    assert_books_balance()
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"mode": "debit", "expires_at": "2001-01-01T10:00", **REASON}, "The expiry is not in the future"),
+        ({"mode": "sideways", **REASON}, "Select a valid choice"),
+        ({"mode": "both", "expires_at": "soon", **REASON}, "Enter a valid date"),
+    ],
+)
+def test_a_freeze_that_cannot_be_is_explained(support: Client, world: World, form: dict[str, str], said: str) -> None:
+    answer = support.post(action("wallets_wallet_freeze", world.wallet.pk), form)
+
+    assert said in answer.text
+    assert not world.wallet.freezes.exists()
+
+
+def test_one_of_several_freezes_is_lifted_from_the_wallet_or_from_its_own_page(support: Client, world: World) -> None:
+    first = world.frozen.freezes.get()
+    support.post(action("wallets_wallet_freeze", world.frozen.pk), {"mode": "debit", **REASON})
+    second = world.frozen.freezes.exclude(pk=first.pk).get()
+
+    support.post(action("wallets_wallet_lift", world.frozen.pk), {"freeze": first.pk, **REASON})
+    assert fresh(first).lifted_at
+    assert not fresh(second).lifted_at
+    support.post(action("wallets_freeze_lift_this", second.pk), REASON)
+
+    assert fresh(second).lifted_at
+    assert fresh(world.frozen).status == "active"
+
+
+def test_a_freeze_of_another_wallet_cannot_be_lifted_through_this_one(support: Client, world: World) -> None:
+    answer = support.post(
+        action("wallets_wallet_lift", world.wallet.pk), {"freeze": world.frozen.freezes.get().pk, **REASON}
+    )
+
+    assert "Select a valid choice" in answer.text
+    assert not world.frozen.freezes.get().lifted_at
+
+
+def test_a_wallet_with_money_is_not_closed_and_an_empty_one_is(support: Client, world: World) -> None:
+    refused = support.post(action("wallets_wallet_close", world.wallet.pk), REASON)
+    empty = new_wallet()
+    support.post(action("wallets_wallet_close", empty.pk), REASON)
+
+    assert "The wallet is not empty" in refused.text
+    assert fresh(empty).closed_at
+
+
+def test_in_a_page_the_dialog_is_a_part_and_its_end_a_redirect_the_page_follows(support: Client, world: World) -> None:
+    url = action("customers_customer_suspend", world.wanjiku.pk)
+
+    shown = support.get(url, headers={"HX-Request": "true"})
+    done = support.post(url, REASON, headers={"HX-Request": "true"})
+
+    assert 'id="dialog"' in shown.text
+    assert done.status_code == 200
+    assert done.headers["HX-Redirect"] == reverse("admin:customers_customer_change", args=[world.wanjiku.pk])
+
+
+def test_a_bug_is_not_a_message(support: Client, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("customers.admin.suspend_customer", broken)
+
+    with pytest.raises(ZeroDivisionError):
+        support.post(action("customers_customer_suspend", world.wanjiku.pk), REASON)
+
+
+def test_saving_through_the_framework_is_refused(world: World) -> None:
+    from django.contrib import admin
+    from django.core.exceptions import PermissionDenied
+
+    one = admin.site._registry[Transaction]
+    assert isinstance(one, TransactionAdmin)
+    assert isinstance(one, StaffAdmin)
+    for method in (one.save_model, one.delete_model, one.delete_queryset, one.save_formset, one.save_related):
+        with pytest.raises(PermissionDenied):
+            method(None, world.sent, None, True)  # type: ignore[call-arg, arg-type]
+
+
+def test_a_movement_the_worker_gave_up_on_is_asked_about_again(support: Client, world: World) -> None:
+    from django.utils.timezone import now
+
+    Transaction.objects.filter(pk=world.sent.pk).update(quarantined_at=now())
+
+    page = support.get(reverse("admin:transactions_transaction_change", args=[world.sent.pk]))
+    assert "it needs a person" in page.text
+    support.post(action("transactions_transaction_release", world.sent.pk), REASON)
+
+    assert fresh(world.sent).quarantined_at is None
+    assert AuditRecord.objects.filter(action="release").exists()

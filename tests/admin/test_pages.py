@@ -1,0 +1,274 @@
+"""The pages that tell a story: what is on them, and that they cost the same however long the story is."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from core.problems import catalogue
+from staff.models import User
+from staff.roles import Role
+from tests.admin.conftest import World, client_of
+from tests.books import assert_books_balance, fund, transfer
+from tests.factories import new_wallet
+from transactions import errors
+from transactions.admin.refusals import STAFF_WORDS, explain
+from transactions.models import RailCall, RailMessage, Transaction
+from transactions.posting import post_one
+from transactions.services.reversals import reverse_transaction
+from transactions.services.settling import settle
+from wallets.services import freeze_wallet
+
+Count = Callable[[Client, str], int]
+
+
+def page(model: str, pk: object) -> str:
+    return reverse(f"admin:{model}_change", args=[pk])
+
+
+def moments(client: Client, transaction: Transaction) -> list[str]:
+    response = client.get(page("transactions_transaction", transaction.pk))
+    panels = {panel.title: panel for panel in response.context["panels"]}
+    return [str(one.title) for one in panels["What happened"].context["moments"]]
+
+
+# --- Customer and wallet ----------------------------------------------------------------------------------------
+
+
+def test_a_customers_page_shows_who_they_are_what_they_hold_and_what_happened(support: Client, world: World) -> None:
+    text = support.get(page("customers_customer", world.wanjiku.pk)).text
+
+    for shown in (
+        "+254712345678", "wanjiku@example.com", "Kenya", "KES wallet", "USD wallet", "8,700.00", "Limits of tier 0",
+        "Tekana for Android", "stolen phone", "Recent activity", "John Otieno", "insufficient funds"
+        if world.refused.refusal_code == "insufficient_funds" else "limit exceeded", "Audit trail",
+    ):  # fmt: skip
+        assert shown in text, shown
+
+
+def test_a_wallets_page_shows_balances_entries_with_running_balance_and_its_freezes(
+    support: Client, world: World
+) -> None:
+    text = support.get(page("wallets_wallet", world.wallet.pk)).text
+    frozen = support.get(page("wallets_wallet", world.frozen.pk)).text
+
+    for shown in ("8,700.00", "10,000.00", "Wanjiku Kamau", "Entries", "Under way and refused"):
+        assert shown in text, shown
+    assert "it neither sends nor receives" in frozen
+    assert "stolen phone" in frozen
+    assert "Support Person (support)" in frozen
+
+
+def test_what_is_held_is_shown_with_what_it_is_for(support: Client, world: World) -> None:
+    from tests.books import key
+    from transactions.movements import Movement
+    from wallets.parties import Address
+
+    bank = {"bank_id": "wekeza", "account_number": "0102030405", "account_name": "Wanjiku Kamau"}
+    outcome = post_one(
+        Movement(
+            kind="cash_out", amount=100_00, currency="KES", caller=world.wanjiku.principal, key=key(),
+            payer=Address("wallet", str(world.wallet.pk)), owner=world.wanjiku.pk, rail="sandbox", destination=bank,
+        )
+    )  # fmt: skip
+
+    text = support.get(page("wallets_wallet", world.wallet.pk)).text
+    waiting = support.get(page("transactions_transaction", outcome.transaction)).text
+
+    assert "Held" in text
+    assert "150.00" in text  # with its fee
+    assert "0102030405" in waiting
+    assert "Nothing was posted: no money has moved." in waiting
+
+
+@pytest.mark.parametrize("model", ["customers_customer", "wallets_wallet"])
+def test_a_page_takes_as_many_statements_for_a_long_history_as_for_a_short_one(
+    administrator: Client, world: World, staff: dict[str, User], count: Count, model: str
+) -> None:
+    url = page(model, world.wanjiku.pk if model.startswith("customers") else world.wallet.pk)
+    few = count(administrator, url)
+
+    for _ in range(6):
+        world.send()
+        world.send(90_000_00)
+        freeze_wallet(world.frozen, mode="debit", reason="again", actor=staff[Role.SUPPORT])
+    fund(new_wallet(world.wanjiku, "EUR"), 5_00)
+
+    assert count(administrator, url) == few
+
+
+# --- Transaction ------------------------------------------------------------------------------------------------
+
+
+def test_a_transfers_page_tells_request_verdicts_state_legs_and_who_was_told(support: Client, world: World) -> None:
+    text = support.get(page("transactions_transaction", world.sent.pk)).text
+
+    receipt = world.sent.receipt
+    for shown in (
+        f"{receipt[:3]} {receipt[3:6]} {receipt[6:]}", "Wanjiku Kamau", "John Otieno", "Request received",
+        world.sent.idempotency_key, "INV-2026-77", "rent", "Completed", "Wallets are usable", "this movement",
+        "this movement", "Entries in the books", "Total", "Told", "Email pending",
+    ):  # fmt: skip
+        assert shown in text, shown
+    assert moments(support, world.sent)[:2] == ["Request received", "Completed"]
+
+
+def test_a_reversal_is_told_on_both_pages_and_linked_both_ways(support: Client, world: World) -> None:
+    reversal = world.undone.reversals.get()
+
+    original, undoing = (support.get(page("transactions_transaction", one.pk)).text for one in (world.undone, reversal))
+
+    assert page("transactions_transaction", reversal.pk) in original
+    assert page("transactions_transaction", world.undone.pk) in undoing
+    for shown in ("Support Person (support)", "case 7", "Reversals: KES 300.00 left", "Completed → partially reversed"):
+        assert shown in original, shown
+    assert "fraud" in undoing
+
+
+def test_a_refused_one_says_why_and_what_can_be_done(support: Client, world: World) -> None:
+    text = support.get(page("transactions_transaction", world.refused.pk)).text
+    why = explain(world.refused.refusal_code)
+
+    assert "Why was it refused?" in text
+    assert why.meaning[:40] in text
+    assert "What you can do" in text
+    assert "Nothing was posted" in text
+
+
+def test_every_refusal_has_words_for_staff() -> None:
+    kept = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.Declined)}
+    kept -= {errors.Declined.code}
+
+    assert kept <= set(STAFF_WORDS)
+    assert set(STAFF_WORDS) <= set(catalogue())
+
+
+def test_a_rails_own_code_is_shown_as_it_came(support: Client, world: World) -> None:
+    assert explain("account_closed_at_bank").title == "Account closed at bank"
+
+
+def test_talks_with_the_rail_and_its_messages_are_in_the_story_in_order(support: Client, world: World) -> None:
+    from tests.books import key
+    from transactions.movements import Movement
+    from wallets.parties import Address
+
+    outcome = post_one(
+        Movement(
+            kind="top_up", amount=50_00, currency="KES", caller=world.wanjiku.principal, key=key(),
+            payee=Address("wallet", str(world.wallet.pk)), owner=world.wanjiku.pk, rail="sandbox",
+        )
+    )  # fmt: skip
+    one = Transaction.objects.get(pk=outcome.transaction)
+    settle(one.pk, to="processing", actor="job:rail_calls")
+    call = RailCall.objects.create(transaction=one, number=1, purpose="submit", request={"reference": str(one.pk)})
+    RailCall.objects.filter(pk=call.pk).update(
+        outcome="accepted", response={"text": "<b>ok</b>"}, finished_at=call.started_at
+    )
+    RailMessage.objects.create(
+        rail="sandbox", message_id="msg_1", transaction=one, payload={"status": "completed"}, note="Completed."
+    )
+    settle(one.pk, to="completed", actor="rail:sandbox", rail_reference="SBX1", facts={"callback": {"status": "done"}})
+
+    told = moments(support, one)
+    text = support.get(page("transactions_transaction", one.pk)).text
+
+    assert told == [
+        "Request received", "Pending", "Pending → processing", "Sent to the rail, call 1", "Call 1: accepted",
+        "Message from the rail", "Processing → completed",
+    ]  # fmt: skip
+    assert "SBX1" in text
+    assert "&lt;b&gt;ok" in text
+    assert "<b>ok</b>" not in text
+    assert_books_balance()
+
+
+def test_a_transactions_page_takes_as_many_statements_for_a_long_story_as_for_a_short_one(
+    administrator: Client, world: World, staff: dict[str, User], count: Count
+) -> None:
+    url = page("transactions_transaction", world.undone.pk)
+    few = count(administrator, url)
+
+    for number in range(5):
+        reverse_transaction(
+            world.undone.pk, amount=1_00, reason_code="fraud", note="more", actor=staff[Role.SUPPORT],
+            idempotency_key=f"reverse-again-{number:06}",
+        )  # fmt: skip
+        RailMessage.objects.create(rail="sandbox", message_id=f"m{number}", transaction=world.undone, payload={})
+
+    assert count(administrator, url) == few
+
+
+def test_support_reads_the_legs_without_a_way_into_the_books(support: Client, finance: Client, world: World) -> None:
+    url = page("transactions_transaction", world.sent.pk)
+
+    assert "/admin/ledger/" not in support.get(url).text
+    assert page("ledger_journal", world.sent.pk) in finance.get(url).text
+
+
+def test_only_finance_reads_accounts_and_journals_and_they_balance(
+    finance: Client, support: Client, world: World
+) -> None:
+    journal = page("ledger_journal", world.sent.pk)
+    account = page("ledger_account", world.wallet.account_id)
+
+    assert finance.get(journal).text.count("1,000.00") >= 4
+    assert "Balance" in finance.get(account).text
+    assert support.get(journal).status_code == support.get(account).status_code == 403
+
+
+# --- Every page -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/admin/", "/admin/transactions/transaction/", "/admin/search/?q=wanj", "/admin/password_change/"],
+)
+def test_pages_need_nothing_from_elsewhere_and_no_script_of_their_own(
+    administrator: Client, world: World, address: str
+) -> None:
+    response = administrator.get(address)
+    policy = response.headers["Content-Security-Policy"]
+
+    assert "script-src 'self' 'unsafe-eval'" in policy
+    assert "default-src 'self'" in policy
+    assert response.headers["X-Frame-Options"] == "DENY"
+    for tag in response.text.split("<script")[1:]:
+        assert tag.partition(">")[0].strip().startswith("src=") or 'type="application/json"' in tag.partition(">")[0]
+    assert " onclick=" not in response.text
+    for host in ("http://", "https://"):
+        elsewhere = [part[:60] for part in response.text.split(host)[1:]]
+        assert not [part for part in elsewhere if not part.startswith("www.w3.org")], elsewhere
+
+
+def test_names_of_customers_are_text_wherever_they_are_shown(administrator: Client, world: World) -> None:
+    evil = new_wallet(full_name="<img src=x onerror=alert(1)>", phone_number="+254712000009", email="evil@example.com")
+    fund(evil, 10_00)
+    sent = Transaction.objects.get(
+        pk=post_one(transfer(evil, world.wallet, 1_00, memo="<script>x</script>")).transaction
+    )
+
+    for url in (
+        page("customers_customer", evil.customer_id), page("wallets_wallet", evil.pk),
+        page("wallets_wallet", world.wallet.pk),
+        page("transactions_transaction", sent.pk), reverse("admin:transactions_transaction_changelist"),
+        reverse("admin:search") + "?q=img", reverse("admin:customers_customer_suspend", args=[evil.customer_id]),
+    ):  # fmt: skip
+        text = administrator.get(url).text
+        assert "<img src=x" not in text, url
+        assert "<script>x" not in text, url
+
+
+def test_a_missing_row_is_a_404_that_helps(support: Client, staff: dict[str, User]) -> None:
+    for pk in ("nonsense", "0192f0c4-0000-7000-8000-000000000000"):
+        response = support.get(page("transactions_transaction", pk))
+
+        assert response.status_code == 404
+        assert "No such transaction" in response.text
+    assert support.get(reverse("admin:customers_customer_suspend", args=["nonsense"])).status_code == 404
+
+
+def test_production_says_so_on_every_page(staff: dict[str, User], settings: object) -> None:
+    settings.ENVIRONMENT = "production"  # type: ignore[attr-defined]
+
+    assert 'class="badge bad">production' in client_of(staff[Role.SUPPORT]).get("/admin/").text

@@ -1,0 +1,195 @@
+"""Reversing: first what it would do, then exactly that; a refusal says why and nothing moves."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from core.models import AuditRecord
+from staff.models import User
+from staff.roles import Role
+from tests.admin.conftest import World
+from tests.books import assert_books_balance, posted, transfer
+from tests.factories import fresh
+from transactions.models import ReversalReason, Transaction
+from transactions.posting import post_one
+from transactions.services.reversals import reverse_transaction
+from wallets.services import freeze_wallet
+
+WHY = {"reason_code": "wrong_recipient", "note": "read out the receipt"}
+
+
+def url(transaction: Transaction) -> str:
+    return reverse("admin:transactions_transaction_reverse", args=[transaction.pk])
+
+
+def opened(client: Client, transaction: Transaction, **fields: str) -> dict[str, str]:
+    """The dialog as it comes, with what an agent types."""
+    form = client.get(url(transaction)).context["form"]
+    return {"amount": form["amount"].initial, "key": form["key"].initial, "agreed": "", **WHY, **fields}
+
+
+def previewed(client: Client, transaction: Transaction, **fields: str) -> tuple[Any, dict[str, str]]:
+    typed = opened(client, transaction, **fields)
+    answer = client.post(url(transaction), {**typed, "step": "preview"})
+    return answer, {**typed, "agreed": answer.context["form"].data["agreed"]}
+
+
+def test_the_dialog_offers_all_that_is_left(support: Client, world: World) -> None:
+    answer = support.get(url(world.undone))
+
+    assert answer.context["form"]["amount"].initial == "300.00"
+    assert "KES 300.00 of it can still be reversed" in answer.text
+
+
+def test_a_preview_shows_lines_and_balances_and_posts_nothing(support: Client, world: World) -> None:
+    before = Transaction.objects.count(), posted(world.wallet), posted(world.johns)
+
+    answer, _ = previewed(support, world.sent, amount="400")
+
+    for shown in (
+        "What will be posted",
+        "400.00",
+        "900.00",
+        "9,100.00",
+        "600.00",
+        "can be reversed afterwards",
+        "no fee",
+    ):
+        assert shown in answer.text, shown
+    assert "Reverse KES 400.00" in answer.text
+    assert (Transaction.objects.count(), posted(world.wallet), posted(world.johns)) == before
+
+
+def test_confirming_posts_what_was_previewed_and_the_page_tells_it(
+    support: Client, world: World, staff: dict[str, User]
+) -> None:
+    _, agreed = previewed(support, world.sent, amount="400.00")
+
+    answer = support.post(url(world.sent), {**agreed, "step": "confirm"}, follow=True)
+
+    assert "Reversed." in answer.text
+    assert fresh(world.sent).state == "partially_reversed"
+    assert posted(world.wallet) == 9_100_00
+    assert posted(world.johns) == 900_00
+    assert "Completed → partially reversed" in answer.text
+    assert "read out the receipt" in answer.text
+    record = AuditRecord.objects.get(action="reverse", subject_id=str(world.sent.pk))
+    assert (record.actor, record.reason) == (staff[Role.SUPPORT].principal, WHY["note"])
+    assert record.after["amount_minor"] == 400_00
+    assert_books_balance()
+
+
+def test_confirming_without_a_preview_shows_one_instead(support: Client, world: World) -> None:
+    answer = support.post(url(world.sent), {**opened(support, world.sent), "step": "confirm"})
+
+    assert "The figures have changed since the preview" in answer.text
+    assert fresh(world.sent).state == "completed"
+
+
+@pytest.mark.parametrize("changed", [{"amount": "401"}, {"reason_code": "customer_request"}])
+def test_what_was_changed_after_the_preview_is_shown_again(
+    support: Client, world: World, changed: dict[str, str]
+) -> None:
+    _, agreed = previewed(support, world.sent, amount="400")
+
+    answer = support.post(url(world.sent), {**agreed, **changed, "step": "confirm"})
+
+    assert "The figures have changed since the preview" in answer.text
+    assert fresh(world.sent).state == "completed"
+
+
+def test_a_colleague_who_was_quicker_changes_the_figures(support: Client, world: World, staff: dict[str, User]) -> None:
+    _, agreed = previewed(support, world.sent, amount="400")
+    reverse_transaction(
+        world.sent.pk, amount=100_00, reason_code="fraud", note="me first", actor=staff[Role.ADMINISTRATOR],
+        idempotency_key="quicker-than-you-1",
+    )  # fmt: skip
+
+    answer = support.post(url(world.sent), {**agreed, "step": "confirm"})
+
+    assert "The figures have changed since the preview" in answer.text
+    assert fresh(world.sent).reversed_amount == 100_00
+    assert_books_balance()
+
+
+def test_the_same_dialog_sent_twice_reverses_once(support: Client, world: World) -> None:
+    _, agreed = previewed(support, world.sent, amount="400")
+
+    support.post(url(world.sent), {**agreed, "step": "confirm"})
+    support.post(url(world.sent), {**agreed, "step": "confirm"})
+
+    assert fresh(world.sent).reversed_amount == 400_00
+    assert AuditRecord.objects.filter(action="reverse", subject_id=str(world.sent.pk)).count() == 1
+    assert_books_balance()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"amount": "1000.01"}, "More than what is left of the original"),
+        ({"amount": "0"}, "above zero"),
+        ({"amount": "-5"}, "above zero"),
+        ({"amount": "1.005"}, "KES has 2 decimals"),
+        ({"amount": "a lot"}, "is not an amount of money"),
+        ({"amount": "1e3"}, "is not an amount of money"),
+        ({"amount": ""}, "This field is required"),
+        ({"note": " "}, "This field is required"),
+        ({"reason_code": ""}, "This field is required"),
+        ({"reason_code": "because"}, "Select a valid choice"),
+    ],
+)
+def test_what_cannot_be_is_explained_and_nothing_moves(
+    support: Client, world: World, fields: dict[str, str], said: str
+) -> None:
+    before = posted(world.wallet), Transaction.objects.count()
+    typed = opened(support, world.sent, **fields)
+
+    for step in ("preview", "confirm"):
+        answer = support.post(url(world.sent), {**typed, "step": step})
+        assert said in answer.text
+
+    assert (posted(world.wallet), Transaction.objects.count()) == before
+
+
+def test_thousands_may_be_written_with_commas(support: Client, world: World) -> None:
+    answer, _ = previewed(support, world.sent, amount="1,000.00")
+
+    assert "Reverse KES 1,000.00" in answer.text
+
+
+def test_a_recipient_who_spent_it_is_told_with_what_is_missing(support: Client, world: World) -> None:
+    post_one(transfer(world.johns, world.wallet, 1_200_00)).or_raise()
+
+    answer, agreed = previewed(support, world.sent)
+    insisting = support.post(url(world.sent), {**agreed, "step": "confirm"})
+
+    assert "The recipient lacks" in answer.text
+    assert "900.00" in answer.text
+    assert "Reverse KES" not in answer.text
+    assert "The recipient no longer has this much" in insisting.text
+    assert posted(world.johns) == 100_00
+    assert_books_balance()
+
+
+def test_what_is_not_reversible_has_no_button_and_no_way_around(support: Client, world: World) -> None:
+    page = support.get(reverse("admin:transactions_transaction_change", args=[world.refused.pk]))
+    answer = support.post(url(world.refused), {**opened(support, world.refused), "step": "preview"})
+
+    assert "transactions_transaction/reverse" not in page.text
+    assert url(world.refused) not in page.text
+    assert "cannot be reversed" in answer.text
+
+
+def test_freezes_do_not_stop_it_and_a_reason_no_longer_in_use_does(support: Client, world: World) -> None:
+    freeze_wallet(world.johns, mode="both", reason="fraud", actor=None)
+    _, agreed = previewed(support, world.sent, amount="100")
+    support.post(url(world.sent), {**agreed, "step": "confirm"})
+    assert fresh(world.sent).reversed_amount == 100_00
+
+    ReversalReason.objects.filter(pk="wrong_recipient").update(is_active=False)
+    answer = support.post(url(world.sent), {**agreed, "step": "confirm", "key": "another-key-123456"})
+
+    assert "Select a valid choice" in answer.text
+    assert fresh(world.sent).reversed_amount == 100_00

@@ -64,32 +64,33 @@ WITH me AS (
            ON w.id = %(wallet)s AND w.customer_id = c.id
     WHERE s.id = %(session)s AND s.customer_id = %(customer)s
 ), page AS (
-    (SELECT e.seq, e.recorded_at AS at, e.side * -e.amount AS change, e.balance_after, t.*
-     FROM me JOIN ledger_entry e ON e.account_id = me.account AND e.seq < me.below
-     JOIN transactions_transaction t ON t.id = e.journal_id
-     WHERE (%(since)s::timestamptz IS NULL OR e.recorded_at >= %(since)s)
-       AND (%(side)s::smallint IS NULL OR e.side = %(side)s)
-       AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
-     ORDER BY e.seq DESC LIMIT %(limit)s)
-    UNION ALL
-    (SELECT NULL, t.created_at, NULL, NULL, t.*
-     FROM me JOIN transactions_transaction t ON t.payer_id = me.wallet AND t.id < %(id)s
-     WHERE t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired') AND t.kind <> 'reversal'
-       AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
-       AND (%(until)s::timestamptz IS NULL OR t.created_at < %(until)s)
-       AND (%(side)s::smallint IS NULL OR %(side)s = 1)
-       AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
-     ORDER BY t.id DESC LIMIT %(limit)s)
-    UNION ALL
-    (SELECT NULL, t.created_at, NULL, NULL, t.*
-     FROM me JOIN transactions_transaction t ON t.payee_id = me.wallet AND t.id < %(id)s
-     WHERE t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired') AND t.kind = 'top_up'
-       AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
-       AND (%(until)s::timestamptz IS NULL OR t.created_at < %(until)s)
-       AND (%(side)s::smallint IS NULL OR %(side)s = -1)
-       AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
-     ORDER BY t.id DESC LIMIT %(limit)s)
-    ORDER BY at DESC, id DESC LIMIT %(limit)s
+    SELECT x.* FROM me CROSS JOIN LATERAL (
+        (SELECT e.seq, e.recorded_at AS at, e.side * -e.amount AS change, e.balance_after, t.*
+         FROM ledger_entry e JOIN transactions_transaction t ON t.id = e.journal_id
+         WHERE e.account_id = me.account AND e.seq < me.below
+           AND (%(since)s::timestamptz IS NULL OR e.recorded_at >= %(since)s)
+           AND (%(side)s::smallint IS NULL OR e.side = %(side)s)
+           AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
+         ORDER BY e.seq DESC LIMIT %(limit)s)
+        UNION ALL
+        (SELECT NULL, t.created_at, NULL, NULL, t.* FROM transactions_transaction t
+         WHERE t.payer_id = me.wallet AND t.id < %(id)s AND t.kind <> 'reversal'
+           AND t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')
+           AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
+           AND (%(until)s::timestamptz IS NULL OR t.created_at < %(until)s)
+           AND (%(side)s::smallint IS NULL OR %(side)s = 1)
+           AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
+         ORDER BY t.id DESC LIMIT %(limit)s)
+        UNION ALL
+        (SELECT NULL, t.created_at, NULL, NULL, t.* FROM transactions_transaction t
+         WHERE t.payee_id = me.wallet AND t.id < %(id)s AND t.kind = 'top_up'
+           AND t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')
+           AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
+           AND (%(until)s::timestamptz IS NULL OR t.created_at < %(until)s)
+           AND (%(side)s::smallint IS NULL OR %(side)s = -1)
+           AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
+         ORDER BY t.id DESC LIMIT %(limit)s)
+    ) x ORDER BY x.at DESC, x.id DESC LIMIT %(limit)s
 )
 SELECT me.ended, me.customer_state, me.wallet, p.seq,
        to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), p.change, p.balance_after, p.id,

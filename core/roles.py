@@ -37,16 +37,17 @@ def grant_app_role() -> None:
     if role == settings.DATABASE_OWNER["USER"]:
         return
     append_only = {model._meta.db_table for model in apps.get_models() if issubclass(model, AppendOnly)}
+    views = [model._meta.db_table for model in apps.get_models() if not model._meta.managed]
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
+        found = connection.introspection.table_names(cursor, include_views=True)
         cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(role)))
-        for table in tables:
+        for table in tables + [view for view in views if view in found]:
             rights = "SELECT, INSERT" if table in append_only else "SELECT, INSERT, UPDATE, DELETE"
+            rights = "SELECT" if table in views else rights
             cursor.execute(
                 sql.SQL("REVOKE ALL ON {table} FROM {role}; GRANT {rights} ON {table} TO {role}").format(
                     table=sql.Identifier(table), role=sql.Identifier(role), rights=sql.SQL(rights)
                 )
             )
-        cursor.execute(
-            sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}").format(sql.Identifier(role))
-        )
+        cursor.execute(sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}").format(sql.Identifier(role)))

@@ -1,14 +1,30 @@
-"""An export: what was asked, how far it is, and what came out of it."""
+"""An export: what was asked, how far it is, and what came out of it. And the books' entries as finance reads them."""
+
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from core.ids import uuid7
+from core.money import CURRENCY_CHOICES
+from transactions.models import Kind
+
+
+class Side(models.IntegerChoices):
+    """As the ledger has it, whose models are its own."""
+
+    DEBIT = 1, "debit"
+    CREDIT = -1, "credit"
 
 
 class Export(models.Model):
-    """The row is the queue: a worker takes it, counts rows as it writes, and leaves file, totals and checksum."""
+    """The row is the queue: a worker takes it, counts rows as it writes, and leaves file, totals and checksum.
+
+    ``lease`` is the fencing token of the worker that took it last, which renews ``due_at`` while it lives. It is part
+    of the stored file's name, so that a worker which comes back too late can neither report nor replace anything.
+    """
 
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
@@ -29,16 +45,61 @@ class Export(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     rows_expected = models.BigIntegerField(null=True, blank=True)
     rows_written = models.BigIntegerField(default=0)
-    control_totals = models.JSONField(null=True, blank=True, help_text="per currency, minor units")
+    control_totals = models.JSONField(null=True, blank=True, help_text="per currency: rows, and sums in minor units")
     sha256 = models.CharField(max_length=64, blank=True)
     file_name = models.CharField(max_length=120, blank=True)
     bytes = models.BigIntegerField(null=True, blank=True)
     error = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    as_of = models.DateTimeField(null=True, blank=True, help_text="the instant whose data it shows")
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    due_at = models.DateTimeField(auto_now_add=True)
+    lease = models.UUIDField(null=True, blank=True)
+    due_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ["-id"]
         indexes = [models.Index(fields=["due_at"], condition=Q(state__in=["queued", "running"]), name="export_due")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} as {self.get_format_display()}"
+
+    @property
+    def percent(self) -> int:
+        """How much of it is written, 0 to 100."""
+        if self.state == self.State.DONE:
+            return 100
+        return min(self.rows_written * 100 // self.rows_expected, 100) if self.rows_expected else 0
+
+    @property
+    def duration(self) -> timedelta | None:
+        return self.finished_at - self.started_at if self.started_at and self.finished_at else None
+
+
+class EntryLine(models.Model):
+    """An entry with the names of its account and journal: a database view (`migrations/0003_entry_lines.sql`)."""
+
+    id = models.TextField(primary_key=True, help_text="account's id and entry's number")
+    account = models.ForeignKey("ledger.Account", models.DO_NOTHING, db_constraint=False, related_name="+")
+    seq = models.BigIntegerField()
+    account_code = models.CharField(max_length=80)
+    account_name = models.CharField(max_length=120)
+    journal = models.ForeignKey("ledger.Journal", models.DO_NOTHING, db_constraint=False, related_name="+")
+    kind = models.CharField(max_length=30, choices=Kind)
+    reference = models.CharField(max_length=80)
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    side = models.SmallIntegerField(choices=Side)
+    amount = models.BigIntegerField()
+    debit = models.BigIntegerField(null=True)
+    credit = models.BigIntegerField(null=True)
+    balance_after = models.BigIntegerField()
+    effective_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        verbose_name = "entry"
+        verbose_name_plural = "entries"
+
+    def __str__(self) -> str:
+        return f"entry {self.seq} of {self.account_code}"

@@ -24,12 +24,25 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     ),
     Role.FINANCE: frozenset(
         SEES
-        | {"ledger.view_account", "ledger.view_journal", "ledger.view_entry", "reports.view_export", "reports.export"}
+        | {
+            "ledger.view_account",
+            "ledger.view_journal",
+            "reports.view_entryline",
+            "reports.view_export",
+            "reports.export",
+        }
     ),
     Role.ADMINISTRATOR: frozenset(
         SEES
         | {"customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release"}
-        | {"ledger.view_account", "ledger.view_journal", "ledger.view_entry", "reports.view_export", "reports.export"}
+        | {
+            "ledger.view_account",
+            "ledger.view_journal",
+            "reports.view_entryline",
+            "reports.view_export",
+            "reports.export",
+        }
+        | {"reports.view_all_exports"}
         | {"staff.view_user", "staff.manage"}
     ),
 }

@@ -48,6 +48,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Accounts", "account_tree", "ledger_account_changelist", "ledger.view_account"),
             ("Journals", "receipt_long", "ledger_journal_changelist", "ledger.view_journal"),
+            ("Entries", "format_list_numbered", "reports_entryline_changelist", "reports.view_entryline"),
         ],
     ),
     (

@@ -1,0 +1,69 @@
+"""The refusals this app can give."""
+
+from core.errors import BadRequest, Conflict, Declined, NotAllowed, NotFound
+
+
+class MayNotExport(NotAllowed):
+    """Exports are for finance and administrators, of what they may see."""
+
+    code, title = "may_not_export", "You may not export this"
+
+
+class ExportNotFound(NotFound):
+    """No such export, or somebody else's."""
+
+    code, title = "export_not_found", "No such export"
+
+
+class UnknownList(NotFound):
+    """Nothing under this name can be exported."""
+
+    code, title = "unknown_list", "This cannot be exported"
+
+
+class UnknownFilter(BadRequest):
+    """The list is filtered by something that an export does not know."""
+
+    code, title = "unknown_filter", "This filter cannot be exported"
+
+
+class InvalidFilter(BadRequest):
+    """A filter has a value that the list does not offer."""
+
+    code, title = "invalid_filter", "This filter is not right"
+
+
+class TooManyExports(Conflict):
+    """As many of yours are waiting or running as may be."""
+
+    code, title = "too_many_exports", "Too many exports at once"
+
+
+class ExportNotFailed(Conflict):
+    """Only an export that failed, or whose file is gone, is run again."""
+
+    code, title = "export_not_failed", "This export need not be run again"
+
+
+class ExportNotDone(Conflict):
+    """There is no file yet."""
+
+    code, title = "export_not_done", "This export is not finished"
+
+
+class ExportFileGone(NotFound):
+    """The file was deleted from where exports are kept; running the export again makes a new one."""
+
+    code, title = "export_file_gone", "The file is no longer kept"
+
+
+class ExportTookTooLong(Declined):
+    """It would have kept a worker for longer than any export may."""
+
+    code, title = "export_took_too_long", "This took too long"
+
+
+class ExportTooLarge(Declined):
+    """There is no room for the file where exports are kept, or its format cannot hold it."""
+
+    code, title = "export_too_large", "There is no room for this file"

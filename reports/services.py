@@ -1,0 +1,355 @@
+"""Asking for an export, running it, fetching its file.
+
+The row is the queue. A worker takes it under a lease, which a thread renews while the worker lives, and writes the file
+under a name of that lease:
+
+    claim     the row is locked, the attempt counted, a new lease written; committed
+    write     one snapshot of the database: the control totals, then the rows, streamed to a file nobody else knows
+    record    under the same lease: the file's name, size, checksum and totals; done
+
+A worker that is killed leaves a lease that ends, and the next one starts afresh; one that comes back too late records
+nothing, and its file goes. After `ATTEMPTS` the export has failed, and says why. One export runs at a time: the other
+hands of the worker are for customers.
+"""
+
+import errno
+import hashlib
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any, BinaryIO
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import connection
+from django.db import transaction as db_transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from xlsxwriter.exceptions import FileSizeError
+
+from core import audit
+from core.bell import ring
+from core.errors import TekanaError
+from reports.errors import (
+    ExportFileGone,
+    ExportNotDone,
+    ExportNotFailed,
+    ExportNotFound,
+    ExportTookTooLong,
+    ExportTooLarge,
+    MayNotExport,
+    TooManyExports,
+)
+from reports.models import Export
+from reports.selectors import Exportable, Listing, Total, exportable, listing, visible_to
+from reports.writers import WRITERS, Writer
+
+logger = logging.getLogger(__name__)
+
+PERMISSION = "reports.export"
+MOST_WAITING = 10  # of one person
+ATTEMPTS = 3
+MOST_SECONDS = 20 * 60
+LEASE = timedelta(seconds=30)
+BEAT_SECONDS = 1.0
+AGAIN_AFTER = timedelta(seconds=20)
+JOB = "job:exports"
+ONE_AT_A_TIME = 0x7E6A_0E01  # advisory lock of those who claim
+WAITING = (Export.State.QUEUED, Export.State.RUNNING)
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the export over: nothing of ours counts any more."""
+
+
+# --- Asking -----------------------------------------------------------------------------------------------------------
+
+
+def request_export(of: Exportable, filters: dict[str, str], *, file_format: str, actor: Any, key: UUID) -> Export:
+    """Ask for all rows of a list under its filters, as a file. A second request with the same ``key`` is the first one.
+
+    Raises: MayNotExport, TooManyExports, and as `selectors.listing` for filters that the list does not have.
+    """
+    refuse_unless_allowed(of, actor)
+    listing(of, filters, actor)
+    with db_transaction.atomic():
+        waiting = Export.objects.filter(requested_by=actor, state__in=WAITING).exclude(pk=key)
+        if waiting.count() >= MOST_WAITING:
+            raise TooManyExports(f"{MOST_WAITING} of your exports are waiting or running; wait for one of them.")
+        export, is_new = Export.objects.get_or_create(
+            pk=key,
+            defaults={
+                "subject": of.name,
+                "format": Export.Format(file_format),
+                "filters": filters,
+                "requested_by": actor,
+            },
+        )
+        if export.requested_by_id != actor.pk:
+            raise ExportNotFound()
+        if is_new:
+            asked = {"list": of.name, "format": file_format, "filters": filters}
+            audit.record(actor=actor, action="request_export", subject=export, after=asked)
+            ring("reports.tasks.run_export", export.pk)
+    return export
+
+
+def run_again(export: Export, *, actor: Any) -> None:
+    """Start over an export that failed, or whose file is gone, with its filters and the data of now.
+
+    Raises: MayNotExport, ExportNotFound, ExportNotFailed. Locks: the export.
+    """
+    with db_transaction.atomic():
+        locked = visible_to(actor).select_for_update(of=("self",)).filter(pk=export.pk).first()
+        if locked is None:
+            raise ExportNotFound()
+        refuse_unless_allowed(exportable(locked.subject), actor)
+        if locked.state in WAITING or (locked.state == Export.State.DONE and file_of(locked).exists()):
+            raise ExportNotFailed()
+        before = {"state": locked.state, "error": locked.error}
+        Export.objects.filter(pk=locked.pk).update(
+            state=Export.State.QUEUED, due_at=Now(), lease=None, attempts=0, error="", started_at=None,
+            finished_at=None, as_of=None, rows_written=0, rows_expected=None, control_totals=None, sha256="",
+            bytes=None, file_name="",
+        )  # fmt: skip
+        audit.record(actor=actor, action="run_export_again", subject=locked, before=before)
+        ring("reports.tasks.run_export", locked.pk)
+
+
+def open_file(export: Export, *, actor: Any) -> BinaryIO:
+    """The finished file, opened for reading; each fetching of it is recorded.
+
+    Raises: MayNotExport, ExportNotFound, ExportNotDone, ExportFileGone.
+    """
+    if not visible_to(actor).filter(pk=export.pk).exists():
+        raise ExportNotFound()
+    refuse_unless_allowed(exportable(export.subject), actor)
+    if export.state != Export.State.DONE:
+        raise ExportNotDone()
+    try:
+        file = file_of(export).open("rb")
+    except FileNotFoundError as gone:
+        raise ExportFileGone() from gone
+    audit.record(actor=actor, action="download_export", subject=export, after={"sha256": export.sha256})
+    return file
+
+
+def refuse_unless_allowed(of: Exportable, actor: Any) -> None:
+    if not (actor.has_perm(PERMISSION) and actor.has_perm(of.permission)):
+        raise MayNotExport(f"Your role does not export {of.name}.")
+
+
+def file_of(export: Export) -> Path:
+    """Where the file of the export's present lease is, or will be."""
+    return settings.EXPORTS_DIR / f"{export.pk}.{export.lease}.{export.format}"
+
+
+# --- Running ----------------------------------------------------------------------------------------------------------
+
+
+def run_export(export_id: UUID) -> bool:
+    """Run one export if it is due and no other is running; whether it was taken up. Safe to run twice and at once."""
+    export = claim(export_id)
+    if export is None:
+        return False
+    try:
+        with Lease(export) as lease:
+            write(export, lease)
+    except LeaseLost:
+        logger.warning("an export was taken over by another worker", extra={"job": str(export.pk)})
+    except TekanaError as refusal:
+        give_up(export, refusal.detail)
+    except FileSizeError:
+        give_up(export, "The file is too large for this format; export it as CSV, or fewer rows.")
+    except OSError as exc:
+        logger.exception("an export could not be written", extra={"job": str(export.pk)})
+        full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = ExportTooLarge.title if full else "The file could not be written"
+        try_later(export, f"{reason}: {os.strerror(exc.errno or errno.EIO)}.")
+    except Exception as exc:
+        logger.exception("an export broke down", extra={"job": str(export.pk)})
+        try_later(export, f"The worker met an error ({type(exc).__name__}).")
+    following = Export.objects.filter(state=Export.State.QUEUED, due_at__lte=Now()).order_by("due_at").first()
+    if following is not None:
+        ring("reports.tasks.run_export", following.pk)
+    return True
+
+
+def sweep_exports() -> int:
+    """Run what is due, oldest first; how many were taken up."""
+    due = Export.objects.filter(state__in=WAITING, due_at__lte=Now()).order_by("due_at")
+    return sum([run_export(export_id) for export_id in list(due.values_list("pk", flat=True)[:MOST_WAITING])])
+
+
+def claim(export_id: UUID) -> Export | None:
+    """Take an export for `LEASE`; its attempt is counted and committed before any work. None: there is nothing to do.
+
+    Locks: the export; the advisory lock, so that of two who claim different exports the second sees the first.
+    """
+    with db_transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_AT_A_TIME])
+        due = Export.objects.select_for_update(of=("self",)).filter(state__in=WAITING, due_at__lte=Now())
+        export = due.filter(pk=export_id).first()
+        running = Export.objects.filter(state=Export.State.RUNNING, due_at__gt=Now())
+        if export is None or running.exists():
+            return None
+        remove_files(export)
+        if export.attempts >= ATTEMPTS:
+            reason = f"Given up after {ATTEMPTS} attempts: the worker was lost each time."
+            fail(export, export.error or reason)
+            return None
+        Export.objects.filter(pk=export.pk).update(
+            state=Export.State.RUNNING, attempts=F("attempts") + 1, lease=uuid4(), due_at=Now() + LEASE,
+            started_at=Now(), rows_written=0, rows_expected=None,
+        )  # fmt: skip
+        return Export.objects.select_related("requested_by").get(pk=export.pk)
+
+
+class Lease:
+    """Ours while we renew it. A thread does so each second and writes progress down, so that neither a slow first row
+    nor the packing of a big workbook looks like a dead worker."""
+
+    def __init__(self, export: Export) -> None:
+        self.mine = Export.objects.filter(pk=export.pk, lease=export.lease, state=Export.State.RUNNING)
+        self.rows = 0
+        self.told: dict[str, Any] = {}  # what else to write down; the snapshot's own transaction may write nothing
+        self.over_at = monotonic() + MOST_SECONDS
+        self.lost = False
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self.keep, name="export lease", daemon=True)
+
+    def __enter__(self) -> "Lease":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.done.set()
+        self.thread.join()
+
+    def keep(self) -> None:
+        try:
+            while not self.done.wait(BEAT_SECONDS):
+                try:
+                    self.lost = not self.mine.update(rows_written=self.rows, due_at=Now() + LEASE, **self.told)
+                except Exception:  # the database is away for a moment, or for good: then the lease ends by itself
+                    logger.warning("the lease of an export was not renewed", exc_info=True)
+                    connection.close()
+        finally:
+            connection.close()
+
+    def count(self, rows: int) -> None:
+        """Note how many rows are written. Raises: LeaseLost, ExportTookTooLong."""
+        self.rows = rows
+        if self.lost:
+            raise LeaseLost()
+        if monotonic() > self.over_at:
+            raise ExportTookTooLong(f"Stopped after {MOST_SECONDS // 60} minutes; narrow the filters, or take CSV.")
+
+
+def write(export: Export, lease: Lease) -> None:
+    """The work itself. Raises: TekanaError for what will not work next time either, LeaseLost."""
+    of, user = exportable(export.subject), export.requested_by
+    refuse_unless_allowed(of, user)  # the role may have changed since
+    settings.EXPORTS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=settings.EXPORTS_DIR, prefix=f"{export.pk}.{export.lease}.") as folder:
+        part = Path(folder) / "part"
+        writer = WRITERS[export.format](part, of)
+        with snapshot() as as_of:
+            listed = listing(of, export.filters, user)
+            totals = of.totals(listed.rows)
+            expected = sum(total.rows for total in totals)
+            lease.told |= {"rows_expected": expected, "as_of": as_of}
+            written = copy_rows(of.rows(listed.rows, inert=writer.inert), writer, lease)
+        if written != expected:
+            raise RuntimeError(f"{written} rows were written and {expected} counted in one snapshot")
+        lease.count(written)
+        writer.finish(facts_of(export, listed, as_of, written), totals)
+        record(export, lease, part, totals)
+
+
+@contextmanager
+def snapshot() -> Iterator[datetime]:
+    """Everything read within this block is of one instant, which is its value. Read-only, and as slow as need be."""
+    with db_transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SELECT set_config('statement_timeout', '0', true), now()")
+        yield cursor.fetchone()[1]
+
+
+def copy_rows(query: tuple[str, Sequence[Any]], writer: Writer, lease: Lease) -> int:
+    """COPY, because it streams: the first row is there at once, and no side ever holds many."""
+    select, params = query
+    raw: Any = connection.connection
+    with raw.cursor() as cursor, cursor.copy(f"COPY ({select}) TO STDOUT ({writer.copy_format})", params) as copy:
+        return writer.rows(copy, lease.count)
+
+
+def facts_of(export: Export, listed: Listing, as_of: datetime, rows: int) -> list[tuple[str, str]]:
+    """What a workbook says about itself. Its filters are in words, as the list shows them."""
+    return [
+        ("Export", str(export.pk)),
+        ("List", export.subject),
+        *listed.words,
+        ("Data as of", f"{as_of:%Y-%m-%d %H:%M:%S} UTC"),
+        ("Requested by", export.requested_by.full_name),
+        ("Rows", str(rows)),
+    ]
+
+
+def record(export: Export, lease: Lease, part: Path, totals: Sequence[Total]) -> None:
+    """Put the file in its place and say that it is done, unless somebody else has taken over. Raises: LeaseLost."""
+    part.chmod(0o600)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()  # of what is stored, not of what was meant to be
+        size = os.fstat(file.fileno()).st_size
+    part.rename(file_of(export))
+    reported = lease.mine.update(
+        state=Export.State.DONE, rows_written=lease.rows, sha256=checksum, bytes=size, error="", finished_at=Now(),
+        control_totals=[total.as_json() for total in totals], **lease.told,
+        file_name=f"tekana-{export.subject}-{lease.told['as_of']:%Y%m%d-%H%M%S}.{export.format}",
+    )  # fmt: skip
+    if not reported:
+        file_of(export).unlink(missing_ok=True)
+        raise LeaseLost()
+
+
+# --- Failing ----------------------------------------------------------------------------------------------------------
+
+
+def try_later(export: Export, reason: str) -> None:
+    """Back into the queue, unless it was the last attempt."""
+    if export.attempts >= ATTEMPTS:
+        give_up(export, f"Given up after {ATTEMPTS} attempts. {reason}")
+        return
+    Export.objects.filter(pk=export.pk, lease=export.lease, state=Export.State.RUNNING).update(
+        state=Export.State.QUEUED, error=reason[:300], rows_written=0, due_at=Now() + AGAIN_AFTER
+    )
+
+
+def give_up(export: Export, reason: str) -> None:
+    with db_transaction.atomic():
+        mine = Export.objects.select_for_update().filter(pk=export.pk, lease=export.lease, state=Export.State.RUNNING)
+        if mine.exists():
+            fail(export, reason)
+
+
+def fail(export: Export, reason: str) -> None:
+    """The caller has locked the row."""
+    Export.objects.filter(pk=export.pk).update(state=Export.State.FAILED, error=reason[:300], finished_at=Now())
+    audit.record(actor=JOB, action="fail_export", subject=export, reason=reason)
+    logger.error("an export failed", extra={"job": str(export.pk)})
+
+
+def remove_files(export: Export) -> None:
+    """What workers before left of it: whoever wrote it has no lease any more."""
+    for left in settings.EXPORTS_DIR.glob(f"{export.pk}.*"):
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)

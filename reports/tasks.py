@@ -1,0 +1,21 @@
+"""The door for the queue and the clock."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from reports import services
+
+# Above the time that `services` gives an export, and below half of the broker's visibility timeout.
+TIME_LIMIT = services.MOST_SECONDS + 5 * 60
+
+
+@shared_task(name="reports.tasks.run_export", time_limit=TIME_LIMIT)
+def run_export(export_id: str) -> None:
+    services.run_export(UUID(export_id))
+
+
+@shared_task(name="reports.tasks.sweep_exports", time_limit=TIME_LIMIT)
+def sweep_exports() -> None:
+    """Takes up what a lost message or worker left. Several may run at once: each takes what no other has."""
+    services.sweep_exports()

@@ -12,7 +12,6 @@ from uuid import UUID
 from core.errors import AmountNotPositive, Declined, IllegalTransition, TekanaError
 from core.ids import new_receipt, uuid7
 from ledger import books as ledger_books
-from ledger.books import instant
 from ledger.chart import fee_income, rail_float, suspense, wallet_account
 from transactions import journals
 from transactions.errors import (
@@ -42,13 +41,14 @@ def decide(order: Order, world: World) -> Outcome:
     """Accept or refuse one order against the world as the orders before it left it. Pure but for the dice of ids.
 
     A refusal that is understood (Declined) keeps its row and code; one that is not (nobody there, not yours, another
-    body under the same key) leaves nothing behind.
+    body under the same key) leaves nothing behind. Its traceback is dropped: it is an answer, and the frames would
+    keep the whole batch in memory.
     """
     if isinstance(order, Settlement):
         try:
             return _settle(order, world)
         except TekanaError as error:
-            return Outcome(error)
+            return Outcome(error.with_traceback(None))
     if past := world.seen.get((order.caller, order.key)):
         fingerprint, outcome = past
         return replace(outcome, replayed=True) if fingerprint == order.fingerprint else Outcome(IdempotencyKeyReused())
@@ -57,13 +57,13 @@ def decide(order: Order, world: World) -> Outcome:
     try:
         attempt = _Attempt(order, world)
     except TekanaError as error:
-        return Outcome(error)
+        return Outcome(error.with_traceback(None))
     try:
         attempt.decide()
     except Declined as error:
-        return attempt.refused(error)
+        return attempt.refused(error.with_traceback(None))
     except TekanaError as error:
-        return Outcome(error)
+        return Outcome(error.with_traceback(None))
     return attempt.accepted()
 
 
@@ -73,8 +73,8 @@ class _Attempt:
     def __init__(self, order: Movement, world: World) -> None:
         """Raises: WalletNotFound (no such wallet, or not the caller's), TransactionNotFound, AmountNotPositive."""
         self.order, self.world = order, world
-        self.at_us = world.books.tick()
-        self.id = uuid7(self.at_us)
+        self.moment = world.books.tick()
+        self.id = uuid7(self.moment.us)
         self.state: str = State.COMPLETED
         self.fee = 0
         self.facts: dict[str, Any] = {}
@@ -130,7 +130,7 @@ class _Attempt:
         else:
             self.state = State.PENDING
             if self.payer:
-                world.books.hold(self.payer.account, order.amount + self.fee, hold=self.id, at_us=self.at_us)
+                world.books.hold(self.payer.account, order.amount + self.fee, hold=self.id, moment=self.moment)
         self.balance_after = world.books.accounts[mine.account].posted
 
     def _take_from_payer(self, payer: Party, today: date) -> None:
@@ -150,7 +150,7 @@ class _Attempt:
 
     def _post(self, lines: list[ledger_books.Line], reverses: UUID | None = None, reverses_all: bool = False) -> None:
         self.world.books.post(
-            lines, id=self.id, at_us=self.at_us, kind=self.order.kind, reference=f"{self.order.kind}:{self.id}",
+            lines, id=self.id, moment=self.moment, kind=self.order.kind, reference=f"{self.order.kind}:{self.id}",
             effective_at=self.order.effective_at, reverses=reverses, reverses_all=reverses_all,
         )  # fmt: skip
 
@@ -210,11 +210,11 @@ class _Attempt:
         return Outcome(
             error, self.id, new_receipt(), order.kind, self.state, self.payer.wallet if self.payer else None,
             self.payee.wallet if self.payee else None, order.amount, self.fee, order.currency, self.balance_after,
-            instant(self.at_us),
+            self.moment.at,
         )  # fmt: skip
 
     def _born(self, outcome: Outcome) -> Outcome:
-        order, world = self.order, self.world
+        order, world, fingerprint = self.order, self.world, self.order.fingerprint
         if outcome.error:
             outcome.error.facts["receipt"] = outcome.receipt
         if order.answer:
@@ -225,15 +225,21 @@ class _Attempt:
                 id=self.id, receipt=outcome.receipt, kind=order.kind, state=self.state, payer_id=outcome.payer,
                 payee_id=outcome.payee, amount=order.amount, fee=self.fee, currency=order.currency, memo=order.memo,
                 caller=order.caller, reference=order.reference, idempotency_key=order.key,
-                fingerprint=order.fingerprint, answer=outcome.answer, answer_status=outcome.status,
+                fingerprint=fingerprint, answer=outcome.answer, answer_status=outcome.status,
                 refusal_code=outcome.error.code if outcome.error else "", reason_code=order.reason_code,
                 rail=order.rail, destination=order.destination, reverses_id=order.reverses,
-                created_at=instant(self.at_us), due_at=instant(self.at_us) if self.state == State.PENDING else None,
-                completed_at=None if self.state == State.PENDING else instant(self.at_us),
+                created_at=self.moment.at, due_at=self.moment.at if self.state == State.PENDING else None,
+                completed_at=None if self.state == State.PENDING else self.moment.at,
             )
         )  # fmt: skip
-        _event(world, self.id, "", self.state, order.caller, order.reason, order.request_id, self.facts, self.at_us)
-        world.seen[order.caller, order.key] = (order.fingerprint, outcome)
+        world.events.append(
+            EventRow(
+                id=self.id, transaction_id=self.id, type=f"transaction.{self.state}", from_state="",
+                to_state=self.state, actor=order.caller, reason=order.reason, facts=self.facts,
+                request_id=order.request_id, at=self.moment.at,
+            )
+        )  # fmt: skip
+        world.seen[order.caller, order.key] = (fingerprint, outcome)
         if order.reference:
             world.references.add((order.caller, order.reference))
         return outcome
@@ -252,12 +258,12 @@ def _settle(order: Settlement, world: World) -> Outcome:
         return _settled(target, replayed=True)
     if (target.state, order.to) not in LEGAL or target.kind not in THROUGH_A_RAIL:
         raise IllegalTransition(f"This {target.kind} is {target.state}.", state=target.state)
-    accounts, at_us = world.books.accounts, world.books.tick()
+    accounts, moment = world.books.accounts, world.books.tick()
     before = target.state
     payer = world.parties.at(Address("wallet", str(target.payer_id)), "") if target.payer_id else None
     if payer and order.to in FINAL:
         world.books.release(
-            payer.account, RELEASED_AS[State(order.to)], target.amount + target.fee, 0, hold=target.id, at_us=at_us
+            payer.account, RELEASED_AS[State(order.to)], target.amount + target.fee, 0, hold=target.id, moment=moment
         )
         if order.to != State.COMPLETED:
             world.count(payer, world.tariff.day(payer.country, target.created_at), -target.amount, -1)
@@ -269,14 +275,14 @@ def _settle(order: Settlement, world: World) -> Outcome:
             wallet = wallet_account(target.payee_id)
             into = suspense(target.currency) if accounts[wallet].closed else wallet
             lines = journals.top_up_lines(into, rail, target.amount, target.fee, fees)
-        world.books.post(lines, id=target.id, at_us=at_us, kind=target.kind, reference=f"{target.kind}:{target.id}")
+        world.books.post(lines, id=target.id, moment=moment, kind=target.kind, reference=f"{target.kind}:{target.id}")
     target.state, target.changed = order.to, True
     target.refusal_code = order.refusal_code or target.refusal_code
     target.rail_reference = order.rail_reference or target.rail_reference
     target.due_at = None if order.to in FINAL else order.due_at
-    target.completed_at = instant(at_us) if order.to in FINAL else None
+    target.completed_at = moment.at if order.to in FINAL else None
     _event(
-        world, target.id, before, order.to, order.actor, order.reason, order.request_id, order.facts, world.books.tick()
+        world, target.id, before, order.to, order.actor, order.reason, order.request_id, order.facts
     )
     return _settled(target, replayed=False)
 
@@ -290,13 +296,14 @@ def _settled(target: Target, *, replayed: bool) -> Outcome:
 
 def _event(
     world: World, transaction: UUID, before: str, after: str, actor: str, reason: str, request_id: str,
-    facts: dict[str, Any], at_us: int | None = None,
+    facts: dict[str, Any],
 ) -> None:  # fmt: skip
-    at_us = world.books.tick() if at_us is None else at_us
+    """A change of state after the first: the event that a transaction is born with has its own id."""
+    moment = world.books.tick()
     world.events.append(
         EventRow(
-            id=uuid7(at_us), transaction_id=transaction, type=f"transaction.{after}", from_state=before, to_state=after,
-            actor=actor, reason=reason, facts=facts, request_id=request_id, at=instant(at_us),
+            id=uuid7(moment.us), transaction_id=transaction, type=f"transaction.{after}", from_state=before, to_state=after,
+            actor=actor, reason=reason, facts=facts, request_id=request_id, at=moment.at,
         )
     )  # fmt: skip
 

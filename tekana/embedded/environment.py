@@ -26,7 +26,7 @@ def of_run(folder: DataFolder) -> Iterator[dict[str, str]]:
         if folder.name == "demo":
             yield given | urls | {k: v for k, v in of_demo(folder, given, urls).items() if k not in given}
             return
-        settings = {"SECRET_KEY": folder.secret("SECRET_KEY", 64), "VAR_DIR": str(folder.path)}
+        settings = {"SECRET_KEY": folder.secret("SECRET_KEY", 64), "VAR_DIR": str(folder.path), "HTTPS": "false"}
         number = _free_slot(folder, stack)
         if number > 1:
             settings |= {"TEST_DB": f"tekana_{number}", "VAR_DIR": f"{folder.path}/{number}"}

@@ -14,20 +14,24 @@ from tekana.embedded.trouble import Trouble
 
 OLDEST_SERVER = 15
 GIVEN = "given-servers.json"
+REVISION = 2  # of what make_roles_and_database does
+    "GRANT {} TO {}"  # the owner may SET ROLE to the app role, to see what it may do; never the other way round
+)
 
 
 def make_roles_and_database(folder: DataFolder, postgres: Postgres) -> None:
     """In our own cluster: both roles, neither a superuser, and the database. Repeatable; done once per folder."""
-    if folder.read("roles.json").get("made"):
+    if folder.read("roles.json").get("made") == REVISION:
         return
     with psycopg.connect(postgres.url(database="postgres"), autocommit=True) as connection:
         for role, rights in ((OWNER_ROLE, "LOGIN CREATEDB"), (APP_ROLE, "LOGIN")):
             _make_role(connection, role, rights, folder.secret(role))
+        connection.execute(_words("GRANT {} TO {}", APP_ROLE, OWNER_ROLE))  # it may SET ROLE, to see what the app may do
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(_words("CREATE DATABASE {} OWNER {}", DATABASE, OWNER_ROLE))
         if not postgres.durable:  # tests empty append-only tables, whose triggers refuse it
             connection.execute(_words("GRANT SET ON PARAMETER session_replication_role TO {}", OWNER_ROLE))
-    folder.kept("roles.json", "made", lambda: True)
+    folder.kept("roles.json", "made", lambda: REVISION, again=True)
 
 
 def for_given_server(folder: DataFolder, given: Mapping[str, str], *, warn: Callable[[str], None]) -> dict[str, str]:
@@ -49,8 +53,11 @@ def for_given_server(folder: DataFolder, given: Mapping[str, str], *, warn: Call
             _check_version(connection)
             exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [app_role]).fetchone()
             if not exists:
-                password = folder.kept(GIVEN, place, lambda: secrets.token_urlsafe(32), again=True)
-                _make_role(connection, app_role, "LOGIN", password)
+                made = secrets.token_urlsafe(32)
+                with connection.transaction():
+                    _make_role(connection, app_role, "LOGIN", made)
+                    connection.execute(_words("GRANT {} TO CURRENT_USER", app_role))
+                    password = folder.kept(GIVEN, place, lambda: made, again=True)
             problem = "" if password else f"The role {app_role} exists, and its password is not known here."
     except psycopg.errors.InsufficientPrivilege:
         problem = f"The role of DATABASE_URL may not create the role {app_role}."

@@ -32,7 +32,7 @@ for name in ("DATABASE_OWNER_URL", "DATABASE_URL"):
 valkey = redis.Redis.from_url(os.environ["REDIS_URL"])
 facts["valkey"] = [valkey.ping(), valkey.config_get("bind")["bind"], valkey.config_get("appendonly")["appendonly"]]
 facts["environment"] = {name: os.environ.get(name) for name in
-                        ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "VAR_DIR", "TEST_DB")}
+                        ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "VAR_DIR", "TEST_DB", "HTTPS")}
 print("FACTS", json.dumps(facts, default=str))
 """
 WRITE = """
@@ -68,6 +68,7 @@ def test_a_command_gets_both_roles_and_nothing_is_left_running(shared_checkout: 
     assert facts["DATABASE_OWNER_URL"] == ["tekana_owner", False, True, False, "off", *server]
     assert facts["DATABASE_URL"] == ["tekana_app", False, False, False, "off", *server]
     assert facts["valkey"] == [True, "127.0.0.1", "no"]
+    assert facts["environment"]["HTTPS"] == "false"  # type: ignore[index]
     assert shared_checkout.processes() == []
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RECEIPT_LENGTH = 10
+VALUES = {digit: value for value, digit in enumerate(CROCKFORD)}
+DOUBLED = {digit: value * 2 // 32 + value * 2 % 32 for digit, value in VALUES.items()}
 # What people write or hear for a Crockford digit.
 MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
 
@@ -49,8 +51,5 @@ def read_receipt(text: str) -> str | None:
 
 def check_character(body: str) -> str:
     """Luhn modulo 32: finds every single wrong character and nearly every swap of neighbours."""
-    total = 0
-    for position, character in enumerate(reversed(body)):
-        value = CROCKFORD.index(character) * (2 if position % 2 == 0 else 1)
-        total += value // 32 + value % 32
+    total = sum([DOUBLED[digit] for digit in body[::-2]]) + sum([VALUES[digit] for digit in body[-2::-2]])
     return CROCKFORD[-total % 32]

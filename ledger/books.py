@@ -18,6 +18,13 @@ DEBIT, CREDIT = chart.DEBIT, chart.CREDIT
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Moment(NamedTuple):
+    """A microsecond of database time, since 1970 and as a datetime."""
+
+    us: int
+    at: datetime
+
+
 class Line(NamedTuple):
     """One leg as the accountant writes it: positive minor units on one side of the account with this code."""
 
@@ -103,13 +110,13 @@ class Books:
         self.entries: list[EntryRow] = []
         self.hold_events: list[HoldEventRow] = []
 
-    def tick(self) -> int:
+    def tick(self) -> Moment:
         """The next free microsecond."""
         self.now_us += 1
-        return self.now_us
+        return Moment(self.now_us, instant(self.now_us))
 
     def post(
-        self, lines: Iterable[Line], *, id: UUID, at_us: int, kind: str, reference: str,
+        self, lines: Iterable[Line], *, id: UUID, moment: Moment, kind: str, reference: str,
         effective_at: datetime | None = None, reverses: UUID | None = None, reverses_all: bool = False,
     ) -> None:  # fmt: skip
         """Post one journal onto the accounts in memory. Zero lines are skipped.
@@ -118,7 +125,7 @@ class Books:
             lines: per currency, debits equal credits; an account at most once.
         Raises: ValueError (our bug: unbalanced, doubled or unlocked account).
         """
-        at = instant(at_us)
+        at_us, at = moment
         rest: dict[str, int] = {}
         seen: set[str] = set()
         for code, side, amount in lines:
@@ -139,24 +146,24 @@ class Books:
             raise ValueError(f"journal {reference} is unbalanced: {rest}")
         self.journals.append(JournalRow(id, kind, reference, effective_at or at, at, reverses, reverses_all, {}))
 
-    def hold(self, code: str, amount: int, *, hold: UUID, at_us: int, expires_at: datetime | None = None) -> None:
+    def hold(self, code: str, amount: int, *, hold: UUID, moment: Moment, expires_at: datetime | None = None) -> None:
         """Set ``amount`` aside on an account: it counts against what is available from now on."""
-        self._hold_event(code, hold, "placed", amount, amount, expires_at, at_us)
+        self._hold_event(code, hold, "placed", amount, amount, expires_at, moment)
 
-    def release(self, code: str, kind: str, amount: int, remaining: int, *, hold: UUID, at_us: int) -> None:
+    def release(self, code: str, kind: str, amount: int, remaining: int, *, hold: UUID, moment: Moment) -> None:
         """Let go of a hold: ``captured`` (the caller posts it), ``voided`` or ``expired``; ``remaining`` stays held."""
-        self._hold_event(code, hold, kind, amount, remaining, None, at_us)
+        self._hold_event(code, hold, kind, amount, remaining, None, moment)
 
     def _hold_event(
-        self, code: str, hold: UUID, kind: str, amount: int, remaining: int, expires_at: datetime | None, at_us: int
+        self, code: str, hold: UUID, kind: str, amount: int, remaining: int, expires_at: datetime | None, moment: Moment
     ) -> None:
         account = self.accounts[code]
         account.held += amount if kind == "placed" else -amount
         account.hold_seq += 1
-        account.last_us, account.changed = at_us, True
+        account.last_us, account.changed = moment.us, True
         self.hold_events.append(
             HoldEventRow(
-                account.id, account.hold_seq, hold, kind, amount, account.held, remaining, expires_at, instant(at_us)
+                account.id, account.hold_seq, hold, kind, amount, account.held, remaining, expires_at, moment.at
             )
         )
 

@@ -15,8 +15,6 @@ from tekana.embedded.trouble import Trouble
 OLDEST_SERVER = 15
 GIVEN = "given-servers.json"
 REVISION = 2  # of what make_roles_and_database does
-    "GRANT {} TO {}"  # the owner may SET ROLE to the app role, to see what it may do; never the other way round
-)
 
 
 def make_roles_and_database(folder: DataFolder, postgres: Postgres) -> None:
@@ -26,7 +24,7 @@ def make_roles_and_database(folder: DataFolder, postgres: Postgres) -> None:
     with psycopg.connect(postgres.url(database="postgres"), autocommit=True) as connection:
         for role, rights in ((OWNER_ROLE, "LOGIN CREATEDB"), (APP_ROLE, "LOGIN")):
             _make_role(connection, role, rights, folder.secret(role))
-        connection.execute(_words("GRANT {} TO {}", APP_ROLE, OWNER_ROLE))  # it may SET ROLE, to see what the app may do
+        connection.execute(_words("GRANT {} TO {}", APP_ROLE, OWNER_ROLE))  # it may look at things as the app role
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(_words("CREATE DATABASE {} OWNER {}", DATABASE, OWNER_ROLE))
         if not postgres.durable:  # tests empty append-only tables, whose triggers refuse it

@@ -178,7 +178,6 @@ class TierLimitAdmin(StaffAdmin):
         "month_money",
         "most_money",
         "effective_from",
-        "source",
     ]
     list_select_related = ["country"]
     list_filter = [

@@ -143,7 +143,7 @@ class AccountAdmin(StaffAdmin):
 
 @admin.register(Journal)
 class JournalAdmin(StaffAdmin):
-    list_display = ["id", "kind", "reference", "recorded_at", "effective_at", "is_reversal"]
+    list_display = ["reference", "kind", "recorded_at", "effective_at", "is_reversal"]
     list_filter = [MadeBetween]
     ordering = ["-pk"]
     search_fields = ["reference"]

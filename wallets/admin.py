@@ -128,7 +128,7 @@ class StatusFilter(choice_filter("status", "status", [("open", "open"), ("frozen
 
 @admin.register(Wallet)
 class WalletAdmin(StaffAdmin):
-    list_display = ["id", "owner", "currency", "posted_money", "held_money", "status_shown", "created_at"]
+    list_display = ["owner", "currency", "posted_money", "held_money", "status_shown", "created_at", "id"]
     list_select_related = ["customer", "account"]
     list_filter = [StatusFilter, choice_filter("currency", "currency", CURRENCY_CHOICES), MadeBetween]
     ordering = ["-pk"]
@@ -340,7 +340,7 @@ class LiveFilter(choice_filter("live", "state", [("live", "in force"), ("lifted"
 
 @admin.register(Freeze)
 class FreezeAdmin(StaffAdmin):
-    list_display = ["id", "owner", "currency", "mode_shown", "reason", "placed_at", "expires_at", "lifted_at"]
+    list_display = ["owner", "currency", "mode_shown", "reason", "placed_at", "expires_at", "lifted_at"]
     list_select_related = ["wallet__customer"]
     list_filter = [LiveFilter, choice_filter("mode", "mode", MODES), MadeBetween]
     ordering = ["-pk"]

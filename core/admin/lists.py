@@ -86,6 +86,12 @@ class MadeBetween(SimpleListFilter):
     def choices(self, changelist: ChangeList) -> Any:
         yield {"form": self.form}
 
+    @property
+    def shown(self) -> str:
+        """What the list is cut to, in words; nothing when it is not."""
+        days = [(word, self.form.cleaned_data.get(word)) for word in ("from", "to")]
+        return " ".join(f"{word} {day:%d %b %Y}" for word, day in days if day)
+
 
 def midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=UTC)
@@ -103,5 +109,11 @@ def choice_filter(field: str, title_: str, choices: Sequence[tuple[Any, Any]]) -
 
         def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
             return queryset.filter(**{field: self.value()}) if self.value() else queryset
+
+        @property
+        def shown(self) -> str:
+            """What the list is cut to, in words; nothing when it is not."""
+            label = dict(self.lookup_choices).get(str(self.value()))
+            return f"{self.title}: {label}" if label else ""
 
     return Choice

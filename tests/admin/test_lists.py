@@ -104,6 +104,13 @@ def test_a_long_list_is_counted_no_further_than_the_cap(
     assert all("LIMIT" in sql for sql in counts)
 
 
+def test_what_a_list_is_cut_to_is_said_above_it(support: Client, world: World) -> None:
+    text = support.get(reverse(TRANSACTIONS) + "?state=completed&from=2026-01-05").text
+
+    assert "state: Completed" in text
+    assert "from 05 Jan 2026" in text
+
+
 def test_an_empty_list_helps(support: Client, world: World) -> None:
     page = support.get(reverse(TRANSACTIONS) + "?currency=ZAR")
 

@@ -140,6 +140,12 @@ def test_sessions_end_with_the_browser_and_cookies_are_out_of_reach(client: Clie
     assert not cookie["max-age"]
 
 
+def test_pages_that_are_not_there_or_not_for_one_say_so(support: Client, client: Client) -> None:
+    assert "No such page" in support.get("/admin/nowhere/").text
+    assert "Not for your role" in support.get("/admin/staff/user/").text
+    assert client.get("/admin").headers["Location"] == "/admin/"
+
+
 def test_a_staff_page_asks_for_nothing_but_sign_in(client: Client, db: None) -> None:
     member(Role.SUPPORT)
 

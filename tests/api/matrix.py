@@ -104,7 +104,7 @@ MATRIX: dict[str, Row] = {
 }
 
 # Pages that are not DRF's and not for staff: what anybody gets.
-PLAIN = {"healthz": 200, "readyz": 200, "problems": 200, "problems/<slug:code>": 200}
+PLAIN = {"healthz": 200, "readyz": 200, "problems": 200, "problems/<slug:code>": 200, "admin": 302}
 
 # The one page of the back office that a stranger sees: the way in.
 STAFF_OPEN = {"admin/login/"}

@@ -83,6 +83,10 @@ class WalletFilter(admin.SimpleListFilter):
     def choices(self, changelist: Any) -> Any:
         return [{"value": self.value()}]
 
+    @property
+    def shown(self) -> str:
+        return f"wallet {self.value()}" if self.value() else ""
+
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if not self.value():
             return queryset

@@ -298,11 +298,12 @@ def _event(
     world: World, transaction: UUID, before: str, after: str, actor: str, reason: str, request_id: str,
     facts: dict[str, Any],
 ) -> None:  # fmt: skip
-    """A change of state after the first: the event that a transaction is born with has its own id."""
+    """A change of state after the first; the event that a transaction is born with bears its id."""
     moment = world.books.tick()
     world.events.append(
         EventRow(
-            id=uuid7(moment.us), transaction_id=transaction, type=f"transaction.{after}", from_state=before, to_state=after,
+            id=uuid7(moment.us), transaction_id=transaction, type=f"transaction.{after}", from_state=before,
+            to_state=after,
             actor=actor, reason=reason, facts=facts, request_id=request_id, at=moment.at,
         )
     )  # fmt: skip

@@ -27,8 +27,6 @@ def make_roles_and_database(folder: DataFolder, postgres: Postgres) -> None:
         connection.execute(_words("GRANT {} TO {}", APP_ROLE, OWNER_ROLE))  # it may look at things as the app role
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(_words("CREATE DATABASE {} OWNER {}", DATABASE, OWNER_ROLE))
-        if not postgres.durable:  # tests empty append-only tables, whose triggers refuse it
-            connection.execute(_words("GRANT SET ON PARAMETER session_replication_role TO {}", OWNER_ROLE))
     folder.kept("roles.json", "made", lambda: REVISION, again=True)
 
 

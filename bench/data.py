@@ -62,8 +62,8 @@ SELECT w.id, w.customer_id, 'KES', a.id, w.at FROM wallets w JOIN accounts a ON 
 
 
 def prepare() -> list[Wallet]:
-    """Migrate, and make what is missing. Tier 9 has no limits, so that no run hits them; they are looked up all the same.
-    A transfer costs a fee here, so that every one of them touches one and the same account."""
+    """Migrate, and make what is missing. Tier 9 has no limits, so that no run hits them; they are looked up all the
+    same. A transfer costs a fee here, so that every one of them touches one and the same account."""
     call_command("migrate", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM customers_customer")

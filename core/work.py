@@ -9,12 +9,15 @@ from typing import Any, LiteralString
 
 import msgspec
 import psycopg
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db import transaction as db_transaction
+from psycopg import errors
 from psycopg.pq import TransactionStatus
 
-from core.errors import OutcomeUnknown
+from core.errors import OutcomeUnknown, Unavailable
 
+# What a rival caused: it is worth doing again.
+CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation)
 SYNC_WAIT_CANCELLED = "canceling wait for synchronous replication"
 
 
@@ -51,7 +54,7 @@ def unit_of_work() -> Iterator[Work]:
 
     Raises: OutcomeUnknown when the connection was lost, or a synchronous standby given up on, while committing: the
     work may or may not have happened, and only a retry with the same idempotency key tells. Any other exception means
-    that nothing happened.
+    that nothing happened: Unavailable for a database that is away or too slow, psycopg's own for a conflict.
     """
     if connection.in_atomic_block:
         with db_transaction.atomic():
@@ -63,7 +66,7 @@ def unit_of_work() -> Iterator[Work]:
     raw = connection.connection
     notices: list[str] = []
 
-    def watch(diagnostic: psycopg.errors.Diagnostic) -> None:
+    def watch(diagnostic: errors.Diagnostic) -> None:
         notices.append(diagnostic.message_primary or "")
 
     raw.add_notice_handler(watch)
@@ -75,14 +78,15 @@ def unit_of_work() -> Iterator[Work]:
             yield work
             committing = True
             work.run("COMMIT")
+    except CONFLICTS:
+        _roll_back(raw)
+        raise
     except psycopg.OperationalError as exc:
         if raw.closed:
             connection.close()
-            if committing:
-                raise OutcomeUnknown() from exc
         else:
             _roll_back(raw)
-        raise
+        raise (OutcomeUnknown() if committing and raw.closed else Unavailable(retry_after=1)) from exc
     except BaseException:
         _roll_back(raw)
         raise
@@ -101,7 +105,15 @@ def prepared(query: LiteralString, params: Mapping[str, Any]) -> list[Any]:
     """The rows of a read that is asked so often that planning it each time would cost more than running it.
 
     Runs on the thread's own connection, inside its open transaction if there is one. Django binds on the client, where
-    nothing is ever prepared.
+    nothing is ever prepared. A connection that was lost since its last use is opened again, once.
     """
-    connection.ensure_connection()
-    return psycopg.Cursor(connection.connection).execute(query, params, prepare=True).fetchall()
+    for attempt in ("with the connection as it is", "anew"):
+        connection.ensure_connection()
+        try:
+            with connection.wrap_database_errors:
+                return psycopg.Cursor(connection.connection).execute(query, params, prepare=True).fetchall()
+        except OperationalError:
+            if attempt == "anew" or connection.in_atomic_block or not connection.connection.closed:
+                raise
+            connection.close()
+    raise AssertionError("unreachable")

@@ -103,6 +103,7 @@ DATABASES["default"] |= {
         "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
         " -c plan_cache_mode=force_generic_plan -c jit=off",
         "application_name": "tekana",
+        "connect_timeout": 5,
     },
     "DISABLE_SERVER_SIDE_CURSORS": env.bool("DB_POOLED", default=False),
 }
@@ -132,7 +133,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "deliver": {"task": "notifications.tasks.sweep_deliveries", "schedule": 10.0},
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
     "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
-    "proof": {"task": "ledger.tasks.prove_books", "schedule": 24 * 60 * 60.0},
+    "proof": {"task": "transactions.tasks.prove_books", "schedule": 60.0},  # it runs at the first tick of a day
 }
 for job in CELERY_BEAT_SCHEDULE.values():  # a tick that no worker took is not kept: the next one does its work
     job["options"] = {"expires": job["schedule"]}

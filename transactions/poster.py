@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from django.conf import settings
 from django.db import connection
 
-from core.errors import OutcomeUnknown
+from core.errors import Unavailable
 from transactions.movements import Order, Outcome
 from transactions.posting import post, post_one
 
@@ -75,11 +75,12 @@ class Poster:
     def _settle(self, batch: list[Slot]) -> None:
         """Post a batch; where it fails as a whole, each alone, so that a bad order harms nobody else.
 
-        An unknown outcome is never replayed: whoever asked retries with the same key and is told what happened.
+        Where the database is away, or its answer to COMMIT is missing, nobody is posted again: whoever asked retries
+        with the same key and is told what happened.
         """
         try:
             outcomes = self._post([slot.order for slot in batch])
-        except OutcomeUnknown as error:
+        except Unavailable as error:
             for slot in batch:
                 slot.fail(error)
         except Exception as error:

@@ -18,9 +18,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, LiteralString
 
-from psycopg import errors as pg
-
-from core.work import Work, unit_of_work
+from core.errors import OutcomeUnknown, Unavailable
+from core.work import CONFLICTS, Work, unit_of_work
 from ledger import books as ledger_books
 from ledger.books import Books
 from ledger.chart import fee_income, rail_float, suspense
@@ -38,8 +37,8 @@ RETRIES = 3
 def post(orders: Sequence[Order]) -> list[Outcome]:
     """Post a batch; outcomes in the order of ``orders``. Joins an open atomic block, else commits before it returns.
 
-    A refusal is an outcome, not an exception. Raises: core.errors.OutcomeUnknown (retry with the same keys tells),
-    psycopg errors (nothing happened).
+    A refusal is an outcome, not an exception. Raises: OutcomeUnknown (a retry with the same keys tells), Unavailable or
+    an error of psycopg's (nothing happened).
     Locks: transactions that are settled or reversed, then every account, each set by primary key.
     """
     for attempt in range(RETRIES + 1):
@@ -49,8 +48,11 @@ def post(orders: Sequence[Order]) -> list[Outcome]:
                 outcomes = [decide(order, world) for order in orders]
                 ledger_books.write(work, world.books)
                 write(work, world)
-        except (pg.DeadlockDetected, pg.SerializationFailure, pg.UniqueViolation):
-            # A rival took the same key, reference or receipt, or a lock: on the next round it is seen.
+        except OutcomeUnknown:
+            raise
+        except (*CONFLICTS, Unavailable):
+            # A rival took the same key, reference or receipt, or a lock: on the next round it is seen. Or the database
+            # came back since this connection was last used.
             if attempt == RETRIES:
                 raise
             time.sleep(random.uniform(0, 0.01) * attempt)  # noqa: S311 (jitter)
@@ -83,8 +85,8 @@ SELECT id, kind, state, payer_id, payee_id, amount, fee, currency, reversed_amou
        refusal_code, rail_reference, due_at, completed_at
 FROM transactions_transaction WHERE id = ANY(%s) ORDER BY id
 """
-# The first statement of each batch. Plans are made once for the life of a connection, maybe while tables are small; what
-# reaches every row through an index, and nothing else, stays right when they have grown.
+# The first statement of each batch. Plans are made once for the life of a connection, maybe while tables are small;
+# what reaches every row through an index, and nothing else, stays right when they have grown.
 SESSIONS = """
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, s.id, s.customer_id,
        set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),

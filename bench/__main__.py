@@ -76,8 +76,10 @@ def deep_cursor(wallet: data.Wallet, wanted: bool) -> str:
     if not wanted:
         return ""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT a.seq FROM wallets_wallet w JOIN ledger_account a ON a.id = w.account_id WHERE w.id = %s",
-                       [wallet.id])  # fmt: skip
+        cursor.execute(
+            "SELECT a.seq FROM wallets_wallet w JOIN ledger_account a ON a.id = w.account_id WHERE w.id = %s",
+            [wallet.id],
+        )
         return write_cursor(cursor.fetchone()[0] // 2, UUID(int=0))
 
 

@@ -37,3 +37,19 @@ class AuditRecord(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.subject_type} {self.subject_id}"
+
+
+class JobRun(models.Model):
+    """A daily job on one business day: the row by which it runs once (`core/jobs.py`)."""
+
+    job = models.CharField(max_length=60)
+    business_date = models.DateField()
+    attempts = models.PositiveSmallIntegerField(help_text="counted before each")
+    started_at = models.DateTimeField(help_text="of the last attempt")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "business_date"], name="job_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.job} of {self.business_date}"

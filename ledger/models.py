@@ -138,3 +138,19 @@ class HoldEvent(AppendOnly):
             models.UniqueConstraint(fields=["hold"], condition=Q(remaining_after=0), name="hold_ended_once"),
         ]
         indexes = [models.Index(fields=["hold", "seq"], name="hold_events")]
+
+
+class Proof(AppendOnly):
+    """What `verify_ledger` found, once: the history of proofs is itself history."""
+
+    at = models.DateTimeField()
+    ok = models.BooleanField()
+    findings = models.JSONField(help_text="of each offender: number of the invariant, name, what is wrong")
+    counts = models.JSONField(help_text="rows read, by table")
+    milliseconds = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {'proven' if self.ok else 'broken'}"

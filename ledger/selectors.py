@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from ledger.models import Proof
+
 
 class Balance(NamedTuple):
     """Minor units. ``last_at``: when the last entry or hold event was, None before the first."""
@@ -38,6 +40,16 @@ class TrialRow(NamedTuple):
     currency: str
     debits: int
     credits: int
+
+
+class LastProof(NamedTuple):
+    """The last run of `verify_ledger`; ``findings`` are dicts of number, name and wrong."""
+
+    at: datetime
+    ok: bool
+    findings: list[dict[str, str]]
+    counts: dict[str, int]
+    milliseconds: int
 
 
 def balance_at(account_id: int, at: datetime | None = None) -> Balance:
@@ -119,6 +131,12 @@ def coverage() -> list[Coverage]:
             """
         )
     ]
+
+
+def last_proof() -> LastProof | None:
+    """None before the first."""
+    found = Proof.objects.values_list(*LastProof._fields).first()
+    return LastProof(*found) if found else None
 
 
 def _one(query: str, *params: Any) -> Any:

@@ -1,14 +1,16 @@
-"""Accounts: opening, freezing, closing. Money moves in `books.py` alone.
+"""Accounts: opening, freezing, closing; and keeping proofs. Money moves in `books.py` alone.
 
-Each runs in the caller's database transaction and locks the account's row.
+What changes an account runs in the caller's database transaction and locks the account's row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from django.utils import timezone
 
 from ledger.errors import AccountNotEmpty, AccountNotFound
-from ledger.models import Account
+from ledger.models import Account, Proof
+from ledger.verify import Finding
 
 
 def open_account(code: str, currency: str, normal_side: int, *, name: str = "", floor: int | None = None) -> int:
@@ -42,6 +44,14 @@ def close_account(account_id: int) -> None:
         raise AccountNotEmpty()
     account.closed_at = timezone.now()
     account.save(update_fields=["closed_at"])
+
+
+def keep_proof(*, at: datetime, findings: Sequence[Finding], counts: Mapping[str, int], milliseconds: int) -> None:
+    """Keep what proving the books found; no findings is proven."""
+    Proof.objects.create(
+        at=at, ok=not findings, findings=[finding._asdict() for finding in findings], counts=dict(counts),
+        milliseconds=milliseconds,
+    )  # fmt: skip
 
 
 def _locked(account_id: int) -> Account:

@@ -19,6 +19,14 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from core.ids import new_receipt, uuid7
+from tests.books import assert_books_balance, fund, key, transfer
+from tests.conftest import empty_tables, open_rwf_wallet
+from tests.factories import new_wallet
+from transactions.models import Kind, State
+from transactions.movements import Movement, Outcome, Settlement
+from transactions.posting import post_one
+from wallets.parties import Address
+from wallets.services import close_wallet
 
 APP, OWNER = "app role", "owner"
 ROLES = [APP, OWNER]
@@ -216,18 +224,24 @@ class Scene:
     refused: UUID
 
 
-def set_scene(aline: Any, eric: Any) -> Scene:
-    """Make it, with the services, for two empty RWF wallets."""
-    from tests.books import fund, key, transfer
-    from tests.factories import new_wallet
-    from transactions.models import Kind, State
-    from transactions.movements import Movement, Settlement
-    from transactions.posting import post_one
-    from wallets.parties import Address
-    from wallets.services import close_wallet
+@contextmanager
+def committed_scene(django_db_blocker: Any) -> Iterator[Scene]:
+    """One for a whole file of tests that roll back what they do."""
+    with django_db_blocker.unblock():
+        try:
+            yield set_scene()
+            assert_books_balance()
+        finally:
+            empty_tables()
+
+
+def set_scene() -> Scene:
+    """Make it, with the services."""
+    aline = open_rwf_wallet("Aline Mukamana", "+250788000001")
+    eric = open_rwf_wallet("Eric Habimana", "+250788000002")
 
     def sent(amount: int) -> UUID:
-        return post_one(transfer(aline, eric, amount)).or_raise().transaction  # type: ignore[return-value]
+        return post_one(transfer(aline, eric, amount, answer=told)).or_raise().transaction  # type: ignore[return-value]
 
     def given_back(original: UUID, amount: int) -> None:
         post_one(
@@ -241,7 +255,7 @@ def set_scene(aline: Any, eric: Any) -> Scene:
         return post_one(  # type: ignore[return-value]
             Movement(
                 kind=Kind.CASH_OUT, amount=amount, currency="RWF", caller="job:test", key=key(),
-                payer=Address("wallet", str(aline.pk)), rail="sandbox",
+                payer=Address("wallet", str(aline.pk)), rail="sandbox", answer=told,
             )
         ).or_raise().transaction  # fmt: skip
 
@@ -259,5 +273,11 @@ def set_scene(aline: Any, eric: Any) -> Scene:
         aline=aline.account_id, eric=eric.account_id, shillings=shillings.account_id, closed=spare.account_id,
         house=rows("SELECT id FROM ledger_account WHERE code = 'asset:rail:sandbox:RWF'")[0]["id"],
         transfer=first, reversed_in_part=second, reversed=third, cash_out=cash_out(1_000), paid_out=paid_out,
-        refused=post_one(transfer(aline, eric, 1_000_000)).transaction,
+        refused=post_one(transfer(aline, eric, 1_000_000, answer=told)).transaction,
     )  # fmt: skip
+
+
+def told(outcome: Outcome) -> tuple[int, str]:
+    """An answer as the API keeps it."""
+    body = {"transaction_id": outcome.transaction, "receipt": outcome.receipt}
+    return (422, as_json(body | {"code": outcome.error.code})) if outcome.error else (201, as_json(body))

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from transactions import proving
 from transactions.services import rail_calls, rail_messages, relay
 
 
@@ -27,3 +28,9 @@ def sweep() -> None:
 @shared_task(name="transactions.tasks.relay_events")
 def relay_events() -> None:
     relay.relay_events()
+
+
+@shared_task(name="transactions.tasks.prove_books")
+def prove_books() -> None:
+    """Once a day, at the first tick."""
+    proving.prove_daily()

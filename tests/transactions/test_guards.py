@@ -15,8 +15,6 @@ from django.conf import settings
 
 from core.models import AppendOnly
 from core.roles import APP_ROLE
-from tests.books import assert_books_balance
-from tests.conftest import empty_tables, open_rwf_wallet
 from tests.forgery import (
     APP,
     CREDIT,
@@ -26,11 +24,11 @@ from tests.forgery import (
     Forgery,
     Scene,
     as_json,
+    committed_scene,
     guards_off,
     refusal,
     row,
     session,
-    set_scene,
 )
 from transactions.models import BORN, LEGAL, State
 
@@ -41,13 +39,8 @@ STATE, IMMUTABLE, NO_EVENT, NO_JOURNAL = "TK010", "TK011", "TK012", "TK013"
 
 @pytest.fixture(scope="module")
 def scene(django_db_setup, django_db_blocker) -> Iterator[Scene]:
-    """One for the file: every attack is rolled back."""
-    with django_db_blocker.unblock():
-        aline = open_rwf_wallet("Aline Mukamana", "+250788000001")
-        eric = open_rwf_wallet("Eric Habimana", "+250788000002")
-        yield set_scene(aline, eric)
-        assert_books_balance()
-        empty_tables()
+    with committed_scene(django_db_blocker) as scene:
+        yield scene
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -560,7 +553,7 @@ def test_a_birth_that_is_not_right_is_refused(scene, role):
     [
         "amount = amount + 1", "fee = fee + 1", "currency = 'KES'", "payer_id = payee_id", "payee_id = payer_id",
         "kind = 'payment'", "memo = 'x'", "caller = 'x'", "reference = 'x'", "idempotency_key = 'x'",
-        "fingerprint = 'x'", "answer = 'x'", "answer_status = 201", "receipt = 'XXXXXXXXXX'", "reverses_id = id",
+        "fingerprint = 'x'", "answer = 'x'", "answer_status = 599", "receipt = 'XXXXXXXXXX'", "reverses_id = id",
         "reason_code = 'x'", "rail = 'x'", "destination = '{}'", "created_at = now()", "id = gen_random_uuid()",
     ],
 )  # fmt: skip

@@ -21,6 +21,8 @@ from transactions.models import State, Transaction
 
 DAYS = 30
 OLDEST_SHOWN = 10
+FINDINGS_SHOWN = 10
+PROOF_HOLDS = timedelta(hours=26)  # it is made daily
 
 
 class Day(NamedTuple):
@@ -50,6 +52,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     side: list[Panel] = [failures(at), segments(at)]
     if may(request, "ledger.view_account"):
         panels += [coverage(), books(request)]
+        side.insert(0, proof(at))
     return {**context, "panels": panels, "side_panels": side, "at": at}
 
 
@@ -235,6 +238,25 @@ def failures(at: datetime) -> Table:
 
 
 # --- The books --------------------------------------------------------------------------------------------------
+
+
+def proof(at: datetime) -> Part:
+    """What the last proof of the books found, and whether it is of today."""
+    last = ledger.selectors.last_proof()
+    context: dict[str, Any] = {"proof": last}
+    if last is not None:
+        stale = at - last.at > PROOF_HOLDS
+        context |= {
+            "verdict": badge("broken", "bad")
+            if not last.ok
+            else badge("old" if stale else "proven", "odd" if stale else "good"),
+            "when": moment(last.at),
+            "age": age(at - last.at),
+            "rows": sum(last.counts.values()),
+            "findings": last.findings[:FINDINGS_SHOWN],
+            "more": max(len(last.findings) - FINDINGS_SHOWN, 0),
+        }
+    return Part(title="Proof of the books", template="admin/panels/proof.html", context=context)
 
 
 def books(request: HttpRequest) -> Table:

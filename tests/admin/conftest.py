@@ -13,12 +13,14 @@ from notifications.services import Notice, notify_many
 from reports.models import Export
 from staff.models import User
 from staff.roles import Role
-from tests.books import fund, transfer
+from tests.books import fund, key, transfer
 from tests.factories import new_wallet
-from transactions.models import Event, Transaction
+from transactions.models import Event, Kind, Transaction
+from transactions.movements import Movement
 from transactions.posting import post_one
 from transactions.services.reversals import reverse_transaction
 from wallets.models import Wallet
+from wallets.parties import Address
 from wallets.services import freeze_wallet
 
 PASSWORD = "correct horse battery staple"
@@ -69,8 +71,22 @@ class World:
     undone: Transaction
 
     def send(self, amount: int = 1_00, **extra: Any) -> Transaction:
-        outcome = post_one(transfer(self.wallet, self.johns, amount, **extra))
-        return Transaction.objects.get(pk=outcome.transaction)
+        return posted_as(transfer(self.wallet, self.johns, amount, **extra))
+
+    def through_a_rail(self, kind: str, amount: int) -> Transaction:
+        """A top-up or cash-out of Wanjiku's that waits for the bank."""
+        mine = {"payer" if kind == Kind.CASH_OUT else "payee": Address("wallet", str(self.wallet.pk))}
+        bank = {"bank_id": "wekeza", "account_number": "0102030405", "account_name": "Wanjiku Kamau"}
+        return posted_as(
+            Movement(
+                kind=kind, amount=amount, currency="KES", caller=self.wanjiku.principal, key=key(), rail="sandbox",
+                owner=self.wanjiku.pk, destination=bank if kind == Kind.CASH_OUT else None, **mine,
+            )
+        )  # fmt: skip
+
+
+def posted_as(movement: Movement) -> Transaction:
+    return Transaction.objects.get(pk=post_one(movement).transaction)
 
 
 @pytest.fixture

@@ -2,18 +2,22 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import reverse
+from django.utils.timezone import now
 
+from ledger.services import keep_proof
+from ledger.verify import Finding
 from reports.dashboard import age, share
 from tests.admin.conftest import World
 from tests.books import fund, transfer
 from tests.factories import new_wallet
 from transactions.models import Transaction
 from transactions.posting import post_one
+from transactions.proving import prove
 
 Count = Callable[[Client, str], int]
 HOME = "/admin/"
@@ -53,19 +57,7 @@ def test_refusals_are_counted_by_code_and_lead_to_their_list(support: Client, wo
 
 
 def test_what_waits_is_shown_with_its_age_oldest_first(support: Client, world: World) -> None:
-    from tests.books import key
-    from transactions.movements import Movement
-    from wallets.parties import Address
-
-    ids = [
-        post_one(
-            Movement(
-                kind="top_up", amount=50_00, currency="KES", caller=world.wanjiku.principal, key=key(),
-                payee=Address("wallet", str(world.wallet.pk)), owner=world.wanjiku.pk, rail="sandbox",
-            )
-        ).transaction
-        for _ in range(3)
-    ]  # fmt: skip
+    ids = [world.through_a_rail("top_up", 50_00).pk for _ in range(3)]
     Transaction.objects.filter(pk=ids[1]).update(quarantined_at=world.sent.created_at)
 
     waiting = panels(support)["Under way: 3 pending; 1 given up by the worker"]
@@ -83,6 +75,24 @@ def test_books_and_cover_are_for_who_may_see_the_books(finance: Client, support:
     assert "10,000.00" in cover[3]
     assert "Covered" in cover[5]
     assert not {"Books", "E-money issued and what covers it"} & set(theirs)
+
+
+def test_the_last_proof_of_the_books_is_shown_with_what_it_found(
+    finance: Client, support: Client, world: World
+) -> None:
+    assert "Not proven yet" in finance.get(HOME).text
+
+    prove()
+    assert "Proven" in finance.get(HOME).text
+    late = now() - timedelta(days=2)
+    keep_proof(at=late, findings=[], counts={"ledger_entry": 1}, milliseconds=1)
+    assert ">Old<" in finance.get(HOME).text
+    keep_proof(at=now(), findings=[Finding("I3", "<b>x</b>", "says 5")], counts={"ledger_entry": 1_234}, milliseconds=1)
+    text = finance.get(HOME).text
+
+    for shown in ("Broken", "I3", "&lt;b&gt;x", "says 5", "1,234 rows read"):
+        assert shown in text, shown
+    assert "Proof of the books" not in support.get(HOME).text
 
 
 def test_charts_show_one_currency_at_a_time(finance: Client, world: World) -> None:
@@ -140,10 +150,7 @@ def test_a_share_is_counted_in_whole_numbers(part: int, whole: int, said: str) -
     assert share(part, whole) == said
 
 
-def test_ages_are_short(world: World) -> None:
-    from datetime import timedelta
-
+def test_ages_are_short() -> None:
     said = [age(timedelta(seconds=s)) for s in (-5, 59, 60, 7_200, 200_000)]
 
     assert said == ["0 s", "59 s", "1 min", "2 h", "2 d"]
-    assert reverse("admin:index") == HOME

@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
+from django.utils.timezone import now
 
 from core.admin import StaffAdmin
 from core.models import AuditRecord
@@ -173,9 +176,6 @@ def test_a_bug_is_not_a_message(support: Client, world: World, monkeypatch: pyte
 
 
 def test_saving_through_the_framework_is_refused(world: World) -> None:
-    from django.contrib import admin
-    from django.core.exceptions import PermissionDenied
-
     one = admin.site._registry[Transaction]
     assert isinstance(one, TransactionAdmin)
     assert isinstance(one, StaffAdmin)
@@ -185,8 +185,6 @@ def test_saving_through_the_framework_is_refused(world: World) -> None:
 
 
 def test_a_movement_the_worker_gave_up_on_is_asked_about_again(support: Client, world: World) -> None:
-    from django.utils.timezone import now
-
     Transaction.objects.filter(pk=world.sent.pk).update(quarantined_at=now())
 
     page = support.get(reverse("admin:transactions_transaction_change", args=[world.sent.pk]))

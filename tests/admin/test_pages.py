@@ -61,20 +61,10 @@ def test_a_wallets_page_shows_balances_entries_with_running_balance_and_its_free
 
 
 def test_what_is_held_is_shown_with_what_it_is_for(support: Client, world: World) -> None:
-    from tests.books import key
-    from transactions.movements import Movement
-    from wallets.parties import Address
-
-    bank = {"bank_id": "wekeza", "account_number": "0102030405", "account_name": "Wanjiku Kamau"}
-    outcome = post_one(
-        Movement(
-            kind="cash_out", amount=100_00, currency="KES", caller=world.wanjiku.principal, key=key(),
-            payer=Address("wallet", str(world.wallet.pk)), owner=world.wanjiku.pk, rail="sandbox", destination=bank,
-        )
-    )  # fmt: skip
+    cash_out = world.through_a_rail("cash_out", 100_00)
 
     text = support.get(page("wallets_wallet", world.wallet.pk)).text
-    waiting = support.get(page("transactions_transaction", outcome.transaction)).text
+    waiting = support.get(page("transactions_transaction", cash_out.pk)).text
 
     assert "Held" in text
     assert "150.00" in text  # with its fee
@@ -149,17 +139,7 @@ def test_a_rails_own_code_is_shown_as_it_came(support: Client, world: World) -> 
 
 
 def test_talks_with_the_rail_and_its_messages_are_in_the_story_in_order(support: Client, world: World) -> None:
-    from tests.books import key
-    from transactions.movements import Movement
-    from wallets.parties import Address
-
-    outcome = post_one(
-        Movement(
-            kind="top_up", amount=50_00, currency="KES", caller=world.wanjiku.principal, key=key(),
-            payee=Address("wallet", str(world.wallet.pk)), owner=world.wanjiku.pk, rail="sandbox",
-        )
-    )  # fmt: skip
-    one = Transaction.objects.get(pk=outcome.transaction)
+    one = world.through_a_rail("top_up", 50_00)
     settle(one.pk, to="processing", actor="job:rail_calls")
     call = RailCall.objects.create(transaction=one, number=1, purpose="submit", request={"reference": str(one.pk)})
     RailCall.objects.filter(pk=call.pk).update(

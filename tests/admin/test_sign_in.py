@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from core.hashers import Argon2id
 from core.models import AuditRecord
 from staff import services
 from staff.models import User
@@ -118,8 +119,6 @@ def test_one_changes_ones_own_password_with_the_old_one(support: Client, staff: 
 def test_known_and_unknown_names_cost_the_same_hash(
     staff: dict[str, User], username: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.hashers import Argon2id
-
     hashed = []
     encode, verify = Argon2id.encode, Argon2id.verify
     monkeypatch.setattr(Argon2id, "encode", lambda *a, **k: hashed.append(1) or encode(*a, **k))

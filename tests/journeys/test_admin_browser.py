@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connections
 
 from staff.roles import Role
@@ -221,8 +222,6 @@ def test_pages_fit_their_window_light_and_dark(page: Any, world: World, width: i
 
 @pytest.mark.django_db(transaction=True)
 def test_who_was_signed_out_meanwhile_is_led_to_sign_in(page: Any, world: World) -> None:
-    from django.contrib.sessions.models import Session
-
     page.goto(f"/admin/customers/customer/{world.wanjiku.pk}/change/")
     Session.objects.all().delete()
 

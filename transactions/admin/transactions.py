@@ -152,7 +152,9 @@ class TransactionAdmin(StaffAdmin):
 
     @display(description="Payee")
     def payee_shown(self, transaction: Transaction) -> Any:
-        return transaction.payee.customer.full_name if transaction.payee else NOTHING
+        if transaction.payee:
+            return transaction.payee.customer.full_name
+        return (transaction.destination or {}).get("account_name", NOTHING)
 
     def name_of(self, transaction: Transaction) -> str:
         return f"{kind_shown(transaction)} {transaction.receipt}"

@@ -66,7 +66,11 @@ class Checkout:
         return (self.refuge() or self.var) / folder / "postgres"
 
     def pid(self, name: str, folder: str = "test") -> int:
-        return int(json.loads((self.var / folder / "pids" / f"{name}.pid").read_text())["pid"])
+        """Of a process that runs; 0 while it is being replaced."""
+        try:
+            return int(json.loads((self.var / folder / "pids" / f"{name}.pid").read_text())["pid"])
+        except FileNotFoundError:
+            return 0
 
     def processes(self) -> list[str]:
         """Command lines of everything that still runs from here."""

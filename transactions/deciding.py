@@ -26,7 +26,7 @@ from transactions.errors import (
     SelfTransfer,
     TransactionNotFound,
 )
-from transactions.models import LEGAL, PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, State
+from transactions.models import LEGAL, OPEN, PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, State
 from transactions.movements import Movement, Order, Outcome, Settlement
 from transactions.policies import Case, verdicts
 from transactions.world import EventRow, Target, TransactionRow, World
@@ -256,7 +256,7 @@ def _settle(order: Settlement, world: World) -> Outcome:
         raise TransactionNotFound()
     if target.state == order.to:
         return _settled(target, replayed=True)
-    if (target.state, order.to) not in LEGAL or target.kind not in THROUGH_A_RAIL:
+    if target.kind not in THROUGH_A_RAIL or target.state not in OPEN or (target.state, order.to) not in LEGAL:
         raise IllegalTransition(f"This {target.kind} is {target.state}.", state=target.state)
     accounts, moment = world.books.accounts, world.books.tick()
     before = target.state
@@ -281,9 +281,7 @@ def _settle(order: Settlement, world: World) -> Outcome:
     target.rail_reference = order.rail_reference or target.rail_reference
     target.due_at = None if order.to in FINAL else order.due_at
     target.completed_at = moment.at if order.to in FINAL else None
-    _event(
-        world, target.id, before, order.to, order.actor, order.reason, order.request_id, order.facts
-    )
+    _event(world, target.id, before, order.to, order.actor, order.reason, order.request_id, order.facts)
     return _settled(target, replayed=False)
 
 

@@ -162,7 +162,7 @@ def _codes(orders: Iterable[Order], world: World) -> set[str]:
     codes = {party.account for party in world.parties}
     for order in orders:
         if isinstance(order, Settlement):
-            if (target := world.targets.get(order.transaction)) and order.to == State.COMPLETED:
+            if (target := world.targets.get(order.transaction)) and target.rail and order.to == State.COMPLETED:
                 codes |= {rail_float(target.rail, target.currency), suspense(target.currency)}
                 if target.fee:
                     codes.add(fee_income(target.kind, target.currency))

@@ -1,0 +1,315 @@
+"""What `make demo` shows: staff who may sign in, sixty customers in seven countries, and their first thirty days.
+
+Everything goes the way it goes in earnest: movements through `posting.post`, top-ups and cash-outs through the services
+of the rail with a bank that answers in this process (`PilotBank`), freezes, suspensions and reversals by the support
+agent, and the relay tells customers of it. Only the clock is the demo's own (`demo_clock.py`). The plan
+(`demo_plan.py`) is the same every time and each of its steps can be repeated, so that an interrupted run is finished by
+the next one.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import connection
+from django.utils import timezone
+
+import staff.services
+from customers.models import Customer, CustomerState
+from customers.services import Newcomer, suspend_customer
+from notifications.services import deliver_due, mark_read
+from staff.models import User
+from tekana import demo_plan as plan
+from tekana.demo_clock import Clock, clock_set_to
+from tekana.demo_plan import Person, Step
+from tekana.embedded.processes import write_whole
+from transactions.models import Kind, RailMessage, State, Transaction
+from transactions.movements import Movement, Outcome
+from transactions.posting import post_one
+from transactions.rails.base import Accepted, Completed, Failed, InProgress, Instruction, NoAnswer, NotKnown, Refused
+from transactions.rails.sandbox import SandboxRail
+from transactions.services import rail_calls, rail_messages
+from transactions.services.relay import relay_events
+from transactions.services.reversals import reverse_transaction
+from wallets.models import Wallet
+from wallets.parties import Address
+from wallets.services import freeze_wallet, lift_freeze, onboard_many
+
+CALLER = "job:demo"
+RAIL = "sandbox"
+
+
+# --- Who may sign in -------------------------------------------------------------------------------------------------
+class Login(NamedTuple):
+    role: str
+    username: str
+    password: str
+
+
+def logins_file() -> Path:
+    return Path(settings.VAR_DIR) / "demo" / "logins.json"
+
+
+def make_logins() -> list[Login]:
+    """One member of staff for each role, made where missing, and the two customers (whom `load` makes).
+
+    Passwords are random and kept in a file that its owner alone may read. Who is in the file keeps theirs; who is not,
+    because the file was lost, gets a new one.
+    """
+    kept: dict[str, Login] = {}
+    with suppress(FileNotFoundError):
+        kept = {login["username"]: Login(**login) for login in json.loads(logins_file().read_text())}
+    people = [(str(role), str(role)) for role in plan.STAFF] + [("customer", name) for name in plan.SIGN_IN]
+    logins = [kept.get(name) or Login(role, name, _new_password(role, name)) for role, name in people]
+    # Before anybody is made: a password that works is never unknown.
+    write_whole(logins_file(), json.dumps([login._asdict() for login in logins], indent=2) + "\n")
+    for (role, full_name), login in zip(plan.STAFF.items(), logins, strict=False):
+        if not User.objects.filter(username=login.username).exists():
+            staff.services.create_staff(
+                username=login.username, full_name=full_name, role=role, password=login.password, actor=None
+            )
+    return logins
+
+
+def _new_password(role: str, username: str) -> str:
+    """For somebody who is not there yet, or whose password nobody knows any more."""
+    if role == "customer":
+        password = staff.services.new_password()
+        Customer.objects.filter(email=plan.SIGN_IN[username].email).update(password=make_password(password))
+        return password
+    if user := User.objects.filter(username=username).first():
+        return staff.services.reset_password(user, reason="The demo's logins.json was lost.", actor=None)
+    return staff.services.new_password()
+
+
+# --- What happened ---------------------------------------------------------------------------------------------------
+def load(logins: Iterable[Login], progress: Callable[[list[Step]], Iterable[Step]] = iter) -> bool:
+    """Live through the pilot's month, once; whether there was anything left of it.
+
+    Args:
+        progress: given the steps, gives them back one by one.
+    """
+    if Transaction.objects.filter(caller=CALLER, idempotency_key=plan.LAST).exists():
+        return False
+    steps = plan.steps(timezone.now())
+    passwords = {
+        plan.SIGN_IN[one.username].email: make_password(one.password) for one in logins if one.role == "customer"
+    }
+    with clock_set_to(steps[0].at) as clock, outside_world():
+        with connection.cursor() as cursor:  # what a crash of the machine takes with it, the next run does again
+            cursor.execute("SET synchronous_commit = off")
+        pilot, day = Pilot(clock, passwords), steps[0].at.date()
+        for step in progress(steps):
+            if step.at.date() > day:
+                tell_customers()
+                day = step.at.date()
+            clock.set(step.at)
+            getattr(pilot, step.what)(step.key, **step.about)
+        tell_customers()
+    return True
+
+
+def tell_customers() -> None:
+    relay_events()
+    deliver_due()
+
+
+class Pilot:
+    """Carries out the plan. Each method is one kind of step; with the same key it may be called again."""
+
+    def __init__(self, clock: Clock, passwords: Mapping[str, str]) -> None:
+        self.clock, self.passwords = clock, passwords
+        self.support = User.objects.get(username="support")
+        self.ids: dict[str, UUID] = {}
+
+    def join(self, key: str, people: list[Person]) -> None:
+        """People of one country and tier."""
+        country, tier = people[0].country, people[0].tier
+        newcomers = [
+            Newcomer(
+                full_name=one.full_name, email=one.email, phone_number=one.phone_number, account_type=one.account_type,
+                password=self.passwords.get(one.email, ""),
+            )
+            for one in people
+        ]  # fmt: skip
+        onboard_many(newcomers, country=country, currency=plan.CURRENCY[country], tier=tier, actor=CALLER)
+        addresses = [one.email for one in people]
+        self.ids |= dict(Customer.objects.filter(email__in=addresses).values_list("email", "pk"))
+
+    # money
+    def receive(self, key: str, payee: Person, amount: int, memo: str) -> None:
+        """The bank's file says that it has come in."""
+        self._post(key, Kind.TOP_UP, amount, payee, payee=_of(payee), memo=memo, rail=RAIL, settled=True, caller=CALLER)
+
+    def transfer(self, key: str, payer: Person, payee: Person | str, amount: int, memo: str = "") -> None:
+        number = payee if isinstance(payee, str) else payee.phone_number
+        self._post(key, Kind.TRANSFER, amount, payer, payer=_of(payer), payee=Address("phone", number), memo=memo)
+
+    def payment(self, key: str, payer: Person, payee: Person, amount: int, memo: str) -> None:
+        self._post(key, Kind.PAYMENT, amount, payer, payer=_of(payer), payee=_of(payee), memo=memo)
+
+    def wrong_currency(self, key: str, payer: Person, payee: Person, amount: int, currency: str) -> None:
+        wallets = [Address("wallet", str(self._wallet(one).pk)) for one in (payer, payee)]
+        self._post(key, Kind.TRANSFER, amount, payer, payer=wallets[0], payee=wallets[1], currency=currency)
+
+    def wait(self, key: str, kind: Kind, who: Person, amount: int) -> Outcome:
+        """Asked for, and not taken to the bank yet."""
+        if kind == Kind.TOP_UP:
+            return self._post(key, kind, amount, who, payee=_of(who), rail=RAIL)
+        account = {"bank_id": "wekeza", "account_number": f"0{who.phone_number[-9:]}", "account_name": who.full_name}
+        return self._post(key, kind, amount, who, payer=_of(who), rail=RAIL, destination=account)
+
+    def top_up(self, key: str, payee: Person, amount: int) -> None:
+        self._carry_out(self.wait(key, Kind.TOP_UP, payee, amount))
+
+    def cash_out(self, key: str, payer: Person, amount: int, called_back: bool = True) -> None:
+        self._carry_out(self.wait(key, Kind.CASH_OUT, payer, amount), called_back)
+
+    def odd_amount(self, key: str, payer: Person, amount: int) -> None:
+        """The bank says that it has paid out something else: nobody decides that but a person."""
+        outcome = self.wait(key, Kind.CASH_OUT, payer, amount - amount % 1_000 + PilotBank.ODD)
+        self._carry_out(outcome, called_back=False)
+        self._ask_bank(outcome, after=timedelta(minutes=2))
+
+    def lost(self, key: str, payer: Person, amount: int) -> None:
+        """Three workers died in the middle of a call: what became of it is not known."""
+        outcome = self.wait(key, Kind.CASH_OUT, payer, amount - amount % 1_000 + PilotBank.DEADLY)
+        self._carry_out(outcome, called_back=False)
+        for _ in range(rail_calls.LOST_CALLS):
+            self._ask_bank(outcome, after=timedelta(minutes=1))
+
+    # what the support agent does
+    def freeze(self, key: str, of: Person, mode: str, reason: str) -> None:
+        wallet = self._wallet(of)
+        if not wallet.freezes.filter(reason=reason).exists():
+            freeze_wallet(wallet, mode=mode, reason=reason, actor=self.support)
+
+    def lift(self, key: str, of: Person, reason: str) -> None:
+        for freeze in self._wallet(of).freezes.filter(lifted_at=None):
+            lift_freeze(freeze, actor=self.support, reason=reason)
+
+    def suspend(self, key: str, who: Person, reason: str) -> None:
+        customer = Customer.objects.get(pk=self.ids[who.email])
+        if customer.state == CustomerState.ACTIVE:
+            suspend_customer(customer, actor=self.support, reason=reason)
+
+    def reverse(self, key: str, payer: Person, original: str, amount: int | None, reason_code: str, note: str) -> None:
+        if Transaction.objects.filter(caller=self.support.principal, idempotency_key=key).exists():
+            return
+        txn = Transaction.objects.get(caller=self._caller(payer), idempotency_key=original)
+        reverse_transaction(
+            txn.pk, amount=amount, reason_code=reason_code, note=note, actor=self.support, idempotency_key=key
+        )
+
+    def read(self, key: str, who: Person) -> None:
+        mark_read(self.ids[who.email])
+
+    # how
+    def _caller(self, person: Person) -> str:
+        return f"customer:{self.ids[person.email]}"
+
+    def _wallet(self, person: Person) -> Wallet:
+        return Wallet.objects.get(customer=self.ids[person.email], closed_at=None)
+
+    def _post(self, key: str, kind: str, amount: int, who: Person, **fields: Any) -> Outcome:
+        fields = {"caller": self._caller(who), "currency": plan.CURRENCY[who.country]} | fields
+        return post_one(Movement(kind=kind, amount=amount, key=key, owner=self.ids[who.email], **fields))
+
+    def _carry_out(self, outcome: Outcome, called_back: bool = True) -> None:
+        """The worker takes it to the bank; a while later the bank calls back."""
+        if outcome.error or outcome.transaction is None:
+            return
+        self._pass(timedelta(seconds=2))
+        with suppress(WorkerLost):
+            rail_calls.submit_to_rail(outcome.transaction)
+        if not called_back or Transaction.objects.get(pk=outcome.transaction).state != State.PROCESSING:
+            return
+        self._pass(timedelta(seconds=5 + outcome.amount % 40))
+        said, _ = RailMessage.objects.get_or_create(
+            rail=RAIL, message_id=f"msg_{outcome.transaction.hex}", defaults={"payload": PilotBank.report(outcome)}
+        )
+        rail_messages.process(said.pk)
+
+    def _ask_bank(self, outcome: Outcome, after: timedelta) -> None:
+        self._pass(after)
+        assert outcome.transaction is not None
+        with suppress(WorkerLost):
+            rail_calls.inquire(outcome.transaction)
+
+    def _pass(self, time: timedelta) -> None:
+        self.clock.set(self.clock.now + time)
+
+
+def _of(person: Person) -> Address:
+    return Address("email", person.email)
+
+
+# --- The outside world -----------------------------------------------------------------------------------------------
+class WorkerLost(Exception):
+    """Stands for a process that died during a call."""
+
+
+class PilotBank(SandboxRail):
+    """The sandbox bank as it answered during the pilot's month: without HTTP, and at once.
+
+    The amount's last three digits decide, as in `sandbox_server.MAGIC`; 911 kills the worker.
+    """
+
+    REFUSED, FAILS, SILENT, ODD, DEADLY = 901, 902, 905, 908, 911
+
+    def submit(self, instruction: Instruction) -> Accepted | Refused:
+        match instruction.amount_minor % 1_000:
+            case self.REFUSED:
+                return Refused("insufficient_funds_at_bank", "The account at the bank does not cover it.")
+            case self.SILENT:
+                raise NoAnswer("TimeoutError")
+            case self.DEADLY:
+                raise WorkerLost
+        return Accepted(rail_reference=_reference(instruction.reference))
+
+    def inquire(self, reference: str) -> Completed | Failed | InProgress | NotKnown:
+        txn = Transaction.objects.get(pk=reference)
+        match txn.amount % 1_000:
+            case self.ODD:
+                return Completed(_reference(reference), txn.amount + 1, txn.currency)
+            case self.DEADLY:
+                raise WorkerLost
+        raise NoAnswer("TimeoutError")
+
+    @classmethod
+    def report(cls, outcome: Outcome) -> dict[str, Any]:
+        """What the bank says when it has carried out an instruction, or could not."""
+        failed = outcome.amount % 1_000 == cls.FAILS
+        return {
+            "reference": str(outcome.transaction), "rail_reference": _reference(str(outcome.transaction)),
+            "status": "failed" if failed else "completed", "code": "account_closed" if failed else "",
+            "amount_minor": outcome.amount, "currency": outcome.currency,
+        }  # fmt: skip
+
+
+def _reference(ours: str) -> str:
+    return f"SB{ours[-10:].upper()}"
+
+
+@contextmanager
+def outside_world() -> Iterator[None]:
+    """Within this block, in this process alone: the rail ``sandbox`` is `PilotBank`, e-mails of the past go nowhere,
+    and a quarantine that belongs to the plan alarms nobody."""
+    changed = {"RAILS": settings.RAILS, "EMAIL_BACKEND": settings.EMAIL_BACKEND}
+    calls, level = logging.getLogger(rail_calls.__name__), logging.getLogger(rail_calls.__name__).level
+    settings.RAILS = settings.RAILS | {RAIL: settings.RAILS[RAIL] | {"client": "tekana.demo_data.PilotBank"}}
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    calls.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        calls.setLevel(level)
+        for name, value in changed.items():
+            setattr(settings, name, value)

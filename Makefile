@@ -36,14 +36,17 @@ setup: ## only make .venv with all packages, for an editor or a shell
 openapi: ## write openapi.yaml anew from the code
 	@exec $(RUN) .venv/bin/python manage.py spectacular --file openapi.yaml
 
+docs: ## write anew what docs/ says from the code: the database diagram and tables
+	@exec $(RUN) sh -c '.venv/bin/python manage.py database_diagram && .venv/bin/python manage.py docs_tables'
+
 LOCK := $(IN_VENV) uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
 lock: setup ## pin the newest versions that requirements*.in allow
 	@for name in requirements requirements-dev; do \
 	  echo "# Made by \`make lock\` from $$name.in. Do not edit." > $$name.lock && \
 	  $(LOCK) $$name.in >> $$name.lock && mv $$name.lock $$name.txt || exit 1; done
 
-# Hashes of packages, passwords that tests make up, placeholders, and the alphabet of receipts.
-NO_SECRETS := --exclude-files '^(tests/|requirements.*txt)' --exclude-lines ':password@' --exclude-secrets '^0123456789A'
+# Hashes of packages, passwords that tests and documents make up, placeholders, and the alphabet of receipts.
+NO_SECRETS := --exclude-files '^(tests/|requirements.*txt)' --exclude-lines ':password@' --exclude-secrets '^(0123456789A|correct horse battery staple$$|seven quiet herons)'
 
 # What follows runs inside `run`, with the servers up and their URLs in the environment.
 gates:
@@ -60,4 +63,4 @@ gates:
 pytest:
 	$(IN_VENV) pytest $(ARGS)
 
-.PHONY: help demo stop reset test run-tests check bench setup openapi lock gates pytest
+.PHONY: help demo stop reset test run-tests check bench setup openapi docs lock gates pytest

@@ -82,11 +82,9 @@ def unit_of_work() -> Iterator[Work]:
         _roll_back(raw)
         raise
     except psycopg.OperationalError as exc:
-        if raw.closed:
-            connection.close()
-        else:
-            _roll_back(raw)
-        raise (OutcomeUnknown() if committing and raw.closed else Unavailable(retry_after=1)) from exc
+        # An error that leaves the session as it was is the answer "no"; a session that is gone answered nothing.
+        answered = _roll_back(raw)
+        raise (OutcomeUnknown() if committing and not answered else Unavailable(retry_after=1)) from exc
     except BaseException:
         _roll_back(raw)
         raise
@@ -96,9 +94,17 @@ def unit_of_work() -> Iterator[Work]:
         raise OutcomeUnknown()
 
 
-def _roll_back(raw: "psycopg.Connection[Any]") -> None:
-    if not raw.closed and raw.info.transaction_status != TransactionStatus.IDLE:
-        raw.execute("ROLLBACK")
+def _roll_back(raw: "psycopg.Connection[Any]") -> bool:
+    """Whether the session is still there, fit for use. A connection may be lost and not know it yet."""
+    try:
+        if not raw.closed and raw.info.transaction_status != TransactionStatus.IDLE:
+            raw.execute("ROLLBACK")
+    except psycopg.Error:
+        raw.close()
+    if raw.closed:
+        connection.close()
+        return False
+    return True
 
 
 def prepared(query: LiteralString, params: Mapping[str, Any]) -> list[Any]:

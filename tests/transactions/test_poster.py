@@ -1,0 +1,259 @@
+"""Group commit when something goes wrong: one bad order harms nobody else, and nobody is told what may not be true."""
+
+import itertools
+import os
+import random
+import socket
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from functools import partial
+
+import psycopg
+import pytest
+from django.db import connection
+
+from core.errors import OutcomeUnknown, Unavailable
+from core.roles import connected_as_owner
+from core.work import SYNC_WAIT_CANCELLED, Work
+from tests.books import assert_books_balance, fund, posted, transfer
+from tests.racing import at_once
+from transactions.models import Transaction
+from transactions.poster import Poster
+from transactions.posting import post, post_one
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def submit_together():
+    """Submit orders to a poster that is held up until all but the first wait: those become one batch.
+
+    Gives what became of all but the first, refused or raised, and the sizes of the batches.
+    """
+    batches: list[int] = []
+    ready = threading.Event()
+
+    def post_when_ready(orders):
+        ready.wait(30)
+        batches.append(len(orders))
+        return post(orders)
+
+    poster = Poster(post_when_ready, 256)
+
+    def result_of(order):
+        try:
+            return poster.submit(order)
+        except Exception as error:
+            return error
+
+    def submit(*orders):
+        first = threading.Thread(target=result_of, args=[orders[0]])
+        first.start()
+        threading.Timer(0.5, ready.set).start()
+        results = at_once([partial(result_of, order) for order in orders[1:]])
+        first.join()
+        return results, batches
+
+    return submit
+
+
+def test_waiting_orders_share_a_commit(submit_together, aline, eric):
+    fund(aline, 100)
+
+    results, batches = submit_together(*(transfer(aline, eric, 1) for _ in range(21)))
+
+    assert batches == [1, 20]
+    assert [result.state for result in results] == ["completed"] * 20
+    assert posted(eric) == 21
+    assert_books_balance()
+
+
+def test_a_batch_is_at_most_so_large(aline, eric):
+    fund(aline, 100)
+    sizes: list[int] = []
+    poster = Poster(lambda orders: sizes.append(len(orders)) or time.sleep(0.01) or post(orders), 4)
+
+    at_once([partial(poster.submit, transfer(aline, eric, 1)) for _ in range(20)])
+
+    assert max(sizes) == 4
+    assert sum(sizes) == posted(eric) == 20
+
+
+def test_a_poisoned_order_harms_nobody_else(submit_together, aline, eric):
+    """PostgreSQL holds no NUL in text; the door refuses it, and this one came past the door."""
+    fund(aline, 100)
+    orders = [transfer(aline, eric, 1) for _ in range(10)]
+    poisoned = transfer(aline, eric, 50, memo="rent\x00")
+
+    results, batches = submit_together(*orders, poisoned)
+
+    assert batches == [1, 10, *[1] * 10]  # together, and then each alone
+    assert [getattr(result, "state", type(result)) for result in results] == ["completed"] * 9 + [
+        psycopg.errors.UntranslatableCharacter
+    ]
+    assert posted(eric) == 10
+    assert not Transaction.objects.filter(idempotency_key=poisoned.key).exists()
+    assert_books_balance()
+
+
+def at_commit(monkeypatch, act, which=1) -> None:
+    """Do ``act`` with the connection as soon as this COMMIT, counted from now, is on its way."""
+    run, commits = Work.run, itertools.count(1)
+
+    def watched(self, query, *params):
+        cursor = run(self, query, *params)
+        if query == "COMMIT" and next(commits) == which:
+            act(self.raw)
+        return cursor
+
+    monkeypatch.setattr(Work, "run", watched)
+
+
+def lose_the_answer(to, raw) -> None:
+    """COMMIT reaches PostgreSQL, which commits; its answer never reaches us, for the line is cut."""
+    raw.pgconn.pipeline_sync()
+    while raw.pgconn.flush():
+        pass
+    with psycopg.connect(raw.info.dsn, password=raw.info.password, autocommit=True) as other:
+        while not other.execute("SELECT FROM transactions_transaction WHERE idempotency_key = %s", [to.key]).rowcount:
+            time.sleep(0.01)
+    here, there = socket.socketpair()
+    there.close()
+    os.dup2(here.fileno(), raw.fileno())
+    here.close()
+
+
+def test_a_lost_answer_to_commit_is_an_unknown_outcome_and_a_retry_tells_that_it_happened(monkeypatch, aline, eric):
+    fund(aline, 100)
+    order = transfer(aline, eric, 60)
+    at_commit(monkeypatch, partial(lose_the_answer, order))
+
+    with pytest.raises(OutcomeUnknown):
+        post_one(order)
+    again = post_one(order)
+
+    assert again.replayed
+    assert again.transaction == Transaction.objects.get(idempotency_key=order.key).pk
+    assert posted(eric) == 60
+    assert_books_balance()
+
+
+def test_everybody_in_the_batch_is_told_that_the_outcome_is_unknown(monkeypatch, submit_together, aline, eric):
+    fund(aline, 100)
+    orders = [transfer(aline, eric, 1) for _ in range(6)]
+    at_commit(monkeypatch, partial(lose_the_answer, orders[1]), which=2)
+
+    results, batches = submit_together(*orders)
+    again = [post_one(order) for order in orders]
+
+    assert batches == [1, 5]  # nobody was posted a second time
+    assert [type(result) for result in results] == [OutcomeUnknown] * 5
+    assert [outcome.replayed for outcome in again] == [True] * 6
+    assert posted(eric) == 6
+    assert_books_balance()
+
+
+@contextmanager
+def when_committing(body: str):
+    """Run this PL/pgSQL at the end of each database transaction that made a transaction."""
+    name = "at_the_end"
+    with connected_as_owner(), connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NULL; END $$;"
+            f"CREATE CONSTRAINT TRIGGER {name} AFTER INSERT ON transactions_transaction DEFERRABLE INITIALLY DEFERRED"
+            f" FOR EACH ROW EXECUTE FUNCTION {name}()"
+        )
+    try:
+        yield
+    finally:
+        with connected_as_owner(), connection.cursor() as cursor:
+            cursor.execute(f"DROP FUNCTION {name}() CASCADE")
+
+
+def test_a_synchronous_standby_that_was_given_up_on_is_an_unknown_outcome(aline, eric):
+    """PostgreSQL says success, and only warns that the standby may not have it."""
+    fund(aline, 100)
+    order = transfer(aline, eric, 60)
+
+    with when_committing(f"RAISE WARNING '{SYNC_WAIT_CANCELLED} due to user request';"):
+        with pytest.raises(OutcomeUnknown):
+            post_one(order)
+    again = post_one(order)
+
+    assert again.replayed
+    assert posted(eric) == 60
+    assert_books_balance()
+
+
+def test_other_warnings_while_committing_change_nothing(aline, eric):
+    fund(aline, 100)
+    with when_committing("RAISE WARNING 'the weather is bad';"):
+        assert not post_one(transfer(aline, eric, 60)).replayed
+    assert posted(eric) == 60
+
+
+def test_a_commit_that_is_refused_is_no_unknown_outcome(aline, eric):
+    """The database answered, and what it answered is no: a timeout, in this case. Each try is a new one."""
+    fund(aline, 100)
+    order = transfer(aline, eric, 60)
+
+    with when_committing("RAISE EXCEPTION 'too slow' USING ERRCODE = 'query_canceled';"):
+        with pytest.raises(Unavailable) as refused:
+            post_one(order)
+    assert not isinstance(refused.value, OutcomeUnknown)
+    assert posted(eric) == 0
+
+    assert not post_one(order).replayed
+    assert posted(eric) == 60
+    assert_books_balance()
+
+
+def test_a_backend_that_is_killed_harms_only_those_it_worked_for(monkeypatch, aline, eric):
+    """Sessions are ended at random while many pay; whoever is told "unavailable" or "unknown" asks again until told."""
+    fund(aline, 5_000)
+    dice, over = random.Random(1), threading.Event()
+    orders = [transfer(aline, eric, 1) for _ in range(300)]
+    poster = Poster(post, 16)
+
+    def killer() -> Counter[str]:
+        killed: Counter[str] = Counter()
+        while not over.wait(0.02):
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
+                    " AND pid <> pg_backend_pid() AND query <> '' ORDER BY pid"
+                )
+                if victims := cursor.fetchall():
+                    cursor.execute("SELECT pg_terminate_backend(%s)", dice.choice(victims))
+                    killed["sessions"] += 1
+        return killed
+
+    def client(mine) -> Counter[str]:
+        told: Counter[str] = Counter()
+        for order in mine:
+            for _ in range(200):
+                try:
+                    outcome = poster.submit(order)
+                except Unavailable as error:
+                    told[error.code] += 1
+                    time.sleep(0.02)
+                else:
+                    told["replayed" if outcome.replayed else outcome.state] += 1
+                    break
+        return told
+
+    def clients() -> Counter[str]:
+        try:
+            return sum(at_once([partial(client, orders[n::10]) for n in range(10)]), Counter())
+        finally:
+            over.set()
+
+    told, killed = at_once([clients, killer])
+
+    connection.close()  # it may be among them
+    assert killed["sessions"] >= 3
+    assert told["completed"] + told["replayed"] == 300
+    assert posted(eric) == Transaction.objects.filter(kind="transfer").count() == 300
+    assert_books_balance()

@@ -33,6 +33,7 @@ from tekana.embedded.processes import write_whole
 from transactions.models import Kind, RailMessage, State, Transaction
 from transactions.movements import Movement, Outcome
 from transactions.posting import post_one
+from transactions.proving import prove
 from transactions.rails.base import Accepted, Completed, Failed, InProgress, Instruction, NoAnswer, NotKnown, Refused
 from transactions.rails.sandbox import SandboxRail
 from transactions.services import rail_calls, rail_messages
@@ -113,6 +114,7 @@ def load(logins: Iterable[Login], progress: Callable[[list[Step]], Iterable[Step
             clock.set(step.at)
             getattr(pilot, step.what)(step.key, **step.about)
         tell_customers()
+    prove()
     return True
 
 

@@ -207,6 +207,10 @@ def stories() -> Iterator[Planned]:
         (13, "14:20", "cash_out", {"payer": BRIAN, "amount": 1_009_02}),
         (16, "11:11", "wrong_currency", {"payer": ALINE, "payee": ERIC, "amount": 1_000_00, "currency": "KES"}),
         (25, "08:00", "receive", {"payee": HASSAN, "amount": 310_000_00, "memo": "sale of the car"}),
+        (25, "16:40", "transfer", {"payer": HASSAN, "payee": FAITH, "amount": 45_000_00, "memo": "for the shop"}),
+        (26, "12:00", "transfer", {"payer": WANJIRU, "payee": NOBODY, "amount": 1_000_00, "memo": "airtime"}),
+        (28, "15:25", "transfer", {"payer": OTIENO, "payee": ALINE, "amount": 3_500_00, "memo": "fabric"}),
+        (29, "08:35", "cash_out", {"payer": HASSAN, "amount": 80_000_00}),
         # paid twice, to the wrong person, and a quarrel settled by half
         (14, "16:02", "transfer", {"payer": ESTHER, "payee": FAITH, "amount": 2_400_00, "memo": "dress"}),
         (14, "16:03", "transfer", {"payer": ESTHER, "payee": FAITH, "amount": 2_400_00, "memo": "dress"}),

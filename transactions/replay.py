@@ -30,7 +30,6 @@ from transactions import paysim
 from transactions.models import Kind, State, Transaction
 from transactions.movements import Movement, Outcome
 from transactions.posting import post
-from transactions.verify import Proof, verify
 from wallets.parties import Address
 from wallets.services import onboard_many
 
@@ -96,7 +95,6 @@ class Report:
     wallets: int = 0
     seconds: float = 0.0
     extra_memory: int = 0
-    proof: Proof | None = None
 
     @property
     def unaccounted(self) -> int:
@@ -152,7 +150,7 @@ def open_log(path: Path) -> Log:
 
 
 def replay(log: Log, options: Options, rejects: Path, progress: Callable[[int], object] = lambda rows: None) -> Report:
-    """Post what the log says and is not there yet, write ``rejects`` anew, and prove the books.
+    """Post what the log says and is not there yet; write ``rejects`` anew.
 
     Args:
         progress: called with the number of rows of each chunk that is done.
@@ -176,7 +174,6 @@ def replay(log: Log, options: Options, rejects: Path, progress: Callable[[int], 
             raise LogUnreadable(f"{log.path} changed while it was read.")
     run.report.seconds = time.monotonic() - began
     run.report.extra_memory = _peak_memory() - memory
-    run.report.proof = verify()
     return run.report
 
 

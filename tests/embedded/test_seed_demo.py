@@ -22,7 +22,7 @@ from core.contacts import e164, mailbox
 from core.ids import uuid7
 from customers.models import Customer
 from customers.services import sign_in
-from ledger.selectors import trial_balance
+from ledger.selectors import last_proof, trial_balance
 from notifications.models import Delivery, Notification
 from staff.models import User
 from tekana import demo_data, demo_plan
@@ -115,6 +115,8 @@ def test_the_first_start_makes_logins_and_a_month_of_activity(var, settings, cap
     assert Transaction.objects.filter(state=State.PENDING).count() == 2
     assert Freeze.objects.filter(lifted_at=None).count() == 1 and Freeze.objects.count() == 2
     assert Customer.objects.filter(state="suspended").count() == 1
+    proof = last_proof()
+    assert proof is not None and proof.ok
     assert_books_balance()
     # and the time is the time again
     assert rails == settings.RAILS and type(rail("sandbox")).__name__ == "SandboxRail"

@@ -22,9 +22,10 @@ from django.db import connection
 from customers.models import Customer
 from ledger.verify import Finding
 from tests.books import assert_books_balance
-from transactions import paysim, replay, tariff
+from transactions import paysim, proving, replay, tariff
 from transactions.models import Kind, State, Transaction
 from transactions.replay import Options, Report
+from transactions.verify import verify
 from wallets.models import Wallet
 
 HEADER = ",".join(paysim.COLUMNS)
@@ -41,7 +42,7 @@ def run(tmp_path: Path) -> Callable[..., Report]:
         wanted = Options(currency=currency, start=START, **options)
         report = replay.replay(replay.open_log(log), wanted, tmp_path / "rejects.csv")
         assert report.unaccounted == 0
-        assert report.proof is not None and report.proof.findings == []
+        assert_books_balance()
         return report
 
     return run
@@ -328,11 +329,12 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path):
     report = replay.replay(replay.open_log(log), Options(currency="KES", start=START), tmp_path / "rejects.csv")
 
     assert 100 <= report.before.total < 2_000 and report.posted.total == 2_000 - report.before.total
-    assert report.unaccounted == 0 and report.proof.findings == []
+    assert report.unaccounted == 0
     keys = Transaction.objects.exclude(memo="opening balance").values_list("idempotency_key", flat=True)
     assert len(keys) == 2_000
     openings = Transaction.objects.filter(memo="opening balance").values_list("payee_id", flat=True)
     assert len(openings) == len(set(openings)) > 0
+    assert_books_balance()
 
 
 def url_of_the_test_database() -> str:
@@ -431,24 +433,24 @@ def test_the_command_reports_and_proves(tmp_path, settings):
     figures = {line.strip()[:40].strip(): line.split()[-1] for line in said.splitlines() if line}
     assert "rows                                                  31" in said
     assert "wrong_columns" in figures and figures["unaccounted for"] == "0"
-    assert "Books balance" in said and "memory at most" in said
+    assert "Proven at" in said and "memory at most" in said
     assert (tmp_path / "replay" / "log.rejects.csv").exists()
 
 
 @pytest.mark.django_db
 def test_broken_books_are_an_exit_code(tmp_path, monkeypatch):
     log = log_of(tmp_path, GOOD)
-    proof = replay.verify()
+    proof = verify()
     finding = Finding("I4", "journal 7", "comes to 1 KES")
     broken = proof._replace(results=[proof.results[0]._replace(findings=[finding])])
-    monkeypatch.setattr(replay, "verify", lambda: broken)
+    monkeypatch.setattr(proving, "verify", lambda progress: broken)
     out = StringIO()
 
     with pytest.raises(CommandError) as refused:
         call_command("replay", log, "--reject", tmp_path / "r.csv", stdout=out)
 
     assert refused.value.returncode == 1
-    assert "BROKEN I4, journal 7: comes to 1 KES" in out.getvalue()
+    assert "journal 7: comes to 1 KES" in out.getvalue()
 
 
 @pytest.mark.django_db
@@ -461,7 +463,7 @@ def test_what_is_no_log_is_refused_at_once(tmp_path, content, says):
     if content is not None:
         log.write_text(content)
     if not says:
-        assert "Books balance" in told(log, "--reject", tmp_path / "r.csv")
+        assert "Proven at" in told(log, "--reject", tmp_path / "r.csv")
         return
 
     with pytest.raises(CommandError, match=says) as refused:

@@ -36,17 +36,21 @@ BLANKS = "\\s\"'`‘’“”«»\u00a0\u1680\u180e\u2000-\u200f\u2028-\u202f\u2
 STARTS = "=+@\\-\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
 CONTROLS = "\u0001-\u001f\u007f-\u009f"
 SEPARATORS = ";|\t\r\n"
-FORMULA = f"(^(?=[{BLANKS}]*[{STARTS}{CONTROLS}])|[{SEPARATORS}](?=[{BLANKS}]*[{STARTS}]))"
+FORMULA = f"^(?=[{BLANKS}]*[{STARTS}{CONTROLS}])"
+FORMULA_BEHIND = f"([{SEPARATORS}])(?=[{BLANKS}]*[{STARTS}])"
 
 
-class Inert(Func):
-    """Text that no spreadsheet computes: an apostrophe before whatever could start a formula."""
+class Replace(Func):
+    """PostgreSQL's regexp_replace(text, pattern, replacement, flags)."""
 
     function = "regexp_replace"
     output_field = TextField()
 
-    def __init__(self, text: Any) -> None:
-        super().__init__(text, Value(FORMULA), Value(r"\1'"), Value("g"))
+
+def inert(text: str) -> Replace:
+    """Text that no spreadsheet computes: an apostrophe before whatever could start a formula."""
+    behind = Replace(F(text), Value(FORMULA_BEHIND), Value(r"\1'"), Value("g"))
+    return Replace(behind, Value(FORMULA), Value("'"))
 
 
 class Instant(Func):
@@ -84,14 +88,14 @@ class Column:
     source: str
     cell: Cell = Cell.TEXT
 
-    def expression(self, *, inert: bool) -> Any:
+    def expression(self, *, as_inert: bool) -> Any:
         match self.cell:
             case Cell.AMOUNT:
                 return decimals(self.source)
             case Cell.INSTANT:
                 return Instant(F(self.source))
-            case Cell.FREE if inert:
-                return Inert(F(self.source))
+            case Cell.FREE if as_inert:
+                return inert(self.source)
         return F(self.source)
 
 
@@ -124,11 +128,15 @@ class Exportable:
     def title(self) -> str:
         return self.name.capitalize()
 
-    def rows(self, listed: QuerySet, *, inert: bool) -> tuple[str, tuple[Any, ...]]:
-        """The SELECT of the file's rows and its parameters; ``inert`` where the file does not say what is text."""
-        return statement(
-            listed.order_by(*self.order).values_list(*[column.expression(inert=inert) for column in self.columns])
-        )
+    def rows(self, listed: QuerySet, *, as_inert: bool) -> tuple[str, tuple[Any, ...]]:
+        """The SELECT of the file's rows and its parameters; ``as_inert`` where the file does not say what is text.
+
+        The LIMIT limits nothing. The planner cannot read it, so it plans for the first tenth of the rows to come soon
+        (along an index, streaming) rather than for the last to come early (by sorting all before the first).
+        """
+        columns = [column.expression(as_inert=as_inert) for column in self.columns]
+        select, params = statement(listed.order_by(*self.order).values_list(*columns))
+        return f"{select} LIMIT (SELECT 9223372036854775807)", params
 
     def totals(self, listed: QuerySet) -> list[Total]:
         """What the rows add up to, by a statement of its own."""
@@ -219,8 +227,7 @@ def read_query(query: str) -> dict[str, str]:
 
     Nothing is checked here: `listing` does, each time.
     """
-    pairs = parse_qsl(query, keep_blank_values=False)
-    return {name: value for name, value in pairs if name not in OF_THE_SCREEN and value.strip()}
+    return {name: value for name, value in parse_qsl(query) if name not in OF_THE_SCREEN}
 
 
 def as_query(filters: Mapping[str, str]) -> str:

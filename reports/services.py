@@ -267,7 +267,7 @@ def write(export: Export, lease: Lease) -> None:
             totals = of.totals(listed.rows)
             expected = sum(total.rows for total in totals)
             lease.told |= {"rows_expected": expected, "as_of": as_of}
-            written = copy_rows(of.rows(listed.rows, inert=writer.inert), writer, lease)
+            written = copy_rows(of.rows(listed.rows, as_inert=writer.as_inert), writer, lease)
         if written != expected:
             raise RuntimeError(f"{written} rows were written and {expected} counted in one snapshot")
         lease.count(written)

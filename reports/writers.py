@@ -33,7 +33,7 @@ class Writer(ABC):
 
     media_type: str
     copy_format: str
-    inert: bool  # whether text that could be a formula is to come with an apostrophe
+    as_inert: bool  # whether text that could be a formula is to come with an apostrophe
 
     @abstractmethod
     def __init__(self, path: Path, of: Exportable) -> None: ...
@@ -52,7 +52,7 @@ class CsvWriter(Writer):
 
     media_type = "text/csv; charset=utf-8"
     copy_format = "FORMAT csv"
-    inert = True
+    as_inert = True
 
     def __init__(self, path: Path, of: Exportable) -> None:
         self.file = path.open("wb", buffering=CHUNK)
@@ -78,7 +78,7 @@ class XlsxWriter(Writer):
 
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     copy_format = "FORMAT text"
-    inert = False
+    as_inert = False
 
     def __init__(self, path: Path, of: Exportable) -> None:
         self.of = of

@@ -3,6 +3,7 @@
 Django's ORM is not on this road: statements go to the raw psycopg connection, prepared, several to a round trip.
 """
 
+import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -46,6 +47,8 @@ class Work:
         query = f"WITH {', '.join(inserts)} {last}" if inserts else last
         documents = [msgspec.json.encode(new).decode() for new in (*(new_rows[table] for table in tables), *rows)]
         self.run(query, *documents)
+        while self.raw.pgconn.flush():  # the rest of a large document: PostgreSQL works on it while Python goes on
+            select.select([], [self.raw.pgconn.socket], [], 1)
 
 
 @contextmanager

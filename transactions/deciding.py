@@ -6,6 +6,7 @@ clock is the batch's own, and the only dice are those of ids and receipts.
 
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from ledger import books as ledger_books
 from ledger.chart import fee_income, rail_float, suspense, wallet_account
 from transactions import journals
 from transactions.errors import (
+    AmountBelowFee,
     IdempotencyKeyReused,
     InsufficientFunds,
     NotReversible,
@@ -29,7 +31,7 @@ from transactions.errors import (
 from transactions.models import LEGAL, OPEN, PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, State
 from transactions.movements import Movement, Order, Outcome, Settlement
 from transactions.policies import Case, verdicts
-from transactions.world import EventRow, Target, TransactionRow, World
+from transactions.world import EventRow, Target, Tell, TransactionRow, World
 from wallets.errors import WalletClosed, WalletNotFound
 from wallets.parties import Address, Party
 
@@ -37,8 +39,11 @@ RELEASED_AS = {State.COMPLETED: "captured", State.FAILED: "voided", State.CANCEL
 FINAL = frozenset(RELEASED_AS)
 
 
-def decide(order: Order, world: World) -> Outcome:
+def decide(order: Order, world: World) -> Tell:
     """Accept or refuse one order against the world as the orders before it left it. Pure but for the dice of ids.
+
+    What it decides is posted onto the accounts in memory before it returns. What it returns tells the outcome, and with
+    it writes up transaction and event: Python does that while PostgreSQL writes the books.
 
     A refusal that is understood (Declined) keeps its row and code; one that is not (nobody there, not yours, another
     body under the same key) leaves nothing behind. Its traceback is dropped: it is an answer, and the frames would
@@ -46,25 +51,34 @@ def decide(order: Order, world: World) -> Outcome:
     """
     if isinstance(order, Settlement):
         try:
-            return _settle(order, world)
+            return _known(_settle(order, world))
         except TekanaError as error:
-            return Outcome(error.with_traceback(None))
+            return _known(Outcome(error.with_traceback(None)))
     if past := world.seen.get((order.caller, order.key)):
-        fingerprint, outcome = past
-        return replace(outcome, replayed=True) if fingerprint == order.fingerprint else Outcome(IdempotencyKeyReused())
+        return partial(_told_again, past, order)
     if order.reference and (order.caller, order.reference) in world.references:
-        return Outcome(ReferenceTaken(reference=order.reference))
+        return _known(Outcome(ReferenceTaken(reference=order.reference)))
     try:
         attempt = _Attempt(order, world)
-    except TekanaError as error:
-        return Outcome(error.with_traceback(None))
-    try:
         attempt.decide()
-    except Declined as error:
-        return attempt.refused(error.with_traceback(None))
     except TekanaError as error:
-        return Outcome(error.with_traceback(None))
-    return attempt.accepted()
+        return _known(Outcome(error.with_traceback(None)))
+    world.seen[order.caller, order.key] = attempt.tell
+    if order.reference:
+        world.references.add((order.caller, order.reference))
+    return attempt.tell
+
+
+def _known(outcome: Outcome) -> Tell:
+    return lambda: outcome
+
+
+def _told_again(first: Tell, order: Movement) -> Outcome:
+    """The first answer to this key, if it was asked for the same thing."""
+    outcome = first()
+    if outcome.fingerprint != order.fingerprint:
+        return Outcome(IdempotencyKeyReused())
+    return replace(outcome, replayed=True)
 
 
 class _Attempt:
@@ -79,7 +93,9 @@ class _Attempt:
         self.fee = 0
         self.facts: dict[str, Any] = {}
         self.balance_after: int | None = None
+        self.refused: Declined | None = None
         self.original: Target | None = None
+        self._told: Outcome | None = None
         if order.amount <= 0:
             raise AmountNotPositive()
         if order.kind == Kind.REVERSAL:
@@ -99,7 +115,16 @@ class _Attempt:
         return self.world.parties.at(Address("wallet", str(wallet)), "") if wallet else None
 
     def decide(self) -> None:
-        """Post it onto the accounts in memory, or raise why not."""
+        """Post it onto the accounts in memory, or note why not. Raises: a refusal of which nothing is kept."""
+        try:
+            self._accept()
+        except Declined as refused:
+            self.state, self.fee, self.balance_after = State.FAILED, 0, None
+            self.facts["refusal"] = {"code": refused.code, "detail": refused.detail} | refused.facts
+            refused.facts = refused.facts | {"transaction_id": str(self.id)}
+            self.refused = refused.with_traceback(None)
+
+    def _accept(self) -> None:
         if self.order.kind == Kind.REVERSAL:
             self._reverse()
             return
@@ -120,6 +145,8 @@ class _Attempt:
         self.facts["fee"] = {"minor": self.fee, "flat": fee.flat, "bps": fee.bps}
         if self.payer:
             self._take_from_payer(self.payer, today)
+        elif order.amount <= self.fee:
+            raise AmountBelowFee()
         if order.kind in PAYS_AT_ONCE:
             assert self.payer is not None and self.payee is not None
             self._post(
@@ -195,53 +222,43 @@ class _Attempt:
             )  # fmt: skip
         self.balance_after = giver.posted
 
-    def accepted(self) -> Outcome:
-        return self._born(self._outcome(None))
+    def tell(self) -> Outcome:
+        """Write up transaction and event, once, and say what the caller is told."""
+        if self._told is None:
+            self._told = self._written_up()
+        return self._told
 
-    def refused(self, error: Declined) -> Outcome:
-        """Nothing moved; the row stays, with the code."""
-        self.state, self.fee, self.balance_after = State.FAILED, 0, None
-        self.facts["refusal"] = {"code": error.code, "detail": error.detail} | error.facts
-        error.facts = error.facts | {"transaction_id": str(self.id)}
-        return self._born(self._outcome(error))
-
-    def _outcome(self, error: Declined | None) -> Outcome:
-        order = self.order
-        return Outcome(
-            error, self.id, new_receipt(), order.kind, self.state, self.payer.wallet if self.payer else None,
-            self.payee.wallet if self.payee else None, order.amount, self.fee, order.currency, self.balance_after,
-            self.moment.at,
+    def _written_up(self) -> Outcome:
+        order, world, refused, at = self.order, self.world, self.refused, self.moment.at
+        outcome = Outcome(
+            refused, self.id, new_receipt(), order.kind, self.state, self.payer.wallet if self.payer else None,
+            self.payee.wallet if self.payee else None, order.amount, self.fee, order.currency, self.balance_after, at,
+            fingerprint=order.fingerprint,
         )  # fmt: skip
-
-    def _born(self, outcome: Outcome) -> Outcome:
-        order, world, fingerprint = self.order, self.world, self.order.fingerprint
-        if outcome.error:
-            outcome.error.facts["receipt"] = outcome.receipt
+        if refused:
+            refused.facts["receipt"] = outcome.receipt
         if order.answer:
             status, answer = order.answer(outcome)
             outcome = replace(outcome, status=status, answer=answer)
+        is_open = self.state == State.PENDING
         world.born.append(
             TransactionRow(
                 id=self.id, receipt=outcome.receipt, kind=order.kind, state=self.state, payer_id=outcome.payer,
                 payee_id=outcome.payee, amount=order.amount, fee=self.fee, currency=order.currency, memo=order.memo,
                 caller=order.caller, reference=order.reference, idempotency_key=order.key,
-                fingerprint=fingerprint, answer=outcome.answer, answer_status=outcome.status,
-                refusal_code=outcome.error.code if outcome.error else "", reason_code=order.reason_code,
-                rail=order.rail, destination=order.destination, reverses_id=order.reverses,
-                created_at=self.moment.at, due_at=self.moment.at if self.state == State.PENDING else None,
-                completed_at=None if self.state == State.PENDING else self.moment.at,
+                fingerprint=outcome.fingerprint, answer=outcome.answer, answer_status=outcome.status,
+                refusal_code=refused.code if refused else "", reason_code=order.reason_code, rail=order.rail,
+                destination=order.destination, reverses_id=order.reverses, created_at=at,
+                due_at=at if is_open else None, completed_at=None if is_open else at,
             )
         )  # fmt: skip
         world.events.append(
             EventRow(
                 id=self.id, transaction_id=self.id, type=f"transaction.{self.state}", from_state="",
                 to_state=self.state, actor=order.caller, reason=order.reason, facts=self.facts,
-                request_id=order.request_id, at=self.moment.at,
+                request_id=order.request_id, at=at,
             )
         )  # fmt: skip
-        world.seen[order.caller, order.key] = (fingerprint, outcome)
-        if order.reference:
-            world.references.add((order.caller, order.reference))
         return outcome
 
 
@@ -301,21 +318,21 @@ def _event(
     world.events.append(
         EventRow(
             id=uuid7(moment.us), transaction_id=transaction, type=f"transaction.{after}", from_state=before,
-            to_state=after,
-            actor=actor, reason=reason, facts=facts, request_id=request_id, at=moment.at,
+            to_state=after, actor=actor, reason=reason, facts=facts, request_id=request_id, at=moment.at,
         )
     )  # fmt: skip
 
 
 def told_before(
     id: UUID, receipt: str, kind: str, state: str, payer: UUID | None, payee: UUID | None, amount: int, fee: int,
-    currency: str, created_at: datetime, refusal_code: str, status: int | None, answer: str | None,
+    currency: str, created_at: datetime, refusal_code: str, status: int | None, answer: str | None, fingerprint: str,
 ) -> Outcome:  # fmt: skip
     """What was answered the first time. A refusal is told again by its code."""
     error = refusal(refusal_code) if refusal_code and state == State.FAILED and status != 201 else None
     return Outcome(
-        error, id, receipt, kind, state, payer, payee, amount, fee, currency, None, created_at, True, status, answer
-    )
+        error, id, receipt, kind, state, payer, payee, amount, fee, currency, None, created_at, True, status, answer,
+        fingerprint,
+    )  # fmt: skip
 
 
 def refusal(code: str) -> Declined:

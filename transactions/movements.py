@@ -94,6 +94,7 @@ class Outcome:
     replayed: bool = False
     status: int | None = None
     answer: str | None = None
+    fingerprint: str = ""
 
     def or_raise(self) -> "Outcome":
         """Itself, or the refusal, which then carries the id and receipt of the kept attempt."""

@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date
+from functools import partial
 from typing import Any, LiteralString
 
 from core.errors import OutcomeUnknown, Unavailable
@@ -45,9 +45,11 @@ def post(orders: Sequence[Order]) -> list[Outcome]:
         try:
             with unit_of_work() as work:
                 world = read(work, orders)
-                outcomes = [decide(order, world) for order in orders]
+                decided = [decide(order, world) for order in orders]
                 ledger_books.write(work, world.books)
+                outcomes = [tell() for tell in decided]  # while PostgreSQL writes the books
                 write(work, world)
+            world.seen.clear()  # attempts and world hold each other: freed now, not when the collector comes by
         except OutcomeUnknown:
             raise
         except (*CONFLICTS, Unavailable):
@@ -73,7 +75,7 @@ def dry_run(order: Order) -> tuple[Outcome, World]:
     """
     with unit_of_work() as work:
         world = read(work, [order], peek=True)
-        outcome = decide(order, world)
+        outcome = decide(order, world)()
     if outcome.error:
         for fact in ("transaction_id", "receipt"):
             outcome.error.facts.pop(fact, None)
@@ -94,9 +96,9 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, s.id, s.custom
 FROM (SELECT 1) one LEFT JOIN customers_session s ON s.id = ANY(%s) AND s.revoked_at IS NULL
 """
 SEEN = """
-SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, t.caller, t.idempotency_key, t.fingerprint, t.id,
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, t.caller, t.idempotency_key, t.id,
        t.receipt, t.kind, t.state, t.payer_id, t.payee_id, t.amount, t.fee, t.currency, t.created_at, t.refusal_code,
-       t.answer_status, t.answer
+       t.answer_status, t.answer, t.fingerprint
 FROM (SELECT 1) one LEFT JOIN (
     unnest(%s::text[], %s::text[]) AS asked(caller, key)
     JOIN transactions_transaction t ON t.caller = asked.caller AND t.idempotency_key = asked.key
@@ -145,10 +147,10 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     used = work.run(USED, list(payers), [world.today(p) for p in payers.values()]) if payers else None
 
     accounts = ledger_books.held_accounts(work, locked, codes, peek=peek)
-    for now_us, caller, key, fingerprint, *columns in seen.fetchall():
+    for now_us, caller, key, *columns in seen.fetchall():
         world.now_us = now_us
         if caller is not None:
-            world.seen[caller, key] = (fingerprint, told_before(*columns))
+            world.seen[caller, key] = partial(told_before, *columns)
     world.books = Books(accounts, world.now_us)
     if references:
         world.references = set(references.fetchall())
@@ -172,7 +174,7 @@ def _codes(orders: Iterable[Order], world: World) -> set[str]:
         else:
             if order.settled:
                 codes.add(rail_float(order.rail, order.currency))
-            if any(world.tariff.fee(order.kind, order.currency, date.max)[:2]):
+            if world.tariff.ever_costs(order.kind, order.currency):
                 codes.add(fee_income(order.kind, order.currency))
     return codes
 

@@ -1,5 +1,6 @@
 """One batch in memory: what was read of the database, and the rows that will be written. Plain data."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,8 @@ from transactions import tariff
 from transactions.movements import Outcome
 from transactions.policies import Used
 from wallets.parties import Parties, Party
+
+Tell = Callable[[], Outcome]
 
 
 class TransactionRow(msgspec.Struct, kw_only=True):
@@ -94,7 +97,7 @@ class World:
         self.parties: Parties
         self.books: Books
         self.live_sessions: dict[UUID, UUID] = {}
-        self.seen: dict[tuple[str, str], tuple[str, Outcome]] = {}
+        self.seen: dict[tuple[str, str], Tell] = {}
         self.references: set[tuple[str, str]] = set()
         self.used: dict[UUID, Used] = {}
         self.born: list[TransactionRow] = []

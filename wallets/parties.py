@@ -54,7 +54,7 @@ class Parties:
         self._by_owner: dict[tuple[str, str], Party] = {}
         self._known: set[str] = set()
         for row in rows:
-            party = Party(*row, wallet_account(row[0]))
+            party = Party._make((*row, wallet_account(row[0])))
             self._known |= {party.phone_number, party.email}
             if party.wallet is not None:
                 self._by_wallet[str(party.wallet)] = party

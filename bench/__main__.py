@@ -49,7 +49,7 @@ def main() -> int:
     with servers.web() as grouped, servers.web(POSTER_BATCH="0") as alone:
         targets = {"grouped": Target(grouped.port, target_file), "alone": Target(alone.port, target_file)}
         for target in targets.values():
-            drive(target, "random", 8, 1)  # connections, plans and caches are there before anything counts
+            drive(target, "random", 64, 2)  # threads, connections, plans and caches are there before anything counts
         runs["memory before"].append(grouped.memory_kb())
         for _ in tqdm(range(rounds), desc="rounds", disable=None):
             for connections in (1, 32, 64):

@@ -51,6 +51,8 @@ class Filters(NamedTuple):
 # Money that moved is found through the entries of the account, in the order and with the balances of the books. What
 # has not (refused, pending, unknown) is found through two partial indexes: as payer everything, as payee only top-ups,
 # for nobody is told of what others failed to send. Both are keyset scans; a date becomes an entry number by bisection.
+SHOWN = """t.id, t.receipt, t.kind, t.state, t.payer_id, t.payee_id, t.amount, t.fee, t.currency, t.memo, t.caller,
+           t.reference, t.refusal_code, t.reverses_id, t.rail"""
 HISTORY = f"""
 WITH me AS (
     SELECT s.revoked_at IS NOT NULL AS ended, c.state AS customer_state, w.id AS wallet, a.id AS account,
@@ -65,7 +67,7 @@ WITH me AS (
     WHERE s.id = %(session)s AND s.customer_id = %(customer)s
 ), page AS (
     SELECT x.* FROM me CROSS JOIN LATERAL (
-        (SELECT e.seq, e.recorded_at AS at, e.side * -e.amount AS change, e.balance_after, t.*
+        (SELECT e.seq, e.recorded_at AS at, e.side * -e.amount AS change, e.balance_after, {SHOWN}
          FROM ledger_entry e JOIN transactions_transaction t ON t.id = e.journal_id
          WHERE e.account_id = me.account AND e.seq < me.below
            AND (%(since)s::timestamptz IS NULL OR e.recorded_at >= %(since)s)
@@ -73,7 +75,7 @@ WITH me AS (
            AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
          ORDER BY e.seq DESC LIMIT %(limit)s)
         UNION ALL
-        (SELECT NULL, t.created_at, NULL, NULL, t.* FROM transactions_transaction t
+        (SELECT NULL, t.created_at, NULL, NULL, {SHOWN} FROM transactions_transaction t
          WHERE t.payer_id = me.wallet AND t.id < %(id)s AND t.kind <> 'reversal'
            AND t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')
            AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
@@ -82,7 +84,7 @@ WITH me AS (
            AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
          ORDER BY t.id DESC LIMIT %(limit)s)
         UNION ALL
-        (SELECT NULL, t.created_at, NULL, NULL, t.* FROM transactions_transaction t
+        (SELECT NULL, t.created_at, NULL, NULL, {SHOWN} FROM transactions_transaction t
          WHERE t.payee_id = me.wallet AND t.id < %(id)s AND t.kind = 'top_up'
            AND t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')
            AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)

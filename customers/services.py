@@ -77,7 +77,7 @@ class Newcomer:
 
 
 def register_many(newcomers: Sequence[Newcomer], *, country: str, tier: int, actor: Any) -> tuple[dict[str, UUID], int]:
-    """Register those who are not here yet, known by their e-mail address; the ids of all by address, and how many were new.
+    """Register those who are not here yet, known by their e-mail address; ids of all by address, and how many are new.
 
     The same few statements and one line of audit, whatever their number, in the caller's atomic block. Who is here
     already stays as they are.

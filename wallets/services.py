@@ -58,7 +58,7 @@ def onboard_customer(**registration: str) -> tuple["Customer", Wallet]:
 
 
 class Onboarded(NamedTuple):
-    """Open wallets by their owners' e-mail addresses, how many owners are new, and whose wallets were opened just now."""
+    """Open wallets by their owners' e-mail addresses; how many owners are new, and whose wallets were opened now."""
 
     wallets: dict[str, UUID]
     registered: int

@@ -39,6 +39,9 @@ openapi: ## write openapi.yaml anew from the code
 docs: ## write anew what docs/ says from the code: the database diagram and tables
 	@exec $(RUN) sh -c '.venv/bin/python manage.py database_diagram && .venv/bin/python manage.py docs_tables'
 
+screenshots: setup ## take the pictures in docs/ anew, of the demo that runs here
+	@$(IN_VENV) tests.journeys.screenshots
+
 LOCK := $(IN_VENV) uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
 lock: setup ## pin the newest versions that requirements*.in allow
 	@for name in requirements requirements-dev; do \
@@ -63,4 +66,4 @@ gates:
 pytest:
 	$(IN_VENV) pytest $(ARGS)
 
-.PHONY: help demo stop reset test run-tests check bench setup openapi docs lock gates pytest
+.PHONY: help demo stop reset test run-tests check bench setup openapi docs screenshots lock gates pytest

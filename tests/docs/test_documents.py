@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from tekana.management.commands import docs_tables
 from tests.docs.pages import PAGES, ROOT
 
-LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|<(https?://[^>]+)>")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|<(https?://[^>]+)>|\b(?:src|srcset)=\"([^\"]+)\"")
 HEADING = re.compile(r"^#+ (.*)$", re.M)
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 HOSTS = {"127.0.0.1", "semver.org", "www.rfc-editor.org"}
@@ -64,7 +64,7 @@ def test_every_page_can_be_reached_from_the_first() -> None:
         if page in reached:
             continue
         reached.add(page)
-        for target, _ in LINK.findall(text_of(page)):
+        for target, *_ in LINK.findall(text_of(page)):
             to = (page.parent / target.partition("#")[0]).resolve()
             waiting += [to] if to.suffix == ".md" and to.exists() else []
 

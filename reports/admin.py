@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -164,6 +165,7 @@ class ExportAdmin(StaffAdmin):
                 ("Rows", f"{export.rows_written:,}"),
                 ("Size", f"{self.size(export)} ({export.bytes:,} bytes)"),
                 ("SHA-256", code(export.sha256)),
+                ("Kept", f"{settings.EXPORTS_KEPT_DAYS} days"),
             ],
         )
         return [totals_table(export), file, facts]
@@ -306,11 +308,10 @@ class EntryLineAdmin(StaffAdmin):
     list_display = [
         "recorded_at",
         "account_shown",
-        "kind_shown",
-        "debit_shown",
-        "credit_shown",
-        "balance_shown",
         "journal_shown",
+        "debit_money",
+        "credit_money",
+        "balance_money",
     ]
     list_display_links = None
     list_filter = [
@@ -346,9 +347,9 @@ class EntryLineAdmin(StaffAdmin):
             ("Name", entry.account_name or NOTHING),
             ("Number", entry.seq),
             ("Journal", self.journal_shown(entry)),
-            ("Kind", self.kind_shown(entry)),
+            ("Reference", code(entry.reference)),
             (entry.get_side_display().capitalize(), money(entry.amount, entry.currency)),
-            ("Balance after", self.balance_shown(entry)),
+            ("Balance after", self.balance_money(entry)),
             ("Recorded", moment(entry.recorded_at)),
             ("Effective", moment(entry.effective_at)),
         ]
@@ -360,24 +361,20 @@ class EntryLineAdmin(StaffAdmin):
             '<a class="to" href="{}">{}</a>', page_url("ledger.account", entry.account_id), entry.account_code
         )
 
-    @display(description="Kind")
-    def kind_shown(self, entry: EntryLine) -> str:
-        return entry.get_kind_display()
-
     @display(description="Debit")
-    def debit_shown(self, entry: EntryLine) -> Any:
+    def debit_money(self, entry: EntryLine) -> Any:
         return "" if entry.debit is None else money(entry.debit, entry.currency)
 
     @display(description="Credit")
-    def credit_shown(self, entry: EntryLine) -> Any:
+    def credit_money(self, entry: EntryLine) -> Any:
         return "" if entry.credit is None else money(entry.credit, entry.currency)
 
     @display(description="Balance after")
-    def balance_shown(self, entry: EntryLine) -> Any:
+    def balance_money(self, entry: EntryLine) -> Any:
         return money(entry.balance_after, entry.currency)
 
     @display(description="Journal")
     def journal_shown(self, entry: EntryLine) -> SafeString:
-        return format_html(
-            '<a class="to" href="{}">{}</a>', page_url("ledger.journal", entry.journal_id), entry.reference
-        )
+        """Its kind in words leads to it."""
+        address = page_url("ledger.journal", entry.journal_id)
+        return format_html('<a class="to" href="{}">{}</a>', address, entry.get_kind_display().capitalize())

@@ -19,11 +19,11 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic
+from time import monotonic, time
 from typing import Any, BinaryIO
 from uuid import UUID, uuid4
 
@@ -146,11 +146,6 @@ def refuse_unless_allowed(of: Exportable, actor: Any) -> None:
         raise MayNotExport(f"Your role does not export {of.name}.")
 
 
-def file_of(export: Export) -> Path:
-    """Where the file of the export's present lease is, or will be."""
-    return settings.EXPORTS_DIR / f"{export.pk}.{export.lease}.{export.format}"
-
-
 # --- Running ----------------------------------------------------------------------------------------------------------
 
 
@@ -183,7 +178,8 @@ def run_export(export_id: UUID) -> bool:
 
 
 def sweep_exports() -> int:
-    """Run what is due, oldest first; how many were taken up."""
+    """Run what is due, oldest first; how many were taken up. Files that have been kept long enough go."""
+    remove_old_files()
     due = Export.objects.filter(state__in=WAITING, due_at__lte=Now()).order_by("due_at")
     return sum([run_export(export_id) for export_id in list(due.values_list("pk", flat=True)[:MOST_WAITING])])
 
@@ -349,7 +345,28 @@ def fail(export: Export, reason: str) -> None:
     logger.error("an export failed", extra={"job": str(export.pk)})
 
 
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+def file_of(export: Export) -> Path:
+    """Where the file of the export's present lease is, or will be."""
+    return settings.EXPORTS_DIR / f"{export.pk}.{export.lease}.{export.format}"
+
+
 def remove_files(export: Export) -> None:
     """What workers before left of it: whoever wrote it has no lease any more."""
     for left in settings.EXPORTS_DIR.glob(f"{export.pk}.*"):
-        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+        remove(left)
+
+
+def remove_old_files() -> None:
+    """Personal data is not kept for ever. The row stays, with its totals and checksum, and can be run again."""
+    oldest = time() - timedelta(days=settings.EXPORTS_KEPT_DAYS).total_seconds()
+    for file in settings.EXPORTS_DIR.glob("*.*"):
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime < oldest:
+                remove(file)
+
+
+def remove(file: Path) -> None:
+    shutil.rmtree(file, ignore_errors=True) if file.is_dir() else file.unlink(missing_ok=True)

@@ -221,6 +221,22 @@ def test_a_file_that_is_gone_is_said_to_be_and_can_be_made_again(
     assert len(fetch(finance, made.pk)) == len(content)
 
 
+def test_old_files_go_and_their_rows_stay(world: World, finance: Client, exports_dir: Path, settings: Any) -> None:
+    old, _ = export(finance)
+    young, _ = export(finance, "entries")
+    long_ago = old.created_at.timestamp() - settings.EXPORTS_KEPT_DAYS * 24 * 3600
+    os.utime(services.file_of(old), (long_ago, long_ago))
+    left = exports_dir / f"{uuid4()}.{uuid4()}.xyz"
+    left.mkdir()
+    os.utime(left, (long_ago, long_ago))
+
+    services.sweep_exports()
+
+    assert [file.name for file in exports_dir.iterdir()] == [services.file_of(young).name]
+    assert old.sha256 in said(finance.get(page(old)))
+    assert reverse("admin:reports_export_again", args=[old.pk]) in finance.get(page(old)).text
+
+
 def test_there_is_nothing_to_fetch_before_it_is_done(world: World, finance: Client) -> None:
     made = ask(finance)
 

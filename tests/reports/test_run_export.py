@@ -16,6 +16,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import pytest
+from celery import current_app
 from django.conf import settings
 from django.db import connection, connections
 from django.db.models.functions import Now
@@ -60,6 +61,14 @@ def test_the_bell_brings_a_worker_and_another_one_nothing(world: World, finance:
     tasks.run_export(str(made.pk))
 
     assert done.state == "done" and fresh(made).lease == done.lease and fresh(made).attempts == 1
+
+
+def test_what_is_rung_and_ticked_exists() -> None:
+    current_app.loader.import_default_modules()
+
+    assert {"reports.tasks.run_export", "reports.tasks.sweep_exports"} <= set(current_app.tasks)
+    assert settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"] / 2 > tasks.TIME_LIMIT
+    assert services.MOST_SECONDS < tasks.TIME_LIMIT
 
 
 def test_a_lost_bell_is_swept_up(world: World, finance: Client) -> None:

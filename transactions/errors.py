@@ -72,6 +72,12 @@ class InsufficientFunds(Declined):
     code, title = "insufficient_funds", "Not enough money available"
 
 
+class AmountBelowFee(Declined):
+    """The fee would take all that comes in: nothing would reach the wallet."""
+
+    code, title = "amount_below_fee", "The amount does not cover its fee"
+
+
 class LimitExceeded(Declined):
     """Above the tier's limit per movement, calendar day or month; `period`, `limit` and `left` tell which."""
 

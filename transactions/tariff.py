@@ -60,6 +60,10 @@ class Tariff:
         """The rule in force; no rule is no fee."""
         return next((fee for fee in self._fees.get((kind, currency), ()) if fee.effective_from <= on), FREE)
 
+    def ever_costs(self, kind: str, currency: str) -> bool:
+        """Whether any rule, whenever in force, asks for a fee."""
+        return any(fee.flat or fee.bps for fee in self._fees.get((kind, currency), ()))
+
     def limits(self, country: str, currency: str, tier: int, on: date) -> Limits | None:
         """The country's own row in force, else everybody's, else None: and then nothing moves."""
         for key in ((country, currency, tier), (None, currency, tier)):

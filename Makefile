@@ -36,8 +36,8 @@ setup: ## only make .venv with all packages, for an editor or a shell
 openapi: ## write openapi.yaml anew from the code
 	@exec $(RUN) .venv/bin/python manage.py spectacular --file openapi.yaml
 
-docs: ## write anew what docs/ says from the code: the database diagram and tables
-	@exec $(RUN) sh -c '.venv/bin/python manage.py database_diagram && .venv/bin/python manage.py docs_tables'
+docs: ## write anew what docs/ says from the code: diagram, chart of accounts, tables
+	@exec $(RUN) sh -c 'for page in database_diagram chart_of_accounts docs_tables; do .venv/bin/python manage.py $$page || exit 1; done'
 
 screenshots: setup ## take the pictures in docs/ anew, of the demo that runs here
 	@$(IN_VENV) tests.journeys.screenshots

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
 from core.money import EXPONENTS, decimal_string
+from reports.errors import ExportTooLarge
 from reports.selectors import Cell, Exportable, Total
 
 if TYPE_CHECKING:
@@ -164,7 +166,12 @@ class XlsxWriter(Writer):
                 amount = decimal_string(minor, total.currency) if total.currency else str(minor)
                 write_number(sheet, line, position, amount, places)
                 write_number(sheet, line, position + len(total.sums), str(minor), self.whole)
-        self.book.close()
+        try:
+            self.book.close()
+        except FileSizeError as exc:
+            raise ExportTooLarge("Too large for a workbook: take CSV, or narrow the filters.") from exc
+        except FileCreateError as exc:  # what the system said is inside
+            raise (exc.args[0] if exc.args and isinstance(exc.args[0], OSError) else exc) from exc
 
 
 def write_number(sheet: Any, line: int, position: int, value: str, style: Any) -> None:

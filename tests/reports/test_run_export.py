@@ -22,6 +22,7 @@ from django.db import connection, connections
 from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
+from xlsxwriter.exceptions import FileSizeError
 
 from core.models import AuditRecord
 from core.roles import connected_as_owner
@@ -351,6 +352,35 @@ def test_a_full_disk_is_said_to_be_full(
     services.run_export(made.pk)
 
     assert fresh(made).error == "There is no room for this file: No space left on device."
+    assert files(exports_dir) == []
+
+
+def test_a_disk_that_fills_up_while_a_workbook_is_packed_is_said_to_be_full(
+    world: World, finance: Client, exports_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("xlsxwriter.workbook.ZipFile", full)
+    made = ask(finance, file_format="xlsx")
+    services.run_export(made.pk)
+
+    assert fresh(made).error == "There is no room for this file: No space left on device."
+    assert files(exports_dir) == []
+
+
+def test_a_workbook_that_its_format_cannot_hold_fails_with_advice(
+    world: World, finance: Client, exports_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*args: Any) -> None:
+        raise FileSizeError("zip64")
+
+    monkeypatch.setattr("xlsxwriter.Workbook.close", too_large)
+    made = ask(finance, file_format="xlsx")
+    services.run_export(made.pk)
+
+    assert fresh(made).state == "failed"
+    assert fresh(made).error == "Too large for a workbook: take CSV, or narrow the filters."
     assert files(exports_dir) == []
 
 

@@ -20,7 +20,9 @@ SEEDED = {
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(request: Any, django_test_environment: None, django_db_blocker: Any, worker_id: str) -> Iterator[None]:
+def django_db_setup(
+    request: Any, django_test_environment: None, django_db_blocker: Any, worker_id: str
+) -> Iterator[None]:
     """Create and migrate as the owner, then connect as the app role; one database per worker."""
     from django.test.utils import setup_databases, teardown_databases
 
@@ -73,7 +75,7 @@ def empty_tables() -> None:
 
 @pytest.fixture(autouse=True)
 def _own_counters(settings: Any) -> None:
-    """Throttles and guesses of one test do not count for the next: each has its own keys, which expire by themselves."""
+    """Throttles and guesses of one test do not count for the next: each has its own keys, which expire alone."""
     settings.VALKEY_PREFIX = f"test:{uuid4().hex}:"
 
 

@@ -52,7 +52,8 @@ class Filters(NamedTuple):
 # has not (refused, pending, unknown) is found through two partial indexes: as payer everything, as payee only top-ups,
 # for nobody is told of what others failed to send. Both are keyset scans; a date becomes an entry number by bisection.
 SHOWN = """t.id, t.receipt, t.kind, t.state, t.payer_id, t.payee_id, t.amount, t.fee, t.currency, t.memo, t.caller,
-           t.reference, t.refusal_code, t.reverses_id, t.rail"""
+           t.reference, t.refusal_code, t.reverses_id, t.rail,
+           t.destination"""
 HISTORY = f"""
 WITH me AS (
     SELECT s.revoked_at IS NOT NULL AS ended, c.state AS customer_state, w.id AS wallet, a.id AS account,
@@ -100,7 +101,7 @@ SELECT me.ended, me.customer_state, me.wallet, p.seq,
        p.payer_id IS NOT DISTINCT FROM me.wallet, p.amount, p.fee, p.currency, p.memo,
        CASE WHEN p.caller = me.principal THEN p.reference END,
        CASE WHEN p.payer_id IS NOT DISTINCT FROM me.wallet OR p.kind = 'top_up' THEN p.refusal_code ELSE '' END,
-       p.reverses_id, p.rail, o.id, {MASKED_NAME.format("oc.full_name")}
+       p.reverses_id, coalesce(p.destination ->> 'bank_id', p.rail), o.id, {MASKED_NAME.format("oc.full_name")}
 FROM me LEFT JOIN page p ON true
 LEFT JOIN wallets_wallet o ON o.id = CASE WHEN p.payer_id = me.wallet THEN p.payee_id ELSE p.payer_id END
 LEFT JOIN customers_customer oc ON oc.id = o.customer_id
@@ -142,7 +143,7 @@ def next_key(rows: list[HistoryRow], after: tuple[int, UUID] | None) -> tuple[in
 DETAIL = f"""
 SELECT t.id, t.receipt, t.kind, t.state, t.amount, t.fee, t.currency, t.memo, t.refusal_code, t.reversed_amount,
        t.created_at, t.completed_at, t.payer_id, t.payee_id, t.reverses_id,
-       coalesce(t.destination->>'bank_id', '') AS bank_id,
+       coalesce(t.destination ->> 'bank_id', t.rail) AS outside,
        CASE WHEN t.caller = 'customer:' || %(customer)s THEN t.reference END AS reference,
        payer.customer_id = %(customer)s AS is_payer,
        {MASKED_NAME.format("pc.full_name")} AS payer_name, {MASKED_NAME.format("qc.full_name")} AS payee_name,

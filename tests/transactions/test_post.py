@@ -1,4 +1,4 @@
-"""The road to the books: what is posted, what is refused, what is kept, and that it costs the same for one and for many."""
+"""The road to the books: what is posted, refused and kept, and that it costs the same for one and for many."""
 
 import pytest
 from django.db import connection
@@ -73,8 +73,8 @@ def test_one_refusal_does_not_spoil_a_batch_and_later_movements_see_earlier_ones
 def test_a_cash_out_holds_then_pays_with_its_fee(aline):
     fund(aline, 20000)
     order = Movement(
-        kind=Kind.CASH_OUT, amount=10000, currency="RWF", caller="job:t", key=key(), payer=Address("wallet", str(aline.pk)),
-        rail="sandbox", destination={"bank_id": "x"},
+        kind=Kind.CASH_OUT, amount=10000, currency="RWF", caller="job:t", key=key(),
+        payer=Address("wallet", str(aline.pk)), rail="sandbox", destination={"bank_id": "x"},
     )  # fmt: skip
 
     outcome = post_one(order).or_raise()
@@ -91,8 +91,8 @@ def test_a_cash_out_holds_then_pays_with_its_fee(aline):
 def test_a_failed_cash_out_lets_go_of_what_it_held(aline):
     fund(aline, 20000)
     order = Movement(
-        kind=Kind.CASH_OUT, amount=10000, currency="RWF", caller="job:t", key=key(), payer=Address("wallet", str(aline.pk)),
-        rail="sandbox",
+        kind=Kind.CASH_OUT, amount=10000, currency="RWF", caller="job:t", key=key(),
+        payer=Address("wallet", str(aline.pk)), rail="sandbox",
     )  # fmt: skip
     outcome = post_one(order).or_raise()
 

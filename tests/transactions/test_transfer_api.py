@@ -2,6 +2,7 @@
 
 import json
 import threading
+from itertools import pairwise
 
 import pytest
 from django.test import Client
@@ -224,7 +225,7 @@ def test_history_pages_meet_without_gap_or_overlap(client, send, aline, eric):
     assert len(seen) == len({row["transaction_id"] for row in seen}) == 15
     assert [row["timestamp"] for row in seen] == sorted((row["timestamp"] for row in seen), reverse=True)
     moved = [row for row in seen if row["balance_after"]]
-    for newer, older in zip(moved, moved[1:]):
+    for newer, older in pairwise(moved):
         assert int(newer["balance_after"]) - int(newer["balance_change"]) == int(older["balance_after"])
     assert [row["status"] for row in history(client, aline, "?status=failed")] == ["failed"] * 7
     assert len(history(client, aline, "?direction=in")) == 1

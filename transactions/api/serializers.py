@@ -276,7 +276,7 @@ def transaction_body(row: dict[str, Any]) -> dict[str, Any]:
         "fee": decimal_string(row["fee"] if mine else 0, currency),
         "currency": currency,
         "status": row["state"],
-        "counterparty": counterparty(row[f"{other}_name"], row[f"{other}_id"], row["bank_id"]),
+        "counterparty": counterparty(row[f"{other}_name"], row[f"{other}_id"], row["outside"]),
         "memo": row["memo"],
         "reference": row["reference"],
         "code": code or None,

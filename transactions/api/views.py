@@ -110,7 +110,7 @@ class DepositView(APIView):
     idempotent = True
     problems = [
         *AMOUNTS, SessionEnded, CustomerSuspended, WalletNotFound, errors.CurrencyMismatch, WalletFrozen, WalletClosed,
-        errors.BalanceLimitExceeded, errors.LimitsNotSet, *IDEMPOTENT,
+        errors.AmountBelowFee, errors.BalanceLimitExceeded, errors.LimitsNotSet, *IDEMPOTENT,
     ]  # fmt: skip
 
     @extend_schema(operation_id="deposit", request=s.DepositSerializer, responses={201: s.RailMovementSerializer})

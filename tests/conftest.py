@@ -11,29 +11,40 @@ from django.db import connection
 
 from core import throttling, valkey
 from core.roles import connected_as_owner, grant_app_role
+from transactions import tariff
 
 # Rows that migrations put in and every test may rely on.
 SEEDED = {
     "customers_country", "customers_tierlimit", "transactions_feerule", "transactions_reversalreason",
     "django_migrations", "django_content_type", "auth_permission",
 }  # fmt: skip
+DATED = ["customers_tierlimit", "transactions_feerule"]  # of these, tests add rows of their own
+last_seed: dict[str, int] = {}
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(
     request: Any, django_test_environment: None, django_db_blocker: Any, worker_id: str
 ) -> Iterator[None]:
-    """Create and migrate as the owner, then connect as the app role; one database per worker."""
+    """Create and migrate as the owner, then connect as the app role; one database per worker.
+
+    ``--reuse-db`` takes the one that is there, and leaves it there.
+    """
     from django.test.utils import setup_databases, teardown_databases
 
     suffix = {} if worker_id == "master" else {"parallel": 0}
+    reuse = request.config.getvalue("reuse_db")
     with django_db_blocker.unblock():
         if worker_id != "master":
             name = connection.settings_dict["TEST"].get("NAME") or f"test_{connection.settings_dict['NAME']}"
             connection.settings_dict["TEST"]["NAME"] = f"{name}_{worker_id}"
         with connected_as_owner():
-            databases = setup_databases(verbosity=0, interactive=False, **suffix)
+            databases = setup_databases(verbosity=0, interactive=False, keepdb=reuse, **suffix)
             grant_app_role()
+            with connection.cursor() as cursor:
+                for table in DATED:
+                    cursor.execute(f"SELECT max(id) FROM {table}")
+                    (last_seed[table],) = cursor.fetchone()
     yield
     with django_db_blocker.unblock():
         with connection.cursor() as cursor:  # threads of the application keep their connections
@@ -42,7 +53,7 @@ def django_db_setup(
                 " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
             )
         with connected_as_owner():
-            teardown_databases(databases, verbosity=0)
+            teardown_databases(databases, verbosity=0, keepdb=reuse)
 
 
 @pytest.fixture(scope="session")
@@ -67,10 +78,12 @@ def _empty_tables_after_commits() -> Iterator[None]:
 def empty_tables() -> None:
     """One transaction for all, at the end of which the foreign keys hold again; the guards are off for no longer."""
     tables = sorted({m._meta.db_table for m in apps.get_models(include_auto_created=True) if m._meta.managed} - SEEDED)
+    added = [f"DELETE FROM {table} WHERE id > {last}" for table, last in last_seed.items()]
     with connected_as_owner(), connection.cursor() as cursor:
-        cursor.execute(";".join(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in tables))
-        cursor.execute(";".join(f"DELETE FROM {table}" for table in tables))
-        cursor.execute(";".join(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in tables))
+        cursor.execute(";".join(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in tables + DATED))
+        cursor.execute(";".join([*(f"DELETE FROM {table}" for table in tables), *added]))
+        cursor.execute(";".join(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in tables + DATED))
+    tariff.forget()
 
 
 @pytest.fixture(autouse=True)

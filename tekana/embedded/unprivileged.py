@@ -104,12 +104,13 @@ def _works(how: Runner) -> bool:
 
 
 def home(folder: DataFolder) -> Path:
-    """The folder for the servers' data: `var/<name>`, or its counterpart in the refuge. The choice is kept."""
-    if (folder.path / "postgres").exists() or (not NOTE.exists() and runner().may(folder.path, os.X_OK)):
+    """The folder for the servers' data: where it is already, else `var/<name>`, else its counterpart in the refuge."""
+    noted = _noted()
+    if (folder.path / "postgres").exists():
         return folder.path
-    place = refuge() / folder.name
-    place.mkdir(mode=0o755, exist_ok=True)
-    return place
+    if not (noted and (noted / folder.name / "postgres").exists()) and runner().may(folder.path, os.X_OK):
+        return folder.path
+    return _entered_by_all(refuge() / folder.name)
 
 
 def usable(package: Path, libraries: Path, program: str) -> Path:
@@ -117,7 +118,7 @@ def usable(package: Path, libraries: Path, program: str) -> Path:
     who = runner()
     if who.may(package / program, os.X_OK | os.R_OK) and who.may(package, os.R_OK | os.X_OK):
         return package
-    binaries = refuge() / "binaries" / hashlib.sha256(_state_of(package / program)).hexdigest()[:12]
+    binaries = _entered_by_all(refuge() / "binaries") / hashlib.sha256(_state_of(package / program)).hexdigest()[:12]
     copy = binaries / package.name
     if not copy.exists():
         part = binaries.with_name(binaries.name + ".part")
@@ -151,11 +152,16 @@ def refuge() -> Path:
         place = parent / NAME
         if place.is_dir():  # of a var/ that was deleted by hand: its passwords are gone with it
             _remove(_ours(place))
-        place.mkdir(mode=0o755, exist_ok=True)
-        place.chmod(0o755)  # whatever the umask says
+        _entered_by_all(place)
         write_whole(NOTE, f"{place}\n{ROOT}\n", mode=0o644)
         return _ours(place)
     raise Trouble("No folder for PostgreSQL's data: none of /var/lib, /var/tmp and /tmp can be written to.")
+
+
+def _entered_by_all(place: Path) -> Path:
+    place.mkdir(exist_ok=True)
+    place.chmod(0o755)  # whatever the umask says
+    return place
 
 
 def _noted() -> Path | None:

@@ -63,7 +63,9 @@ class Checkout:
 
     def data(self, folder: str = "test") -> Path:
         """Where PostgreSQL keeps its files."""
-        return (self.refuge() or self.var) / folder / "postgres"
+        inside = self.var / folder / "postgres"
+        place = self.refuge()
+        return place / folder / "postgres" if place and not inside.exists() else inside
 
     def pid(self, name: str, folder: str = "test") -> int:
         """Of a process that runs; 0 while it is being replaced."""

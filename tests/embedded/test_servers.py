@@ -351,6 +351,14 @@ def test_as_root_servers_run_as_somebody_else_and_no_folder_is_opened_for_them(c
     assert not refuge.exists() and not checkout.var.exists()
 
 
+def test_a_strict_umask_hides_nothing_from_the_servers(checkout: Checkout) -> None:
+    before = os.umask(0o077)
+    try:
+        checkout.python(FACTS)
+    finally:
+        os.umask(before)
+
+
 def test_reset_does_not_pull_the_floor_from_under_a_run(checkout: Checkout) -> None:
     run = checkout.start("run", "--", "sleep", "100")
     assert until(lambda: (checkout.var / "test/pids/valkey.pid").exists())

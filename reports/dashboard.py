@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.timezone import now
@@ -17,7 +17,7 @@ from core.admin.lists import first_id_at, midnight
 from core.admin.pages import list_url, may
 from core.money import EXPONENTS, decimal_string
 from customers.models import AccountType, Customer
-from transactions.models import State, Transaction
+from transactions.models import RailMessage, State, Transaction
 
 DAYS = 30
 OLDEST_SHOWN = 10
@@ -49,10 +49,10 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         open_transactions(request, at),
         charts(days, currencies, chosen, at.date()),
     ]
-    side: list[Panel] = [failures(at), segments(at)]
+    side: list[Panel] = [needs_a_person(at), failures(at), segments(at)]
     if may(request, "ledger.view_account"):
         panels += [coverage(), books(request)]
-        side.insert(0, proof(at))
+        side.insert(1, proof(at))
     return {**context, "panels": panels, "side_panels": side, "at": at}
 
 
@@ -197,6 +197,29 @@ def open_transactions(request: HttpRequest, at: datetime) -> Table:
         ],
         empty="Nothing is waiting for a bank or mobile-money partner.",
         more=("All", list_url("transactions.transaction", state="open")),
+    )
+
+
+def needs_a_person(at: datetime) -> Table:
+    """What no worker can decide, with the age of the oldest; each leads to its list."""
+    odd = RailMessage.objects.filter(state=RailMessage.State.ODD).aggregate(count=Count("pk"), since=Min("received_at"))
+    given_up = Transaction.objects.filter(state__in=OPEN, quarantined_at__isnull=False).aggregate(
+        count=Count("pk"), since=Min("quarantined_at")
+    )
+    kinds = [
+        ("Rail messages", list_url("transactions.railmessage", state=RailMessage.State.ODD), odd),
+        ("Given up by the worker", list_url("transactions.transaction", state="given_up"), given_up),
+    ]
+    return Table(
+        title="Needs a person",
+        columns=["What", "How many", "Oldest"],
+        numeric=["How many", "Oldest"],
+        rows=[
+            (format_html('<a class="to" href="{}">{}</a>', url, what), f"{found['count']:,}", age(at - found["since"]))
+            for what, url, found in kinds
+            if found["count"]
+        ],
+        empty="Nothing waits for a decision.",
     )
 
 

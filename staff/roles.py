@@ -15,13 +15,16 @@ class Role(models.TextChoices):
 SEES = {
     "customers.view_customer", "customers.view_country", "customers.view_tierlimit", "wallets.view_wallet",
     "wallets.view_freeze", "transactions.view_transaction", "transactions.view_reversalreason",
-    "transactions.view_feerule", "notifications.view_notification", "core.view_auditrecord",
+    "transactions.view_feerule", "transactions.view_railmessage", "notifications.view_notification",
+    "core.view_auditrecord",
+}  # fmt: skip
+ACTS = {
+    "customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release",
+    "transactions.close_message",
 }  # fmt: skip
 
 PERMISSIONS: dict[str, frozenset[str]] = {
-    Role.SUPPORT: frozenset(
-        SEES | {"customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release"}
-    ),
+    Role.SUPPORT: frozenset(SEES | ACTS),
     Role.FINANCE: frozenset(
         SEES
         | {
@@ -34,7 +37,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     ),
     Role.ADMINISTRATOR: frozenset(
         SEES
-        | {"customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release"}
+        | ACTS
         | {
             "ledger.view_account",
             "ledger.view_journal",

@@ -40,6 +40,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         "Money",
         [
             ("Transactions", "swap_horiz", "transactions_transaction_changelist", "transactions.view_transaction"),
+            ("Rail messages", "mail", "transactions_railmessage_changelist", "transactions.view_railmessage"),
             ("Exports", "download", "reports_export_changelist", "reports.view_export"),
         ],
     ),

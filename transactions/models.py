@@ -297,4 +297,7 @@ class RailMessage(models.Model):
     class Meta:
         ordering = ["received_at"]
         constraints = [models.UniqueConstraint(fields=["rail", "message_id"], name="rail_message_once")]
-        indexes = [models.Index(fields=["due_at"], condition=Q(state="received"), name="rail_message_to_do")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state="received"), name="rail_message_to_do"),
+            models.Index(fields=["-id"], condition=Q(state="odd"), name="rail_message_odd"),
+        ]

@@ -15,7 +15,7 @@ from staff.models import User
 from staff.roles import Role
 from tests.books import fund, key, transfer
 from tests.factories import new_wallet
-from transactions.models import Event, Kind, Transaction
+from transactions.models import Event, Kind, RailMessage, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
 from transactions.services.reversals import reverse_transaction
@@ -59,7 +59,8 @@ def administrator(staff: dict[str, User]) -> Client:
 
 @dataclass
 class World:
-    """Wanjiku has sent John money, once in vain; her other wallet is frozen; one transfer was partly reversed."""
+    """Wanjiku has sent John money, once in vain; her other wallet is frozen; one transfer was partly reversed;
+    the bank has said something that fits none of it."""
 
     wanjiku: Customer
     john: Customer
@@ -69,6 +70,7 @@ class World:
     sent: Transaction
     refused: Transaction
     undone: Transaction
+    odd: RailMessage
 
     def send(self, amount: int = 1_00, **extra: Any) -> Transaction:
         return posted_as(transfer(self.wallet, self.johns, amount, **extra))
@@ -89,6 +91,12 @@ def posted_as(movement: Movement) -> Transaction:
     return Transaction.objects.get(pk=post_one(movement).transaction)
 
 
+def odd_message(message_id: str, **fields: Any) -> RailMessage:
+    said = {"type": "payment.succeeded", "reference": "<b>ours?</b>"}
+    fields = {"payload": said, "note": "The reference is not one of ours."} | fields
+    return RailMessage.objects.create(rail="sandbox", message_id=message_id, state=RailMessage.State.ODD, **fields)
+
+
 @pytest.fixture
 def world(staff: dict[str, User]) -> World:
     wallet = new_wallet(full_name="Wanjiku Kamau", phone_number="+254712345678", email="wanjiku@example.com")
@@ -97,7 +105,7 @@ def world(staff: dict[str, User]) -> World:
     start_session(wallet.customer, user_agent="Tekana for Android")
     fund(wallet, 10_000_00)
     freeze_wallet(frozen, mode="both", reason="stolen phone", actor=staff[Role.SUPPORT])
-    small = World(wallet.customer, johns.customer, wallet, johns, frozen, *[Transaction()] * 3)
+    small = World(wallet.customer, johns.customer, wallet, johns, frozen, *[Transaction()] * 3, odd_message("msg_odd"))
     small.undone = small.send(500_00)
     reverse_transaction(
         small.undone.pk,

@@ -12,10 +12,10 @@ from django.utils.timezone import now
 from ledger.services import keep_proof
 from ledger.verify import Finding
 from reports.dashboard import age, share
-from tests.admin.conftest import World
+from tests.admin.conftest import World, odd_message
 from tests.books import fund, transfer
 from tests.factories import new_wallet
-from transactions.models import Transaction
+from transactions.models import RailMessage, Transaction
 from transactions.posting import post_one
 from transactions.proving import prove
 
@@ -64,6 +64,24 @@ def test_what_waits_is_shown_with_its_age_oldest_first(support: Client, world: W
 
     assert [str(pk) in str(row[2]) for pk, row in zip(ids, waiting.rows, strict=True)] == [True] * 3
     assert "Given up" in str(waiting.rows[1][3])
+
+
+def test_what_only_a_person_can_decide_is_counted_with_the_age_of_the_oldest_and_leads_to_its_list(
+    support: Client, world: World
+) -> None:
+    RailMessage.objects.filter(pk=world.odd.pk).update(received_at=now() - timedelta(hours=3))
+    odd_message("msg_2")
+    waiting = [world.through_a_rail("top_up", 50_00) for _ in range(2)]
+    Transaction.objects.filter(pk=waiting[1].pk).update(quarantined_at=now() - timedelta(days=2))
+
+    messages, given_up = panels(support)["Needs a person"].rows
+
+    assert messages[1:] == ("2", "3 h")
+    assert given_up[1:] == ("1", "2 d")
+    for row, found in ((messages, {world.odd.pk}), (given_up, {waiting[1].pk})):
+        url = str(row[0]).split('"')[3]
+        assert found <= {one.pk for one in support.get(url).context["cl"].result_list}, url
+    assert len(support.get(str(given_up[0]).split('"')[3]).context["cl"].result_list) == 1
 
 
 def test_books_and_cover_are_for_who_may_see_the_books(finance: Client, support: Client, world: World) -> None:
@@ -136,6 +154,7 @@ def test_an_empty_platform_has_a_dashboard_too(finance: Client) -> None:
     for said in (
         "Nothing has moved",
         "Nothing is waiting",
+        "Nothing waits for a decision",
         "No customers yet",
         "Nothing was refused",
         "Nothing to draw",

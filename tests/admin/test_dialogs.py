@@ -86,10 +86,12 @@ def test_no_page_changes_anything_on_get(administrator: Client, world: World) ->
     for name, pk in (
         ("customers_customer_suspend", world.wanjiku.pk), ("wallets_wallet_freeze", world.wallet.pk),
         ("wallets_wallet_close", world.johns.pk), ("transactions_transaction_reverse", world.sent.pk),
+        ("transactions_railmessage_close", world.odd.pk),
     ):  # fmt: skip
         query = "?reason=x&mode=both&amount=1&reason_code=fraud&note=x&step=confirm&key=abcdefghijklmnopq"
         assert administrator.get(action(name, pk) + query).status_code == 200
 
+    assert fresh(world.odd).state == world.odd.state
     assert (AuditRecord.objects.count(), Freeze.objects.count(), Transaction.objects.count()) == before
 
 

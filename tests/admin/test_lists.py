@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from core.admin import lists
-from tests.admin.conftest import World
+from tests.admin.conftest import World, odd_message
 from tests.factories import new_wallet
 from wallets.services import freeze_wallet
 
@@ -25,7 +25,7 @@ def receipts(client: Client, query: str) -> set[str]:
 @pytest.mark.parametrize(
     "view",
     ["transactions_transaction", "customers_customer", "wallets_wallet", "wallets_freeze", "core_auditrecord",
-     "notifications_notification"],
+     "notifications_notification", "transactions_railmessage"],
 )  # fmt: skip
 def test_a_list_takes_as_many_statements_for_many_rows_as_for_few(
     view: str, administrator: Client, world: World, count: Count
@@ -33,8 +33,8 @@ def test_a_list_takes_as_many_statements_for_many_rows_as_for_few(
     url = reverse(f"admin:{view}_changelist")
     few = count(administrator, url)
 
-    for _ in range(5):
-        world.send()
+    for number in range(5):
+        odd_message(f"m{number}", transaction=world.send())
         freeze_wallet(new_wallet(), mode="debit", reason="test", actor=None)
 
     assert count(administrator, url) == few

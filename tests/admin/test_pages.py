@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from core.problems import catalogue
 from staff.models import User
@@ -30,7 +31,7 @@ def page(model: str, pk: object) -> str:
 def moments(client: Client, transaction: Transaction) -> list[str]:
     response = client.get(page("transactions_transaction", transaction.pk))
     panels = {panel.title: panel for panel in response.context["panels"]}
-    return [str(one.title) for one in panels["What happened"].context["moments"]]
+    return [strip_tags(one.title) for one in panels["What happened"].context["moments"]]
 
 
 # --- Customer and wallet ----------------------------------------------------------------------------------------

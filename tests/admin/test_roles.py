@@ -119,11 +119,14 @@ def test_actions_open_for_whom_the_role_says_and_do_nothing_unasked(client: Clie
 
 
 @pytest.mark.parametrize(
-    "action", ["customers_customer_suspend", "wallets_wallet_freeze", "transactions_transaction_reverse"]
-)
+    "action",
+    ["customers_customer_suspend", "wallets_wallet_freeze", "transactions_transaction_reverse",
+     "transactions_railmessage_close"],
+)  # fmt: skip
 def test_finance_cannot_act_even_with_a_complete_form(finance: Client, world: World, action: str) -> None:
     before = rows()
-    subject = {"customers": world.john, "wallets": world.johns, "transactions": world.sent}[action.partition("_")[0]]
+    subjects = {"customer": world.john, "wallet": world.johns, "transaction": world.sent, "railmessage": world.odd}
+    subject = subjects[action.split("_")[1]]
     form = {
         "reason": "because", "mode": "both", "amount": "1", "reason_code": "fraud", "note": "x", "key": "k" * 20,
         "step": "confirm", "agreed": "100:0:99900:fraud",
@@ -136,8 +139,8 @@ def test_finance_cannot_act_even_with_a_complete_form(finance: Client, world: Wo
 @pytest.mark.parametrize(
     ("who", "sees"),
     [
-        (Role.SUPPORT, {"Customers", "Transactions", "Audit trail"}),
-        (Role.FINANCE, {"Transactions", "Accounts"}),
+        (Role.SUPPORT, {"Customers", "Transactions", "Rail messages", "Audit trail"}),
+        (Role.FINANCE, {"Transactions", "Rail messages", "Accounts"}),
         (Role.ADMINISTRATOR, {"Accounts", "Staff"}),
     ],
 )

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 
 from core.admin import badge, link
 from ledger.chart import type_of, wallet_account
-from transactions.models import Kind, State, Transaction
+from transactions.models import Kind, RailMessage, State, Transaction
 
 TONES = {
     State.PENDING: "busy",
@@ -22,9 +22,15 @@ TONES = {
     State.REVERSED: "odd",
 }
 
+MESSAGE_TONES = {RailMessage.State.RECEIVED: "busy", RailMessage.State.PROCESSED: "good", RailMessage.State.ODD: "odd"}
+
 
 def state_badge(transaction: Transaction) -> SafeString:
     return badge(transaction.get_state_display(), TONES[State(transaction.state)])
+
+
+def message_badge(message: RailMessage) -> SafeString:
+    return badge(message.get_state_display(), MESSAGE_TONES[RailMessage.State(message.state)])
 
 
 def receipt_shown(receipt: str) -> str:

@@ -16,7 +16,7 @@ from notifications.admin import delivery_badge
 from notifications.models import Notification
 from staff.selectors import named
 from transactions.admin.refusals import explain
-from transactions.admin.shown import TONES, receipt_shown, state_badge
+from transactions.admin.shown import MESSAGE_TONES, TONES, message_badge, receipt_shown, state_badge
 from transactions.models import Event, RailCall, RailMessage, State, Transaction
 
 PERIODS = {"movement": "this movement", "day": "that day", "month": "that month", "balance": "balance after it"}
@@ -34,7 +34,6 @@ CALL_TONES = {
     "no_answer": "odd",
     "lost": "odd",
 }
-MESSAGE_TONES = {RailMessage.State.RECEIVED: "busy", RailMessage.State.PROCESSED: "good", RailMessage.State.ODD: "odd"}
 SAID_ELSEWHERE = {"verdicts", "fee", "refusal", "answer", "callback", "rail", "call"}
 
 
@@ -60,7 +59,7 @@ def timeline(request: HttpRequest, transaction: Transaction, staff: dict[str, st
     moments += [changed(request, transaction, event, staff) for event in events]
     for call in transaction.rail_calls.all():
         moments += called(call)
-    moments += [heard(message) for message in transaction.rail_messages.all()]
+    moments += [heard(request, message) for message in transaction.rail_messages.all()]
     told = (
         Notification.objects.filter(transaction=transaction.pk)
         .select_related("customer")
@@ -186,14 +185,14 @@ def called(call: RailCall) -> Iterator[Moment]:
         )
 
 
-def heard(message: RailMessage) -> Moment:
+def heard(request: HttpRequest, message: RailMessage) -> Moment:
     return Moment(
         message.received_at,
         "mark_email_read",
-        "Message from the rail",
+        link(request, "transactions.railmessage", message.pk, "Message from the rail"),
         by=message.rail,
         tone=MESSAGE_TONES[RailMessage.State(message.state)],
-        state=badge(message.get_state_display(), MESSAGE_TONES[RailMessage.State(message.state)]),
+        state=message_badge(message),
         text=message.note,
         facts=[("Message", code(message.message_id))],
         raw=[("What it said", pretty(message.payload))],

@@ -48,10 +48,15 @@ UNION ALL SELECT id FROM transactions_transaction WHERE payee_id = %s AND state 
 """  # noqa: S608
 
 
-class StateFilter(choice_filter("state", "state", [("open", "under way"), *State.choices])):  # type: ignore[misc]
+STATES = [("open", "under way"), ("given_up", "given up by the worker"), *State.choices]
+
+
+class StateFilter(choice_filter("state", "state", STATES)):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "open":
             return queryset.filter(state__in=sorted(OPEN))
+        if self.value() == "given_up":
+            return queryset.filter(state__in=sorted(OPEN), quarantined_at__isnull=False)
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 

@@ -1,0 +1,136 @@
+"""Messages of rails: the list, with those that need a person, and a page that lays each beside our own record."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from core.admin import (
+    Facts,
+    Header,
+    MadeBetween,
+    Panel,
+    Part,
+    ReasonForm,
+    StaffAdmin,
+    choice_filter,
+    code,
+    link,
+    moment,
+    money,
+    staff_action,
+)
+from core.admin.pages import NOTHING, page_url
+from customers.finding import read_uuid
+from transactions.admin.shown import kind_shown, message_badge, receipt_tag, sides, state_badge
+from transactions.admin.timeline import pretty
+from transactions.models import RailMessage
+from transactions.services.rail_messages import close_odd
+
+# What needs a person is offered first.
+STATES = sorted(RailMessage.State.choices, key=lambda choice: choice[0] != RailMessage.State.ODD)
+
+
+class CloseForm(ReasonForm):
+    intro = "It has been dealt with. This moves no money and changes no transaction."
+    submit = "Close"
+
+
+@admin.register(RailMessage)
+class RailMessageAdmin(StaffAdmin):
+    list_display = ["received_at", "rail", "message_id", "state_shown", "transaction_shown"]
+    list_select_related = ["transaction"]
+    list_filter = [
+        choice_filter("state", "state", STATES),
+        choice_filter("rail", "rail", [(name, name) for name in settings.RAILS]),
+        MadeBetween,
+    ]
+    ordering = ["-pk"]
+    search_fields = ["message_id"]
+    search_help_text = "Message id, id of a transaction"
+    page_select_related = ("transaction__payer__customer", "transaction__payee__customer")
+    actions_detail = ["close"]
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """By index alone: a message's id is unique within its rail."""
+        asked = search_term.strip()
+        if not asked:
+            return queryset, False
+        ways = Q(rail__in=list(settings.RAILS), message_id=asked)
+        if (identity := read_uuid(asked)) is not None:
+            ways |= Q(pk=identity) | Q(transaction=identity)
+        return queryset.filter(ways), False
+
+    @display(description="State")
+    def state_shown(self, message: RailMessage) -> Any:
+        return message_badge(message)
+
+    @display(description="Transaction")
+    def transaction_shown(self, message: RailMessage) -> Any:
+        """Whoever sees messages sees transactions (`staff/roles.py`)."""
+        txn = message.transaction
+        if txn is None:
+            return NOTHING
+        url = page_url("transactions.transaction", txn.pk)
+        return format_html('<a class="to" href="{}">{}</a>', url, receipt_tag(txn.receipt))
+
+    def name_of(self, message: RailMessage) -> str:
+        return f"Message {message.message_id}"
+
+    # --- The page ----------------------------------------------------------------------------------------------------
+
+    def header(self, request: HttpRequest, message: RailMessage) -> Header:
+        odd = message.state == RailMessage.State.ODD
+        return Header(
+            title=f"Message from {message.rail}",
+            badge=message_badge(message),
+            lines=[code(message.message_id), moment(message.received_at)],
+            notice=f"This one needs a person: {message.note}" if odd else "",
+        )
+
+    def panels(self, request: HttpRequest, message: RailMessage) -> list[Panel]:
+        said = {"text": pretty(message.payload)}
+        rows = [
+            ("Note", message.note or NOTHING),
+            ("Attempts", message.attempts),
+            ("Received", moment(message.received_at)),
+            ("Processed", moment(message.processed_at)),
+            ("Id", code(message.pk)),
+        ]
+        return [
+            Part(title="What it says", template="admin/transactions/payload.html", context=said),
+            our_record(request, message),
+            Facts(title="What became of it", side=True, rows=rows),
+        ]
+
+    # --- What can be done --------------------------------------------------------------------------------------------
+
+    def offers(self, request: HttpRequest, message: RailMessage, name: str) -> bool:
+        return message.state == RailMessage.State.ODD
+
+    @staff_action(
+        "Close", permission="transactions.close_message", form=CloseForm, done="Closed.", icon="mark_email_read"
+    )
+    def close(self, request: HttpRequest, message: RailMessage, form: CloseForm) -> bool:
+        return self.call(form, close_odd, message.pk, reason=form.cleaned_data["reason"])
+
+
+def our_record(request: HttpRequest, message: RailMessage) -> Facts:
+    """The transaction it is about, as we have it: to be compared with what the rail says."""
+    txn = message.transaction
+    if txn is None:
+        return Facts(title="Our record", rows=[("Transaction", "None of ours was matched.")])
+    payer, payee = sides(request, txn)
+    rows = [
+        ("Transaction", link(request, "transactions.transaction", txn.pk, receipt_tag(txn.receipt))),
+        ("State", state_badge(txn)),
+        ("Kind", format_html("{}: {} → {}", kind_shown(txn), payer, payee)),
+        ("Amount", money(txn.amount, txn.currency)),
+        ("Rail's reference", code(txn.rail_reference)),
+        ("Our reference there", code(txn.pk)),
+    ]
+    return Facts(title="Our record", rows=rows)

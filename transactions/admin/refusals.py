@@ -37,6 +37,10 @@ STAFF_WORDS = {
         "What was available did not cover the amount and its fee.",
         "Open the wallet: money that is held is not available until its movement ends.",
     ),
+    "amount_below_fee": (
+        "The fee would have taken all of the amount that comes in.",
+        "The customer tops up by more than the fee.",
+    ),
     "limit_exceeded": (
         "It would have gone above what the payer's tier may move at once, in a day or in a month.",
         "The timeline says which limit and how much was left. Days and months start at midnight in the customer's "

@@ -15,7 +15,15 @@ import pytest
 from django.db import transaction as db_transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from core.errors import TekanaError
 from customers.models import TierLimit
@@ -193,6 +201,9 @@ class Machine(RuleBasedStateMachine):
         self.freezes: dict[str, list[Freeze]] = {name: [] for name in NAMES}
         self.model = Model({name: Purse() for name in NAMES})
         self.told: dict[Any, Deal] = {}
+
+    @initialize()
+    def begin(self) -> None:
         for name, amount in [("aline", 9_000), ("eric", 3_000), ("mary", 700)]:  # Paul has nothing, and may close
             self.top_up(name, amount, settled=True)
 

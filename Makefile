@@ -33,6 +33,10 @@ bench: ## transfers per second beside the machine's own limit, as a table [ARGS=
 setup: ## only make .venv with all packages, for an editor or a shell
 	@exec $(TEKANA) setup
 
+mutation: ## seed faults in the code that decides and posts; which of them does no test notice? (an hour or two)
+	@exec $(RUN) env MODEL_EXAMPLES=6 sh -c '$(IN_VENV) pytest -q --reuse-db --create-db tests/ledger && \
+	  $(IN_VENV) mutmut run --max-children 1; $(IN_VENV) mutmut results'
+
 openapi: ## write openapi.yaml anew from the code
 	@exec $(RUN) .venv/bin/python manage.py spectacular --file openapi.yaml
 
@@ -66,4 +70,4 @@ gates:
 pytest:
 	$(IN_VENV) pytest $(ARGS)
 
-.PHONY: help demo stop reset test run-tests check bench setup openapi docs screenshots lock gates pytest
+.PHONY: help demo stop reset test run-tests check bench mutation setup openapi docs screenshots lock gates pytest

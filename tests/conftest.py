@@ -28,7 +28,7 @@ def django_db_setup(
 ) -> Iterator[None]:
     """Create and migrate as the owner, then connect as the app role; one database per worker.
 
-    ``--reuse-db`` takes the one that is there, and leaves it there.
+    ``--reuse-db`` takes the one that is there and leaves it there, with ``--create-db`` made anew before.
     """
     from django.test.utils import setup_databases, teardown_databases
 
@@ -39,7 +39,8 @@ def django_db_setup(
             name = connection.settings_dict["TEST"].get("NAME") or f"test_{connection.settings_dict['NAME']}"
             connection.settings_dict["TEST"]["NAME"] = f"{name}_{worker_id}"
         with connected_as_owner():
-            databases = setup_databases(verbosity=0, interactive=False, keepdb=reuse, **suffix)
+            keep = reuse and not request.config.getvalue("create_db")
+            databases = setup_databases(verbosity=0, interactive=False, keepdb=keep, **suffix)
             grant_app_role()
             with connection.cursor() as cursor:
                 for table in DATED:

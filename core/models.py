@@ -7,7 +7,7 @@ from core.ids import uuid7
 
 class AppendOnly(models.Model):
     """Rows that are added and never changed: the app's database role may only SELECT and INSERT (`core/roles.py`), and
-    a trigger refuses UPDATE, DELETE and TRUNCATE to everybody (`core/migrations/0001_append_only.sql`)."""
+    a trigger refuses UPDATE, DELETE and TRUNCATE to everybody (`core/migrations/0002_append_only.sql`)."""
 
     class Meta:
         abstract = True

@@ -127,6 +127,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False  # a lost bell is swept up; a customer does not wait for the broker
 CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # the worker logs as everything else does: JSON, a line each
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep": {"task": "transactions.tasks.sweep", "schedule": 10.0},
     "relay": {"task": "transactions.tasks.relay_events", "schedule": 2.0},
@@ -200,8 +201,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 # --- Money ---------------------------------------------------------------------------------------------------------
 # What may refuse a movement, in this order: pure functions over rows loaded after the lock (transactions/policies.py).
 MOVEMENT_POLICIES = [
-    "transactions.policies.session_is_live",
     "transactions.policies.customers_are_active",
+    "transactions.policies.session_is_live",
     "transactions.policies.wallets_are_usable",
     "transactions.policies.within_limits",
 ]

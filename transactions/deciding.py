@@ -30,7 +30,7 @@ from transactions.errors import (
 )
 from transactions.models import LEGAL, OPEN, PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, State
 from transactions.movements import Movement, Order, Outcome, Settlement
-from transactions.policies import Case, verdicts
+from transactions.policies import Case, ask
 from transactions.world import EventRow, Target, Tell, TransactionRow, World
 from wallets.errors import WalletClosed, WalletNotFound
 from wallets.parties import Address, Party
@@ -130,6 +130,7 @@ class _Attempt:
             return
         order, world = self.order, self.world
         if order.payer and order.payee and self.payee is None:
+            self.facts["to"] = order.payee.masked
             raise RecipientHasNoWallet() if world.parties.knows(order.payee) else RecipientNotFound()
         if self.payer and self.payee and self.payer.wallet == self.payee.wallet:
             raise SelfTransfer()
@@ -137,9 +138,10 @@ class _Attempt:
         assert mine is not None
         today = world.today(mine)
         case = Case(
-            order, self.payer, self.payee, world.books.accounts, world.live_sessions, world.used, world.tariff, today
-        )
-        self.facts["verdicts"] = verdicts(case)
+            order, self.payer, self.payee, world.books.accounts, world.standings, world.live_sessions, world.used,
+            world.tariff, today,
+        )  # fmt: skip
+        ask(case, self.facts.setdefault("verdicts", {}))
         fee = world.tariff.fee(order.kind, order.currency, today)
         self.fee = fee.on(order.amount)
         self.facts["fee"] = {"minor": self.fee, "flat": fee.flat, "bps": fee.bps}
@@ -186,7 +188,10 @@ class _Attempt:
         order, original, accounts = self.order, self.original, self.world.books.accounts
         assert original is not None
         if original.kind not in PAYS_AT_ONCE or original.state not in REVERSIBLE:
-            raise NotReversible(f"A {original.kind} that is {original.state} cannot be reversed.", state=original.state)
+            raise NotReversible(
+                f"A {Kind(original.kind).label} that is {State(original.state).label} cannot be reversed.".capitalize(),
+                state=original.state,
+            )
         assert self.payer is not None and self.payee is not None
         left = original.amount - original.reversed_amount
         if order.amount > left:
@@ -213,13 +218,11 @@ class _Attempt:
         )
         before, original.reversed_amount = original.state, original.reversed_amount + order.amount
         after = State.REVERSED if whole else State.PARTIALLY_REVERSED
-        original.changed = True
-        if before != after:
-            original.state = after
-            _event(
-                self.world, original.id, before, after, order.caller, order.reason, order.request_id,
-                {"reversed_by": str(self.id), "amount_minor": order.amount, "reason_code": order.reason_code},
-            )  # fmt: skip
+        original.state, original.changed = after, True
+        _event(
+            self.world, original.id, before, after, order.caller, order.reason, order.request_id,
+            {"reversed_by": str(self.id), "amount_minor": order.amount, "reason_code": order.reason_code},
+        )  # fmt: skip
         self.balance_after = giver.posted
 
     def tell(self) -> Outcome:

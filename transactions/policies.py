@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -30,10 +30,18 @@ from wallets.parties import Party
 
 @dataclass(slots=True)
 class Used:
-    """What left a wallet so far, minor units."""
+    """What left a wallet so far on its owner's ``today`` and in that month, minor units."""
 
+    today: date
     day: int
     month: int
+
+
+class Standing(NamedTuple):
+    """How a customer stands at this moment."""
+
+    is_active: bool
+    tier: int
 
 
 @dataclass(slots=True)
@@ -44,6 +52,7 @@ class Case:
     payer: Party | None
     payee: Party | None
     accounts: Mapping[str, Held]
+    standings: Mapping[UUID, Standing]
     live_sessions: Mapping[UUID, UUID]
     used: Mapping[UUID, Used]
     tariff: Tariff
@@ -65,9 +74,11 @@ def policies() -> list[tuple[str, Policy]]:
     return [(path.rpartition(".")[2], import_string(path)) for path in settings.MOVEMENT_POLICIES]
 
 
-def verdicts(case: Case) -> dict[str, Any]:
-    """Ask every policy in turn; the first refusal ends it. Facts by the policy's name."""
-    return {name: policy(case) for name, policy in policies()}
+def ask(case: Case, verdicts: dict[str, Any]) -> None:
+    """Ask every policy in turn, noting its facts under its name; the first refusal ends it, and is noted too."""
+    for name, policy in policies():
+        verdicts[name] = "refused"
+        verdicts[name] = policy(case)
 
 
 def session_is_live(case: Case) -> Any:
@@ -79,9 +90,9 @@ def session_is_live(case: Case) -> Any:
 
 
 def customers_are_active(case: Case) -> Any:
-    if not case.mine.is_active:
+    if not case.standings[case.mine.customer].is_active:
         raise CustomerSuspended()
-    if case.payee and not case.payee.is_active:
+    if case.payee and not case.standings[case.payee.customer].is_active:
         raise RecipientUnavailable()
     return "ok"
 
@@ -113,7 +124,7 @@ def within_limits(case: Case) -> Any:
     amount, currency = case.movement.amount, case.movement.currency
     facts: dict[str, Any] = {}
     if case.payer:
-        limits = case.tariff.limits(case.payer.country, currency, case.payer.tier, case.today)
+        limits = case.tariff.limits(case.payer.country, currency, case.standings[case.payer.customer].tier, case.today)
         if limits is None:
             raise LimitsNotSet()
         used = case.used[case.payer.wallet]
@@ -132,7 +143,7 @@ def within_limits(case: Case) -> Any:
                     period=period, limit=Money(allowed, currency).decimal, left=Money(left, currency).decimal,
                 )  # fmt: skip
     if case.payee:
-        limits = case.tariff.limits(case.payee.country, currency, case.payee.tier, case.today)
+        limits = case.tariff.limits(case.payee.country, currency, case.standings[case.payee.customer].tier, case.today)
         if limits is None:
             raise LimitsNotSet()
         reached = case.accounts[case.payee.account].posted + amount

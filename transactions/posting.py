@@ -4,8 +4,9 @@ lock, read, decide, write: the same statements for 1 and for 1,000. Everything b
 Python over what was read (`deciding.py`), so that a refusal never spoils a batch and movements of one batch see each
 other.
 
-    1  who is named: business rows that are changed (locked), wallets and owners, live sessions
-    2  the accounts, locked in the order of their ids; then, in a fresh snapshot: keys seen before, limits used, holds
+    1  who is named: business rows that are changed (locked), wallets and their owners
+    2  the accounts, locked in the order of their ids; then, in a fresh snapshot: how the owners stand, live sessions,
+       keys seen before, limits used
     3  decide
     4  the books: journals, entries, holds and balances in one statement; transactions, events, usage in another
     5  commit
@@ -26,7 +27,7 @@ from ledger.chart import fee_income, rail_float, suspense
 from transactions.deciding import decide, told_before
 from transactions.models import Kind, State
 from transactions.movements import Movement, Order, Outcome, Settlement
-from transactions.policies import Used
+from transactions.policies import Standing, Used
 from transactions.world import Target, World
 from wallets import parties as wallet_parties
 from wallets.parties import Address
@@ -89,11 +90,16 @@ FROM transactions_transaction WHERE id = ANY(%s) ORDER BY id
 """
 # The first statement of each batch. Plans are made once for the life of a connection, maybe while tables are small;
 # what reaches every row through an index, and nothing else, stays right when they have grown.
-SESSIONS = """
-SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, s.id, s.customer_id,
-       set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true)
-FROM (SELECT 1) one LEFT JOIN customers_session s ON s.id = ANY(%s) AND s.revoked_at IS NULL
+START = """
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, set_config('enable_seqscan', 'off', true),
+       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+"""
+# Read after the lock, so that who was suspended or signed out while this batch waited for it is seen as such.
+STANDING = """
+SELECT c.id, c.state = 'active', c.tier, s.id
+FROM customers_customer c
+LEFT JOIN customers_session s ON s.customer_id = c.id AND s.id = ANY(%s) AND s.revoked_at IS NULL
+WHERE c.id = ANY(%s)
 """
 SEEN = """
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, t.caller, t.idempotency_key, t.id,
@@ -122,7 +128,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     """Load and lock what these orders are about; with ``peek`` only load it."""
     world = World()
     movements = [order for order in orders if isinstance(order, Movement)]
-    sessions = work.run(SESSIONS, list({m.session for m in movements if m.session}))
+    start = work.run(START)
     if wanted := {o.transaction if isinstance(o, Settlement) else o.reverses for o in orders} - {None}:
         targets = work.run(TARGETS if peek else TARGETS + "FOR NO KEY UPDATE", list(wanted)).fetchall()
         world.targets = {row[0]: Target(**dict(zip(Target.__struct_fields__, row, strict=False))) for row in targets}
@@ -132,21 +138,25 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
         Address("wallet", str(wallet)) for t in world.targets.values() for wallet in (t.payer_id, t.payee_id) if wallet
     }
     asked = wallet_parties.find(work, addresses)
-    for now_us, session, customer, *_ in sessions.fetchall():
-        world.now_us = now_us
-        if session is not None:
-            world.live_sessions[session] = customer
+    world.now_us = start.fetchall()[0][0]
     world.parties = wallet_parties.found(asked)
 
     codes = list(_codes(orders, world))
     locked = ledger_books.peek(work, codes) if peek else ledger_books.lock(work, codes)
+    sessions = list({m.session for m in movements if m.session})
+    standing = work.run(STANDING, sessions, list({party.customer for party in world.parties}))
     seen = work.run(SEEN, [m.caller for m in movements], [m.key for m in movements])
     named = [m for m in movements if m.reference]
     references = work.run(REFERENCES, [m.caller for m in named], [m.reference for m in named]) if named else None
-    payers = {p.wallet: p for m in movements if m.payer and (p := world.parties.at(m.payer, m.currency))}
-    used = work.run(USED, list(payers), [world.today(p) for p in payers.values()]) if payers else None
+    payers = [p for m in movements if m.payer and (p := world.parties.at(m.payer, m.currency))]
+    todays = {p.wallet: world.today(p) for p in payers}
+    used = work.run(USED, list(todays), list(todays.values())) if todays else None
 
     accounts = ledger_books.held_accounts(work, locked, codes, peek=peek)
+    for customer, is_active, tier, session in standing.fetchall():
+        world.standings[customer] = Standing(is_active, tier)
+        if session is not None:
+            world.live_sessions[session] = customer
     for now_us, caller, key, *columns in seen.fetchall():
         world.now_us = now_us
         if caller is not None:
@@ -155,7 +165,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     if references:
         world.references = set(references.fetchall())
     if used:
-        world.used = {wallet: Used(day, month) for wallet, day, month in used.fetchall()}
+        world.used = {wallet: Used(todays[wallet], day, month) for wallet, day, month in used.fetchall()}
     return world
 
 

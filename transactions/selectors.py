@@ -54,13 +54,15 @@ class Filters(NamedTuple):
 SHOWN = """t.id, t.receipt, t.kind, t.state, t.payer_id, t.payee_id, t.amount, t.fee, t.currency, t.memo, t.caller,
            t.reference, t.refusal_code, t.reverses_id, t.rail,
            t.destination"""
-HISTORY = f"""
+PAGE = f"""
 WITH me AS (
     SELECT s.revoked_at IS NOT NULL AS ended, c.state AS customer_state, w.id AS wallet, a.id AS account,
            'customer:' || c.id AS principal,
            least(%(seq)s, 1 + CASE
                WHEN %(until)s::timestamptz IS NULL THEN a.seq
-               ELSE ledger_entry_at(a.id, %(until)s::timestamptz - interval '1 microsecond') END) AS below
+               ELSE ledger_entry_at(a.id, %(until)s::timestamptz - interval '1 microsecond') END) AS below,
+           CASE WHEN %(since)s::timestamptz IS NULL THEN 0
+                ELSE ledger_entry_at(a.id, %(since)s::timestamptz - interval '1 microsecond') END AS above
     FROM customers_session s
     JOIN customers_customer c ON c.id = s.customer_id
     LEFT JOIN (wallets_wallet w JOIN ledger_account a ON a.id = w.account_id)
@@ -70,8 +72,7 @@ WITH me AS (
     SELECT x.* FROM me CROSS JOIN LATERAL (
         (SELECT e.seq, e.recorded_at AS at, e.side * -e.amount AS change, e.balance_after, {SHOWN}
          FROM ledger_entry e JOIN transactions_transaction t ON t.id = e.journal_id
-         WHERE e.account_id = me.account AND e.seq < me.below
-           AND (%(since)s::timestamptz IS NULL OR e.recorded_at >= %(since)s)
+         WHERE e.account_id = me.account AND e.seq < me.below {{since}}
            AND (%(side)s::smallint IS NULL OR e.side = %(side)s)
            AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
          ORDER BY e.seq DESC LIMIT %(limit)s)
@@ -110,6 +111,11 @@ ORDER BY p.at DESC, p.id DESC
 LATEST = (2**62, UUID(int=2**128 - 1))
 
 
+# Without a beginning the scan must have no lower bound either, or PostgreSQL expects few rows of it and sorts them all.
+HISTORY_SINCE = PAGE.format(since="AND e.seq > me.above")
+HISTORY = PAGE.format(since="")
+
+
 def history(
     customer: UUID, session: UUID, wallet: UUID, filters: Filters, after: tuple[int, UUID] | None, limit: int
 ) -> list[HistoryRow]:
@@ -122,7 +128,7 @@ def history(
         "customer": customer, "session": session, "wallet": wallet, "seq": seq, "id": attempt, "limit": limit,
         "side": {"out": 1, "in": -1, None: None}[filters.direction],
     }  # fmt: skip
-    rows = prepared(HISTORY, params)
+    rows = prepared(HISTORY_SINCE if filters.since else HISTORY, params)
     if rows and rows[0][1] != "active":
         raise CustomerSuspended()
     if not rows or rows[0][0]:

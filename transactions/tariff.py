@@ -81,7 +81,7 @@ _kept: tuple[float, Tariff] | None = None
 
 
 def current() -> Tariff:
-    """The tariff, at most a second old. One statement of its own, outside any batch."""
+    """The tariff, at most a second old: three small statements once a second, whatever the number of batches."""
     global _kept
     now = time.monotonic()
     if _kept is None or now - _kept[0] > KEPT_SECONDS:

@@ -11,10 +11,12 @@ from django.db import transaction as db_transaction
 
 from ledger.verify import CHECKS as LEDGER_CHECKS
 from ledger.verify import Check, Finding, Result, run
-from transactions.models import BORN, LEGAL, OPEN
+from transactions.models import BORN, LEGAL, OPEN, State
 
 MOVED = "('completed', 'partially_reversed', 'reversed')"
-STEPS = ", ".join(f"('{before}', '{after}')" for before, after in sorted(LEGAL | {("", state) for state in BORN}))
+# Its birth, each move, and each further part that was reversed.
+STEPPED = LEGAL | {("", state) for state in BORN} | {(State.PARTIALLY_REVERSED, State.PARTIALLY_REVERSED)}
+STEPS = ", ".join(f"('{before}', '{after}')" for before, after in sorted(STEPPED))
 STILL_OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN))
 
 CHECKS = [

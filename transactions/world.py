@@ -10,7 +10,7 @@ import msgspec
 from ledger.books import Books, instant
 from transactions import tariff
 from transactions.movements import Outcome
-from transactions.policies import Used
+from transactions.policies import Standing, Used
 from wallets.parties import Parties, Party
 
 Tell = Callable[[], Outcome]
@@ -93,9 +93,9 @@ class World:
         self.tariff = tariff.current()
         self.now_us = 0
         self.targets: dict[UUID, Target] = {}
-        self.fees_returned: dict[UUID, bool] = {}
         self.parties: Parties
         self.books: Books
+        self.standings: dict[UUID, Standing] = {}
         self.live_sessions: dict[UUID, UUID] = {}
         self.seen: dict[tuple[str, str], Tell] = {}
         self.references: set[tuple[str, str]] = set()
@@ -125,6 +125,6 @@ class World:
         total = self.usage.setdefault((party.wallet, day), [0, 0])
         total[0] += amount
         total[1] += count
-        if party.wallet in self.used:
-            self.used[party.wallet].day += amount
-            self.used[party.wallet].month += amount
+        if used := self.used.get(party.wallet):
+            used.day += amount if day == used.today else 0
+            used.month += amount if (day.year, day.month) == (used.today.year, used.today.month) else 0

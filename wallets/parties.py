@@ -9,14 +9,12 @@ from ledger.chart import wallet_account
 
 
 class Party(NamedTuple):
-    """One wallet with what deciding needs to know of its owner."""
+    """One wallet and who owns it: what does not change. How its owner stands is read later, under the lock."""
 
     wallet: UUID
     customer: UUID
     currency: str
     is_closed: bool
-    is_active: bool
-    tier: int
     country: str
     phone_number: str
     email: str
@@ -29,9 +27,19 @@ class Address(NamedTuple):
     by: str
     value: str
 
+    @property
+    def masked(self) -> dict[str, str]:
+        """Enough for support to see what was mistyped; books and events keep nobody's number or address."""
+        match self.by:
+            case "phone":
+                return {"by": self.by, "value": f"{self.value[:5]}•••{self.value[-3:]}"}
+            case "email":
+                name, _, domain = self.value.partition("@")
+                return {"by": self.by, "value": f"{name[:1]}•••@{domain}"}
+        return {"by": self.by, "value": self.value}
 
-COLUMNS = """w.id, w.customer_id, w.currency, w.closed_at IS NOT NULL, c.state = 'active', c.tier, c.country_id,
-             c.phone_number, c.email"""
+
+COLUMNS = """w.id, w.customer_id, w.currency, w.closed_at IS NOT NULL, c.country_id, c.phone_number, c.email"""
 BY_WALLET = f"""
 SELECT {COLUMNS} FROM wallets_wallet w JOIN customers_customer c ON c.id = w.customer_id WHERE w.id = ANY(%s)
 """  # noqa: S608

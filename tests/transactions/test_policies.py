@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -19,7 +19,7 @@ from transactions.errors import (
 )
 from transactions.models import Kind
 from transactions.movements import Movement
-from transactions.policies import Case, Used
+from transactions.policies import Case, Standing, Used
 from transactions.tariff import Tariff
 from wallets.errors import WalletClosed, WalletFrozen
 from wallets.parties import Address, Party
@@ -27,12 +27,16 @@ from wallets.parties import Address, Party
 TODAY = date(2026, 3, 15)
 
 
-def party(currency="RWF", is_active=True, tier=1, country="RW") -> Party:
-    wallet = uuid4()
-    return Party(
-        wallet=wallet, customer=uuid4(), currency=currency, is_closed=False, is_active=is_active, tier=tier,
-        country=country, phone_number="+250788000001", email="a@example.com", account=wallet_account(wallet),
-    )  # fmt: skip
+STANDINGS: dict[UUID, Standing] = {}
+
+
+def party(currency="RWF", is_active=True, tier=1) -> Party:
+    """A wallet of somebody who stands like this."""
+    wallet, customer = uuid4(), uuid4()
+    STANDINGS[customer] = Standing(is_active, tier)
+    known = {"wallet": wallet, "customer": customer, "currency": currency, "country": "RW"}
+    known["account"] = wallet_account(wallet)
+    return Party(**{name: known.get(name, "") for name in Party._fields})
 
 
 def account(of: Party, posted=0, debits_frozen=False, credits_frozen=False, closed=False) -> Held:
@@ -54,21 +58,28 @@ def case(payer, payee, amount=100, currency="RWF", accounts=(), used=None, tarif
         **fields,
     )  # fmt: skip
     held = {one.account: account(one) for one in (payer, payee) if one} | {one.code: one for one in accounts}
-    return Case(movement, payer, payee, held, {}, {payer.wallet: used or Used(0, 0)} if payer else {}, tariff, TODAY)
+    counted = {payer.wallet: used or Used(TODAY, 0, 0)} if payer else {}
+    return Case(movement, payer, payee, held, STANDINGS, {}, counted, tariff, TODAY)
 
 
 # --- in order ------------------------------------------------------------------------------------------------------
 def test_they_are_asked_in_the_order_of_the_settings_and_the_first_refusal_ends_it(settings):
-    assert [name for name, _ in policies.policies()] == [
-        "session_is_live", "customers_are_active", "wallets_are_usable", "within_limits",
-    ]  # fmt: skip
+    names = [path.rpartition(".")[2] for path in settings.MOVEMENT_POLICIES]
+    assert sorted(names) == ["customers_are_active", "session_is_live", "wallets_are_usable", "within_limits"]
+    assert [name for name, _ in policies.policies()] == names
     payer, payee = party(), party()
-    facts = policies.verdicts(case(payer, payee))
-    assert list(facts) == ["session_is_live", "customers_are_active", "wallets_are_usable", "within_limits"]
-    assert [facts[name] for name in list(facts)[:3]] == ["none", "ok", "ok"]
+    facts: dict[str, object] = {}
+    policies.ask(case(payer, payee), facts)
+    assert list(facts) == names
+    assert [facts[name] for name in ("session_is_live", "customers_are_active", "wallets_are_usable")] == [
+        "none", "ok", "ok",
+    ]  # fmt: skip
     suspended = party(is_active=False)
+    facts.clear()
     with pytest.raises(CustomerSuspended):  # and not CurrencyMismatch
-        policies.verdicts(case(suspended, payee, currency="KES"))
+        policies.ask(case(suspended, payee, currency="KES"), facts)
+    assert facts["customers_are_active"] == "refused"
+    assert "wallets_are_usable" not in facts
 
 
 # --- sessions ------------------------------------------------------------------------------------------------------
@@ -150,7 +161,7 @@ def test_a_frozen_or_closed_wallet_is_not_usable_on_that_side(state, sending, re
     ],
 )
 def test_what_is_above_a_limit_is_refused_with_what_is_left(row, period, limit, left):
-    used = Used(50, 100)
+    used = Used(TODAY, 50, 100)
     with pytest.raises(LimitExceeded) as refused:
         policies.within_limits(case(party(), party(), 100, used=used, tariff=limits(row)))
     assert refused.value.facts == {"period": period, "limit": limit, "left": left}
@@ -161,7 +172,7 @@ def test_what_reaches_a_limit_exactly_is_allowed_and_the_figures_are_kept():
     row = (100, 150, 200, 1_000)
     payer, payee = party(), party()
     facts = policies.within_limits(
-        case(payer, payee, 100, used=Used(50, 100), accounts=[account(payee, posted=900)], tariff=limits(row))
+        case(payer, payee, 100, used=Used(TODAY, 50, 100), accounts=[account(payee, posted=900)], tariff=limits(row))
     )
     assert facts == {
         "payer": {"tier": 1, "movement": [100, 100], "day": [150, 150], "month": [200, 200]},
@@ -170,7 +181,7 @@ def test_what_reaches_a_limit_exactly_is_allowed_and_the_figures_are_kept():
 
 
 def test_without_a_limit_there_is_none_left_to_exceed():
-    facts = policies.within_limits(case(party(), party(), 10**15, used=Used(10**15, 10**15)))
+    facts = policies.within_limits(case(party(), party(), 10**15, used=Used(TODAY, 10**15, 10**15)))
     assert facts["payer"]["movement"] == [10**15, None]
     assert facts["payee"]["balance"] == [10**15, None]
 

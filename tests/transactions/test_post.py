@@ -139,7 +139,7 @@ def test_the_number_of_statements_is_the_same_for_one_and_for_a_thousand(aline, 
     post([transfer(aline, eric, 1) for _ in range(1000)])
 
     assert len(statements) == 2 * one
-    assert one <= 7
+    assert one <= 8
     assert posted(eric) == 1001
     assert_books_balance()
 

@@ -271,7 +271,8 @@ def test_reversals_that_race_never_give_back_more_than_was_sent(aline, eric):
         assert (row.state == State.REVERSED) == (row.reversed_amount == 100)
         assert codes <= {"reversal_exceeds_original", "not_reversible"}
         steps = [(event.from_state, event.to_state) for event in Event.objects.filter(transaction=original)]
-        assert len(steps) == len(set(steps))
+        changes = [step for step in steps if step[0] != step[1]]  # a further part is an event of its own
+        assert len(changes) == len(set(changes))
     assert_books_balance()
 
 

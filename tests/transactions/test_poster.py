@@ -33,9 +33,10 @@ def submit_together():
     Gives what became of all but the first, refused or raised, and the sizes of the batches.
     """
     batches: list[int] = []
-    ready = threading.Event()
+    busy, ready = threading.Event(), threading.Event()
 
     def post_when_ready(orders):
+        busy.set()
         ready.wait(30)
         batches.append(len(orders))
         return post(orders)
@@ -48,12 +49,18 @@ def submit_together():
         except Exception as error:
             return error
 
-    def submit(*orders):
-        first = threading.Thread(target=result_of, args=[orders[0]])
-        first.start()
-        threading.Timer(0.5, ready.set).start()
-        results = at_once([partial(result_of, order) for order in orders[1:]])
-        first.join()
+    def let_go_of(waiting):
+        while len(poster._waiting) < waiting:
+            time.sleep(0.01)
+        ready.set()
+
+    def submit(first, *others):
+        alone = threading.Thread(target=result_of, args=[first])
+        alone.start()
+        busy.wait(30)
+        threading.Thread(target=let_go_of, args=[len(others)]).start()
+        results = at_once([partial(result_of, order) for order in others])
+        alone.join()
         return results, batches
 
     return submit

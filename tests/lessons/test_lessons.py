@@ -28,6 +28,9 @@ LESSONS = {
     2: Lesson("Money in floats, in columns, on the wire or in between.", [
         "lessons/test_money.py::test_no_column_holds_money_as_anything_but_whole_numbers",
         "lessons/test_money.py::test_where_money_is_counted_nothing_is_a_float",
+        "core/test_no_floats.py::test_no_float_comes_near_money",
+        "core/test_money.py::test_what_is_written_is_read_back",
+        "transactions/test_fees.py::test_a_fee_is_the_exact_share_rounded_half_up",
         "core/test_parsing.py::test_numbers_are_exact",
         "core/test_serializers.py::test_an_amount_is_a_decimal_string_or_an_exact_number",
     ]),
@@ -54,6 +57,7 @@ LESSONS = {
         "transactions/test_guards.py::test_a_birth_that_is_not_right_is_refused",
         "transactions/test_worker_kills.py::test_killed_between_any_two_steps_everything_is_done_once",
         "transactions/test_database_away.py::test_a_connection_lost_each_time_is_told_and_nothing_moved",
+        "transactions/test_poster.py::test_a_lost_answer_to_commit_is_an_unknown_outcome_and_a_retry_tells_that_it_happened",
     ]),
     8: Lesson("Two checks that differ by one: sending exactly all there is pays out and takes nothing.", [
         "lessons/test_money.py::test_exactly_all_there_is_can_be_sent_once",
@@ -61,6 +65,7 @@ LESSONS = {
     ]),
     9: Lesson("A refund under a key that was used up can never happen; a key of somebody else can be burnt.", [
         "transactions/test_post.py::test_the_same_key_moves_money_once_and_another_body_is_refused",
+        "transactions/test_races.py::test_one_key_in_many_sessions_is_one_payment",
         "admin/test_reverse_dialog.py::test_the_same_dialog_sent_twice_reverses_once",
         "api/test_idor_matrix.py::test_a_strangers_idempotency_key_answers_nothing_of_mine",
     ]),
@@ -69,6 +74,7 @@ LESSONS = {
         "transactions/test_rail_calls.py::test_silence_is_asked_about_before_anything_else_happens",
         "transactions/test_rail_calls.py::test_control_a_fresh_reference_for_each_call_pays_twice_and_it_shows",
         "transactions/test_races.py::test_every_other_move_is_refused_and_leaves_nothing_behind",
+        "transactions/test_model.py::test_the_books_do_what_a_ledger_of_a_hundred_lines_does",
     ]),
     11: Lesson("Paying oneself makes money; a negative amount takes it from others.", [
         "transactions/test_transfer_api.py::test_what_cannot_be_read_is_refused_and_not_kept",
@@ -121,6 +127,7 @@ LESSONS = {
         "core/test_throttling.py::test_a_burst_of_threads_gets_no_more_than_the_bucket",
     ]),
     19: Lesson("Deposits without a counter-entry: no sum can prove anything.", [
+        "transactions/test_journals.py::test_every_journal_balances_whatever_the_amounts",
         "transactions/test_guards.py::test_a_posting_that_is_not_right_is_refused",
         "transactions/test_verify_ledger.py::test_what_is_broken_is_found_and_named",
         "lessons/test_doors.py::test_what_comes_in_is_owed_only_when_a_rail_holds_it",
@@ -131,9 +138,11 @@ LESSONS = {
     ]),
     21: Lesson("Times are those of the start of a database transaction: rows and balances are out of order.", [
         "transactions/test_post.py::test_times_numbers_and_ids_of_a_wallet_sort_alike",
+        "ledger/test_books.py::test_a_posting_is_later_than_anything_on_its_accounts_even_when_the_clock_went_back",
         "transactions/test_relay.py::test_events_of_a_wallet_arrive_in_the_order_of_its_entries",
     ]),
     22: Lesson("Totals and thresholds over currencies, as if a shilling were a dollar.", [
+        "ledger/test_books.py::test_each_currency_balances_for_itself",
         "admin/test_dashboard.py::test_volume_is_per_currency_and_leaves_reversals_and_refusals_out",
         "admin/test_dashboard.py::test_charts_show_one_currency_at_a_time",
         "customers/test_limits.py::test_no_tier_is_without_limits_in_any_currency",

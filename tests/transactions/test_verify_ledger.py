@@ -294,6 +294,20 @@ def test_the_command_names_what_is_broken_and_fails(aline):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_somebody_who_watches_sees_how_far_it_is():
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    watching = Terminal()
+    call_command("verify_ledger", stdout=StringIO(), stderr=watching, no_color=True)
+
+    shown = watching.getvalue()
+    assert [shown.index(f"I{n} …") for n in range(1, 10)] == sorted(shown.index(f"I{n} …") for n in range(1, 10))
+    assert shown.endswith("\r\x1b[K")  # and leaves nothing behind
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_command_speaks_json():
     told = json.loads(prove("--json"))
 

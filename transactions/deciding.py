@@ -160,6 +160,8 @@ class _Attempt:
             self.state = State.PENDING
             if self.payer:
                 world.books.hold(self.payer.account, order.amount + self.fee, hold=self.id, moment=self.moment)
+            else:
+                world.used[mine.wallet].coming += order.amount - self.fee
         self.balance_after = world.books.accounts[mine.account].posted
 
     def _take_from_payer(self, payer: Party, today: date) -> None:

@@ -110,6 +110,11 @@ class Transaction(models.Model):
         ]
         indexes = [
             models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="transaction_reversals"),
+            # What is on its way into a wallet counts against what it may hold.
+            models.Index(
+                fields=["payee"], name="transaction_coming",
+                condition=Q(kind="top_up", state__in=["pending", "processing", "unknown"]),
+            ),
             # What has no entry on the wallet (refused, or not yet through) is found here; the rest through entries.
             models.Index(
                 fields=["payer", "-id"], name="transaction_unposted_payer",

@@ -23,18 +23,19 @@ from transactions.errors import (
     RecipientUnavailable,
 )
 from transactions.movements import Movement
-from transactions.tariff import Tariff
+from transactions.tariff import Limits, Tariff
 from wallets.errors import WalletClosed, WalletFrozen
 from wallets.parties import Party
 
 
 @dataclass(slots=True)
 class Used:
-    """What left a wallet so far on its owner's ``today`` and in that month, minor units."""
+    """What left a wallet so far on its owner's ``today`` and in that month, and what is coming in; minor units."""
 
     today: date
     day: int
     month: int
+    coming: int = 0
 
 
 class Standing(NamedTuple):
@@ -120,34 +121,52 @@ def wallets_are_usable(case: Case) -> Any:
 
 
 def within_limits(case: Case) -> Any:
-    """The payer's tier limits per movement, day and month; the payee's on what its wallet may hold."""
-    amount, currency = case.movement.amount, case.movement.currency
+    """The payer's tier limits per movement, day and month; the payee's on what its wallet may hold, with what is on its
+    way in, and per movement for money that a customer brings in. What a partner has moved already fits or does not."""
     facts: dict[str, Any] = {}
     if case.payer:
-        limits = case.tariff.limits(case.payer.country, currency, case.standings[case.payer.customer].tier, case.today)
-        if limits is None:
-            raise LimitsNotSet()
-        used = case.used[case.payer.wallet]
-        facts["payer"] = {
-            "tier": limits.tier,
-            "movement": [amount, limits.per_movement],
-            "day": [used.day + amount, limits.per_day],
-            "month": [used.month + amount, limits.per_month],
-        }
-        for period in ("movement", "day", "month"):
-            reached, allowed = facts["payer"][period]
-            if allowed is not None and reached > allowed:
-                left = max(allowed - (reached - amount), 0)
-                raise LimitExceeded(
-                    f"Your limit per {period} is {Money(allowed, currency)}; {Money(left, currency)} is left.",
-                    period=period, limit=Money(allowed, currency).decimal, left=Money(left, currency).decimal,
-                )  # fmt: skip
+        facts["payer"] = _may_send(case, case.payer)
     if case.payee:
-        limits = case.tariff.limits(case.payee.country, currency, case.standings[case.payee.customer].tier, case.today)
-        if limits is None:
-            raise LimitsNotSet()
-        reached = case.accounts[case.payee.account].posted + amount
-        facts["payee"] = {"tier": limits.tier, "balance": [reached, limits.balance]}
-        if limits.balance is not None and reached > limits.balance:
-            raise BalanceLimitExceeded()
+        facts["payee"] = _may_hold(case, case.payee)
     return facts
+
+
+def _may_send(case: Case, payer: Party) -> dict[str, Any]:
+    limits, used, amount = _limits(case, payer), case.used[payer.wallet], case.movement.amount
+    reached = {"movement": amount, "day": used.day + amount, "month": used.month + amount}
+    allowed = {"movement": limits.per_movement, "day": limits.per_day, "month": limits.per_month}
+    for period, limit in allowed.items():
+        _refuse_above(case, period, reached[period], limit)
+    return {"tier": limits.tier} | {period: [reached[period], allowed[period]] for period in allowed}
+
+
+def _may_hold(case: Case, payee: Party) -> dict[str, Any]:
+    limits, movement = _limits(case, payee), case.movement
+    if case.payer is None and not movement.settled:
+        _refuse_above(case, "movement", movement.amount, limits.per_movement)
+    reached = case.accounts[payee.account].posted + case.used[payee.wallet].coming + movement.amount
+    if limits.balance is not None and reached > limits.balance:
+        # How much somebody else's wallet holds is nobody's business.
+        left = Money(max(limits.balance - (reached - movement.amount), 0), movement.currency)
+        raise BalanceLimitExceeded(**({} if case.payer else {"left": left.decimal}))
+    return {"tier": limits.tier, "balance": [reached, limits.balance]}
+
+
+def _limits(case: Case, party: Party) -> Limits:
+    """Raises: LimitsNotSet."""
+    tier = case.standings[party.customer].tier
+    limits = case.tariff.limits(party.country, case.movement.currency, tier, case.today)
+    if limits is None:
+        raise LimitsNotSet()
+    return limits
+
+
+def _refuse_above(case: Case, period: str, reached: int, limit: int | None) -> None:
+    """Raises: LimitExceeded."""
+    if limit is not None and reached > limit:
+        allowed = Money(limit, case.movement.currency)
+        left = Money(max(limit - (reached - case.movement.amount), 0), case.movement.currency)
+        raise LimitExceeded(
+            f"Your limit per {period} is {allowed}; {left} is left.",
+            period=period, limit=allowed.decimal, left=left.decimal,
+        )  # fmt: skip

@@ -114,9 +114,12 @@ REFERENCES = """
 SELECT t.caller, t.reference FROM unnest(%s::text[], %s::text[]) AS asked(caller, reference)
 JOIN transactions_transaction t ON t.caller = asked.caller AND t.reference = asked.reference
 """
+# What counts against limits: what left on the day and in the month so far, and what is on its way in.
 USED = """
 SELECT asked.wallet, coalesce(sum(u.amount) FILTER (WHERE u.day = asked.day), 0)::bigint,
-       coalesce(sum(u.amount), 0)::bigint
+       coalesce(sum(u.amount), 0)::bigint,
+       (SELECT coalesce(sum(t.amount - t.fee), 0)::bigint FROM transactions_transaction t
+        WHERE t.payee_id = asked.wallet AND t.kind = 'top_up' AND t.state IN ('pending', 'processing', 'unknown'))
 FROM unnest(%s::uuid[], %s::date[]) AS asked(wallet, day)
 LEFT JOIN transactions_usage u
     ON u.wallet_id = asked.wallet AND u.day BETWEEN date_trunc('month', asked.day)::date AND asked.day
@@ -148,8 +151,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     seen = work.run(SEEN, [m.caller for m in movements], [m.key for m in movements])
     named = [m for m in movements if m.reference]
     references = work.run(REFERENCES, [m.caller for m in named], [m.reference for m in named]) if named else None
-    payers = [p for m in movements if m.payer and (p := world.parties.at(m.payer, m.currency))]
-    todays = {p.wallet: world.today(p) for p in payers}
+    named_in = [world.parties.at(address, m.currency) for m in movements for address in (m.payer, m.payee) if address]
+    todays = {party.wallet: world.today(party) for party in named_in if party}
     used = work.run(USED, list(todays), list(todays.values())) if todays else None
 
     accounts = ledger_books.held_accounts(work, locked, codes, peek=peek)
@@ -165,7 +168,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     if references:
         world.references = set(references.fetchall())
     if used:
-        world.used = {wallet: Used(todays[wallet], day, month) for wallet, day, month in used.fetchall()}
+        world.used = {wallet: Used(todays[wallet], *used_so_far) for wallet, *used_so_far in used.fetchall()}
     return world
 
 

@@ -22,6 +22,11 @@ def process_rail_message(message_id: str) -> None:
 def sweep() -> None:
     """Finishes what a lost message or worker left. Several may run at once: each takes the rows no other has."""
     rail_messages.sweep()
+
+
+@shared_task(name="transactions.tasks.sweep_rails")
+def sweep_rails() -> None:
+    """The same for calls to rails. It waits for their answers, and has the queue of those who do."""
     rail_calls.sweep()
 
 

@@ -58,7 +58,9 @@ def case(payer, payee, amount=100, currency="RWF", accounts=(), used=None, tarif
         **fields,
     )  # fmt: skip
     held = {one.account: account(one) for one in (payer, payee) if one} | {one.code: one for one in accounts}
-    counted = {payer.wallet: used or Used(TODAY, 0, 0)} if payer else {}
+    counted = {side.wallet: Used(TODAY, 0, 0) for side in (payer, payee) if side}
+    if payer and used:
+        counted[payer.wallet] = used
     return Case(movement, payer, payee, held, STANDINGS, {}, counted, tariff, TODAY)
 
 

@@ -59,6 +59,7 @@ def test_a_worker_killed_three_times_over_200_tasks_does_each_once(bank, live_se
             assert time.monotonic() < deadline, (Transaction.objects.filter(state__in=OPEN).values(), log.read_text())
             for task in (
                 "transactions.tasks.sweep",
+                "transactions.tasks.sweep_rails",
                 "transactions.tasks.relay_events",
                 "notifications.tasks.sweep_deliveries",
             ):

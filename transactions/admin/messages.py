@@ -109,8 +109,13 @@ class RailMessageAdmin(StaffAdmin):
 
     # --- What can be done --------------------------------------------------------------------------------------------
 
-    def offers(self, request: HttpRequest, message: RailMessage, name: str) -> bool:
-        return message.state == RailMessage.State.ODD
+    def why_not(self, request: HttpRequest, message: RailMessage, name: str) -> str:
+        match message.state:
+            case RailMessage.State.RECEIVED:
+                return "The worker has not taken it up yet. It comes to a person only if the worker finds it odd."
+            case RailMessage.State.PROCESSED:
+                return "It has been dealt with and needs nobody any more."
+        return ""
 
     @staff_action(
         "Close", permission="transactions.close_message", form=CloseForm, done="Closed.", icon="mark_email_read"

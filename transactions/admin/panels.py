@@ -11,9 +11,10 @@ from django.utils.html import format_html
 from django.utils.timezone import now
 
 from core.admin import Panel, Table, link, moment, money, panel
-from core.admin.pages import NOTHING, list_url
+from core.admin.pages import list_url
 from customers.selectors import all_limits
-from transactions.admin.shown import kind_shown, receipt_tag, state_badge
+from transactions.admin.refusals import explain
+from transactions.admin.shown import elsewhere, kind_shown, receipt_tag, state_badge
 from transactions.admin.transactions import UNPOSTED
 from transactions.models import OPEN, Transaction, Usage
 
@@ -64,9 +65,9 @@ def activity(
         outgoing = one.payer_id in mine
         other = one.payee if outgoing else one.payer
         arrow = format_html('<span aria-label="{}">{}</span>', "out" if outgoing else "in", "↗" if outgoing else "↙")
-        who = link(request, "wallets.wallet", other.pk, other.customer.full_name) if other else one.rail or NOTHING
+        who = link(request, "wallets.wallet", other.pk, other.customer.full_name) if other else elsewhere(one)
         why = (
-            format_html('<br><span class="muted small">{}</span>', one.refusal_code.replace("_", " "))
+            format_html('<br><span class="muted small">{}</span>', explain(one.refusal_code).title)
             if one.refusal_code
             else ""
         )
@@ -97,7 +98,7 @@ def activity(
 @panel("customers.customer", order=20, permission="transactions.view_transaction")
 def activity_of_customer(request: HttpRequest, customer: Any) -> Panel:
     wallets = list(customer.wallets.order_by("pk").values_list("pk", flat=True))
-    more = ("All", list_url("transactions.transaction", wallet=str(wallets[0]))) if len(wallets) == 1 else None
+    more = ("All", list_url("transactions.transaction", customer=str(customer.pk))) if wallets else None
     return activity(request, "Recent activity", RECENT, wallets, more)
 
 
@@ -121,7 +122,7 @@ def holds_of_wallet(request: HttpRequest, wallet: Any) -> Panel | None:
         rows=[
             (
                 moment(one.created_at),
-                link(request, "transactions.transaction", one.pk, f"{one.get_kind_display()} {one.receipt}"),
+                link(request, "transactions.transaction", one.pk, f"{kind_shown(one)} {one.receipt}"),
                 money(one.amount + one.fee, one.currency),
             )
             for one in waiting

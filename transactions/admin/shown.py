@@ -1,5 +1,6 @@
 """How a transaction looks wherever staff meet it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
@@ -7,8 +8,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.admin import badge, link
+from core.admin.pages import NOTHING
 from ledger.chart import type_of, wallet_account
-from transactions.models import Kind, RailMessage, State, Transaction
+from transactions.errors import RecipientHasNoWallet, RecipientNotFound
+from transactions.models import Kind, RailMessage, ReversalReason, State, Transaction
 
 TONES = {
     State.PENDING: "busy",
@@ -47,20 +50,37 @@ def party(request: HttpRequest, wallet: Any) -> Any:
     return link(request, "wallets.wallet", wallet.pk, wallet.customer.full_name)
 
 
+def elsewhere(transaction: Transaction) -> str:
+    """The side that has no wallet here: the account that a rail pays, the rail, or nobody at all."""
+    if to := transaction.destination:
+        return f"{to.get('account_name', '')} at {to.get('bank_id', transaction.rail)}"
+    match transaction.refusal_code:
+        case RecipientNotFound.code:
+            return "nobody found"
+        case RecipientHasNoWallet.code:
+            return f"nobody with a {transaction.currency} wallet"
+    return transaction.rail or "outside"
+
+
 def sides(request: HttpRequest, transaction: Transaction) -> tuple[Any, Any]:
-    """From whom to whom. What has no wallet here is outside: a rail, and the account it pays."""
-    outside = f"{transaction.rail or 'outside'}"
-    if transaction.destination:
-        outside = (
-            f"{transaction.destination.get('account_name', '')} at {transaction.destination.get('bank_id', outside)}"
-        )
-    payer = party(request, transaction.payer) if transaction.payer else outside
-    payee = party(request, transaction.payee) if transaction.payee else outside
+    """From whom to whom."""
+    payer = party(request, transaction.payer) if transaction.payer else elsewhere(transaction)
+    payee = party(request, transaction.payee) if transaction.payee else elsewhere(transaction)
     return payer, payee
 
 
 def kind_shown(transaction: Transaction) -> str:
     return Kind(transaction.kind).label.capitalize()
+
+
+def reason_titles() -> dict[str, str]:
+    """Every reason to reverse, by its code. They are few."""
+    return dict(ReversalReason.objects.values_list("code", "title"))
+
+
+def reason_shown(code: str, titles: Mapping[str, str]) -> Any:
+    """By the name that the dialog gives it, its code in small print."""
+    return format_html('{} <span class="muted small">{}</span>', titles.get(code, ""), code) if code else NOTHING
 
 
 def owners_of(transaction: Transaction) -> dict[str, str]:

@@ -3,28 +3,30 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.timezone import now
 
 from core.admin import badge, code, link, moment, money
-from core.admin.pages import NOTHING
 from core.money import Money
 from notifications.admin import delivery_badge
 from notifications.models import Notification
 from staff.selectors import named
 from transactions.admin.refusals import explain
-from transactions.admin.shown import MESSAGE_TONES, TONES, message_badge, receipt_shown, state_badge
-from transactions.models import Event, RailCall, RailMessage, State, Transaction
+from transactions.admin.shown import MESSAGE_TONES, TONES, message_badge, reason_shown, receipt_shown, state_badge
+from transactions.models import Event, Kind, RailCall, RailMessage, State, Transaction
+from transactions.policies import policies
 
 PERIODS = {"movement": "this movement", "day": "that day", "month": "that month", "balance": "balance after it"}
 CHECKS = {
     "session_is_live": "Session is live",
     "customers_are_active": "Customers are active",
     "wallets_are_usable": "Wallets are usable",
-    "within_limits": "Limits",
+    "within_limits": "Within limits",
 }
 CALL_TONES = {
     "accepted": "good",
@@ -34,7 +36,8 @@ CALL_TONES = {
     "no_answer": "odd",
     "lost": "odd",
 }
-SAID_ELSEWHERE = {"verdicts", "fee", "refusal", "answer", "callback", "rail", "call"}
+SAID_ELSEWHERE = {"verdicts", "fee", "refusal", "answer", "callback", "rail", "call", "to"}
+LOST = "No outcome: the worker was lost."
 
 
 @dataclass
@@ -52,11 +55,13 @@ class Moment:
     raw: list[tuple[str, str]] = field(default_factory=list)
 
 
-def timeline(request: HttpRequest, transaction: Transaction, staff: dict[str, str]) -> list[Moment]:
+def timeline(
+    request: HttpRequest, transaction: Transaction, staff: dict[str, str], reasons: dict[str, str]
+) -> list[Moment]:
     """Everything that happened to a transaction, oldest first: five statements, however long the story is."""
     events = list(transaction.events.all())
     moments = [requested(request, transaction, events, staff)]
-    moments += [changed(request, transaction, event, staff) for event in events]
+    moments += [changed(request, transaction, event, staff, reasons) for event in events]
     for call in transaction.rail_calls.all():
         moments += called(call)
     moments += [heard(request, message) for message in transaction.rail_messages.all()]
@@ -66,7 +71,7 @@ def timeline(request: HttpRequest, transaction: Transaction, staff: dict[str, st
         .prefetch_related("deliveries")
     )
     moments += [notified(request, one) for one in told.order_by("id")]
-    moments += [undone(request, one, staff) for one in transaction.reversals.all()]
+    moments += [undone(request, one, staff, reasons) for one in transaction.reversals.all()]
     return sorted(moments, key=lambda one: one.at)  # stable: what happened at one instant stays in the order above
 
 
@@ -93,7 +98,9 @@ def caller(request: HttpRequest, principal: str, staff: dict[str, str]) -> Any:
     return named(principal, staff)
 
 
-def changed(request: HttpRequest, transaction: Transaction, event: Event, staff: dict[str, str]) -> Moment:
+def changed(
+    request: HttpRequest, transaction: Transaction, event: Event, staff: dict[str, str], reasons: dict[str, str]
+) -> Moment:
     state = State(event.to_state)
     title = (
         f"{state.label.capitalize()}"
@@ -106,29 +113,43 @@ def changed(request: HttpRequest, transaction: Transaction, event: Event, staff:
     if refusal:
         title, text = f"Refused: {explain(refusal['code']).title}", refusal.get("detail", "")
         facts.append(("Code", code(refusal["code"])))
-    facts += verdicts(event.facts.get("verdicts") or {}, transaction.currency)
+    if to := event.facts.get("to"):  # whom a refused attempt named
+        facts.append(("Asked for", f"{to['by']} {to['value']}"))
+    facts += verdicts(event.facts, transaction.currency)
     facts += fee(event.facts.get("fee"), transaction)
-    facts += others(request, event.facts, transaction.currency)
+    facts += others(request, event.facts, transaction.currency, reasons)
     raw = [(name.capitalize(), pretty(event.facts[name])) for name in ("answer", "callback") if event.facts.get(name)]
     if event.reason:
-        facts.append(("Reason", event.reason))
-    by = (
-        "the customer"
-        if event.actor == transaction.caller and event.actor.startswith("customer:")
-        else named(event.actor, staff)
-    )
+        of_reversal = transaction.kind == Kind.REVERSAL or "reason_code" in event.facts
+        facts.append(("Note" if of_reversal else "Reason", event.reason))
+    by = "the customer" if event.actor == transaction.caller else named(event.actor, staff)
+    if refusal:  # by us, whoever asked
+        by = ""
     return Moment(event.at, "flag", title, by=by, tone=TONES[state], text=text, facts=facts, raw=raw)
 
 
-def verdicts(said: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
-    """What each policy looked at, in the order of the policies; jsonb keeps none."""
-    for name in sorted(said, key=lambda name: list(CHECKS).index(name) if name in CHECKS else len(CHECKS)):
-        if name == "within_limits":
-            yield from limits(said[name], currency)
-        else:
-            verdict = said[name]
-            passed = badge("ok", "good") if verdict == "ok" else badge("not asked" if verdict == "none" else verdict)
-            yield CHECKS.get(name, name.replace("_", " ").capitalize()), passed
+def verdicts(facts: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
+    """What each policy looked at or refused, in the order of the policies; jsonb keeps none."""
+    said, order = facts.get("verdicts") or {}, [name for name, _ in policies()]
+    for name in sorted(said, key=lambda name: order.index(name) if name in order else len(order)):
+        label, verdict = CHECKS.get(name, name.replace("_", " ").capitalize()), said[name]
+        match verdict:
+            case "refused":
+                yield label, badge("refused", "bad")
+                yield from overstepped(facts.get("refusal") or {}, currency)
+            case dict():
+                yield label, badge("ok", "good")
+                yield from limits(verdict, currency)
+            case _:
+                yield label, badge("ok", "good") if verdict == "ok" else badge("not asked")
+
+
+def overstepped(refusal: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
+    """Which limit it was, where it was one; the refusal has its figures as decimals."""
+    if "limit" in refusal:
+        period = PERIODS.get(refusal.get("period", ""), "")
+        for label, figure in (("Limit", refusal["limit"]), ("Left", refusal.get("left", "0"))):
+            yield f"{label}, {period}".strip(", "), money(Money.parse(figure, currency).amount_minor, currency)
 
 
 def limits(said: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
@@ -156,10 +177,15 @@ def percent(bps: int) -> str:
     return f"{bps // 100}.{bps % 100:02} %"
 
 
-def others(request: HttpRequest, said: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
+def others(
+    request: HttpRequest, said: dict[str, Any], currency: str, reasons: dict[str, str]
+) -> Iterator[tuple[str, Any]]:
     """Facts without a shape of their own, in words."""
     for name, value in said.items():
         if name in SAID_ELSEWHERE:
+            continue
+        if name == "reason_code":
+            yield "Why", reason_shown(value, reasons)
             continue
         if name == "reversed_by":
             value = link(request, "transactions.transaction", value, "this reversal")
@@ -168,16 +194,21 @@ def others(request: HttpRequest, said: dict[str, Any], currency: str) -> Iterato
 
 
 def called(call: RailCall) -> Iterator[Moment]:
+    """The call and its answer. Of a call whose worker was lost there is none, whenever somebody noticed."""
     what = "Sent to the rail" if call.purpose == RailCall.Purpose.SUBMIT else "Asked the rail about it"
+    leased = now() < call.started_at + timedelta(seconds=settings.RAIL_LEASE_SECONDS)
+    lost = call.outcome == "lost" or not (call.outcome or leased)
     yield Moment(
         call.started_at,
         "call_made",
         f"{what}, call {call.number}",
         by="System",
+        tone=CALL_TONES["lost"] if lost else "",
+        text=LOST if lost else "" if call.outcome else "No answer yet.",
         raw=[("What we said", pretty(call.request))],
     )
-    if call.finished_at:
-        said = call.outcome.replace("_", " ") or "no outcome"
+    if call.finished_at and not lost:
+        said = call.outcome.replace("_", " ")
         raw = [("What it said", pretty(call.response))] if call.response else []
         tone = CALL_TONES.get(call.outcome, "")
         yield Moment(
@@ -210,11 +241,11 @@ def notified(request: HttpRequest, notification: Notification) -> Moment:
     return Moment(notification.created_at, "notifications", title, text=notification.body, facts=facts)
 
 
-def undone(request: HttpRequest, reversal: Transaction, staff: dict[str, str]) -> Moment:
+def undone(request: HttpRequest, reversal: Transaction, staff: dict[str, str], reasons: dict[str, str]) -> Moment:
     title = link(request, "transactions.transaction", reversal.pk, f"Reversal {receipt_shown(reversal.receipt)}")
     facts = [
         ("Amount", money(reversal.amount, reversal.currency)),
-        ("Reason", reversal.reason_code.replace("_", " ") or NOTHING),
+        ("Why", reason_shown(reversal.reason_code, reasons)),
     ]
     return Moment(
         reversal.created_at, "undo", title, by=named(reversal.caller, staff), state=state_badge(reversal), facts=facts

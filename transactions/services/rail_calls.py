@@ -16,6 +16,9 @@ money stays held all the while. After `SUBMISSIONS` of them the movement fails.
 
 A call without an outcome is a worker that was lost. After `LOST_CALLS` of them the movement is quarantined: no more
 calls until a person has looked and released it.
+
+A rail that is silent to one customer must not hold up the others: of one customer, `RAIL_CALLS_PER_CUSTOMER` submissions
+wait for an answer at a time, and what comes on top stays pending until the next sweep.
 """
 
 import logging
@@ -29,6 +32,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db import transaction as db_transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -126,8 +130,23 @@ def _claim_submission(transaction_id: UUID) -> RailCall | None:
         if txn.now > txn.created_at + timedelta(seconds=settings.RAIL_EXPIRY_SECONDS):
             settling.settle(txn.pk, to=State.EXPIRED, actor=JOB, reason="Nobody took it to the rail in time.")
             return None
+        if _enough_under_way(txn):
+            _again(txn, settings.RAIL_TIMEOUT_SECONDS)
+            return None
         settling.mark(txn.pk, to=State.PROCESSING, actor=JOB)
         return _count(txn, RailCall.Purpose.SUBMIT)
+
+
+def _enough_under_way(txn: Any) -> bool:
+    """Whether the customer has as many calls waiting for answers as one may. Locks: the customer's claims."""
+    with connection.cursor() as cursor:  # claims at the same moment must see each other
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"rail calls of {txn.caller}"])
+    since = txn.now - timedelta(seconds=settings.RAIL_TIMEOUT_SECONDS)
+    under_way = Transaction.objects.filter(
+        caller=txn.caller, state__in=AT_THE_RAIL, due_at__gt=txn.now,
+        rail_calls__outcome="", rail_calls__started_at__gt=since,
+    )  # fmt: skip
+    return under_way.count() >= settings.RAIL_CALLS_PER_CUSTOMER
 
 
 def _claim_inquiry(transaction_id: UUID) -> RailCall | None:

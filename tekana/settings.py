@@ -127,9 +127,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False  # a lost bell is swept up; a customer does not wait for the broker
 CELERY_TIMEZONE = "UTC"
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # the worker logs as everything else does: JSON, a line each
+# Who calls a rail may wait for it: workers of their own, so that a silent bank holds up nothing else.
+CELERY_TASK_ROUTES = {
+    "transactions.tasks.submit_to_rail": {"queue": "rails"},
+    "transactions.tasks.sweep_rails": {"queue": "rails"},
+}
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep": {"task": "transactions.tasks.sweep", "schedule": 10.0},
+    "sweep-rails": {"task": "transactions.tasks.sweep_rails", "schedule": 10.0},
     "relay": {"task": "transactions.tasks.relay_events", "schedule": 2.0},
     "deliver": {"task": "notifications.tasks.sweep_deliveries", "schedule": 10.0},
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
@@ -214,6 +219,8 @@ RAIL_SANDBOX_CALLBACK_URL = env.str(
     "RAIL_SANDBOX_CALLBACK_URL", default=f"{PUBLIC_URL}/v1/rails/sandbox/callbacks"
 )  # where the bank reaches us
 RAIL_TIMEOUT_SECONDS = env.int("RAIL_TIMEOUT_SECONDS", default=5)
+# A customer with more submissions than this waiting for an answer waits, and not the others.
+RAIL_CALLS_PER_CUSTOMER = env.int("RAIL_CALLS_PER_CUSTOMER", default=2)
 RAILS: dict[str, dict[str, Any]] = {
     "sandbox": {
         "client": "transactions.rails.sandbox.SandboxRail",

@@ -1,4 +1,4 @@
-"""`make demo`: servers, migrations, pilot data, then web, worker, beat and the sandbox bank until Ctrl-C."""
+"""`make demo`: servers, migrations, pilot data, then web, workers, beat and the sandbox bank until Ctrl-C."""
 
 import hashlib
 import http.client
@@ -39,14 +39,17 @@ def parts(port: int, rail_port: int | None, folder: DataFolder) -> list[Part]:
     They run as whoever started the demo, root included: nobody else may be able to read the checkout.
     """
     python = [sys.executable, "-m"]
-    celery = [*python, "celery", "-A", "tekana"]
+    celery = [*python, "celery", "-A", "tekana", "--quiet"]  # no banner: logs are JSON lines
     quiet = ["--without-gossip", "--without-mingle"]  # one worker has nobody to talk to
     found = [
         Part("web", [*python, "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port), "--workers", "2",
                      "--blocking-threads", "16", "--no-ws", "--respawn-failed-workers", "tekana.wsgi:application"]),
-        Part("beat", [*celery, "beat", "--loglevel", "INFO", "--pidfile", "",
+        Part("beat", [*celery, "beat", "--pidfile", "",
                       "--schedule", str(folder.path / "beat-schedule")], grace=5),
-        Part("worker", [*celery, "worker", "--concurrency", "2", "--loglevel", "INFO", *quiet], grace=30),
+        Part("worker", [*celery, "worker", "-Q", "celery", "--concurrency", "2", *quiet], grace=30),
+        # Threads, for all they do is wait for banks; nothing else must wait behind them.
+        Part("rails", [*celery, "worker", "-Q", "rails", "--pool", "threads", "--concurrency", "8",
+                       "--hostname", "rails@%h", *quiet], grace=30),
     ]  # fmt: skip
     if rail_port:
         bank = ["sandbox_rail", "--port", str(rail_port), "--data", str(folder.path / "sandbox-bank.jsonl")]

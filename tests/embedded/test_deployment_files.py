@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from django.conf import settings
+
+from tekana.embedded.demo import parts
+from tekana.embedded.folders import DataFolder
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = set(re.findall(r'\benv\.\w+\(\s*"([A-Z_0-9]+)"', (ROOT / "tekana/settings.py").read_text()))
@@ -36,6 +40,18 @@ def test_compose_runs_commands_that_exist() -> None:
     for name in ("migrate", "rail", "seed"):
         command = services[name]["command"].split()[2]
         assert list(ROOT.glob(f"*/management/commands/{command}.py")), command
+
+
+def test_every_way_of_running_serves_every_queue() -> None:
+    """Compose, the launcher and the operator's table: a queue that nobody serves stands still in silence."""
+    queues = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()} | {"celery"}
+    composed = [str(service.get("command", "")) for service in compose()["services"].values()]
+    launched = [" ".join(part.command) for part in parts(8000, None, DataFolder("test"))]
+    told = re.findall(r"`(celery .*?)`", (ROOT / "docs/operator.md").read_text())
+
+    for commands in (composed, launched, told):
+        workers = [command for command in commands if " worker " in command]
+        assert {re.findall(r"-Q (\S+)", command)[0] for command in workers} == queues, workers
 
 
 def test_only_the_migration_has_the_owners_password() -> None:

@@ -17,6 +17,7 @@ from tests.fakes.bank import SECRET
 from transactions.rails.sandbox_server import SandboxBank
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+TWO_PROCESSES_FOR_ALL = ("-c", "2", "-P", "prefork", "-Q", "celery,rails")
 
 
 def environment(bank: SandboxBank, callback_url: str, mail: Path) -> dict[str, str]:
@@ -31,6 +32,7 @@ def environment(bank: SandboxBank, callback_url: str, mail: Path) -> dict[str, s
         "RAIL_SANDBOX_SECRET": SECRET,
         "RAIL_SANDBOX_CALLBACK_URL": callback_url,
         "RAIL_TIMEOUT_SECONDS": "1",
+        "RAIL_CALLS_PER_CUSTOMER": "100",
         "RAIL_LEASE_SECONDS": "3",
         "RAIL_INQUIRE_AFTER_SECONDS": "2",
         "RAIL_INQUIRY_SECONDS": "1",
@@ -42,22 +44,10 @@ def environment(bank: SandboxBank, callback_url: str, mail: Path) -> dict[str, s
 
 
 @contextmanager
-def running_worker(env: dict[str, str], log: Path) -> Iterator["subprocess.Popen[Any]"]:
-    """Two processes under one; whatever is left of them at the end is killed."""
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "tekana.celery",
-        "worker",
-        "-c",
-        "2",
-        "-P",
-        "prefork",
-        "-l",
-        "WARNING",
-    ]
+def running_worker(env: dict[str, str], log: Path, *options: str) -> Iterator["subprocess.Popen[Any]"]:
+    """One for all queues, or as ``options`` say; whatever is left of it at the end is killed."""
+    command = [sys.executable, "-m", "celery", "-A", "tekana.celery", "-q", "worker"]
+    command += options or TWO_PROCESSES_FOR_ALL
     with log.open("ab") as output:
         worker = subprocess.Popen(
             [*command, "--without-gossip", "--without-mingle", "--without-heartbeat"],

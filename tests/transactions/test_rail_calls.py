@@ -249,6 +249,23 @@ def test_two_workers_at_once_submit_once(bank, aline):
     assert RailCall.objects.count() == 6
 
 
+def test_of_one_customer_only_so_many_submissions_wait_for_the_bank(bank, aline, eric, settings, time_passes):
+    settings.RAIL_CALLS_PER_CUSTOMER = 2
+    fund(aline, FUNDS)
+    txns = [cash_out(aline, 1904 + 1000 * n) for n in range(5)]  # the bank carries them out in silence
+    waiting = iter(txns)
+
+    in_threads(5, lambda: rail_calls.submit_to_rail(next(waiting)))
+
+    assert RailCall.objects.filter(outcome="no_answer").count() == RailCall.objects.count() == 2
+    left = Transaction.objects.filter(pk__in=txns, state=State.PENDING)
+    assert left.count() == 3  # none failed, and none is forgotten
+    work_until_settled(time_passes)
+    assert not Transaction.objects.filter(pk__in=txns).exclude(state=State.COMPLETED).exists()
+    assert RailCall.objects.filter(purpose="submit").count() == 5
+    assert_books_balance()
+
+
 def test_what_nobody_took_up_in_time_expires(bank, aline, settings):
     fund(aline, FUNDS)
     txn = cash_out(aline, 10_000)

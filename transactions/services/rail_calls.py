@@ -17,8 +17,8 @@ money stays held all the while. After `SUBMISSIONS` of them the movement fails.
 A call without an outcome is a worker that was lost. After `LOST_CALLS` of them the movement is quarantined: no more
 calls until a person has looked and released it.
 
-A rail that is silent to one customer must not hold up the others: of one customer, `RAIL_CALLS_PER_CUSTOMER` submissions
-wait for an answer at a time, and what comes on top stays pending until the next sweep.
+A rail that is silent to one customer must not hold up the others: of one customer, `RAIL_CALLS_PER_CUSTOMER`
+submissions wait for an answer at a time, and what comes on top stays pending until the next sweep.
 """
 
 import logging

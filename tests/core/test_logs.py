@@ -1,7 +1,9 @@
 import json
 import logging
+from io import StringIO
 
 import pytest
+from celery import current_app
 from django.db import IntegrityError, transaction
 
 from core.logs import JSONFormatter
@@ -54,3 +56,29 @@ def test_a_failing_statement_is_logged_without_the_values_it_failed_on(db, lines
     (line,) = [text for text in lines() if "unhandled" in text]
     assert "customers_customer_email" in line  # what failed is told
     assert mary.email not in line
+
+
+def test_a_task_that_fails_is_named_and_its_row_is_not(db):
+    mary = CustomerFactory()
+    written = StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(JSONFormatter())
+
+    @current_app.task(name="tests.twice", shared=False)
+    def twice():
+        logging.getLogger("x").warning("under way")
+        with transaction.atomic():
+            CustomerFactory(email=mary.email)
+
+    logging.getLogger().addHandler(handler)
+    try:
+        twice.apply()
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+    told = [json.loads(line) for line in written.getvalue().splitlines()]
+    by_us, by_celery = (next(line for line in told if line["logger"] == name) for name in ("x", "celery.app.trace"))
+    assert by_us["task"] == by_celery["task"] == "tests.twice"
+    assert by_celery["message"].endswith("raised unexpected")
+    assert "customers_customer_email" in by_celery["exception"]
+    assert mary.email not in written.getvalue()

@@ -54,6 +54,7 @@ class Purse:
     posted: int = 0
     held: int = 0
     used: int = 0
+    coming: int = 0
     may_send: bool = True
     may_receive: bool = True
     closed: bool = False
@@ -101,7 +102,9 @@ class Model:
             raise Refused("recipient_unavailable" if sender else "wallet_closed" if taker.closed else "wallet_frozen")
         if sender and (amount > PER_MOVEMENT or sender.used + amount > PER_DAY):
             raise Refused("limit_exceeded")
-        if taker and taker.posted + amount > BALANCE:
+        if taker and not sender and not settled and amount > PER_MOVEMENT:
+            raise Refused("limit_exceeded")
+        if taker and taker.posted + taker.coming + amount > BALANCE:
             raise Refused("balance_limit_exceeded")
         deal = Deal(kind, "pending", payer, payee, amount, self.fee(kind, amount))
         if sender is None and amount <= deal.fee:
@@ -111,15 +114,17 @@ class Model:
                 raise Refused("insufficient_funds")
             sender.used += amount
             sender.held += amount + deal.fee
+        elif taker:
+            taker.coming += amount - deal.fee
         if settled or (sender and taker):
             self.complete(deal)
         return deal
 
     def complete(self, deal: Deal) -> None:
         deal.state = "completed"
+        self.let_go(deal)
         self.fees += deal.fee
         if deal.payer:
-            self.purses[deal.payer].held -= deal.amount + deal.fee
             self.purses[deal.payer].posted -= deal.amount + deal.fee
         else:
             self.rail += deal.amount
@@ -131,6 +136,13 @@ class Model:
         else:
             self.purses[deal.payee].posted += arriving
 
+    def let_go(self, deal: Deal) -> None:
+        """It is no longer under way: neither held nor coming."""
+        if deal.payer:
+            self.purses[deal.payer].held -= deal.amount + deal.fee
+        elif deal.payee:
+            self.purses[deal.payee].coming -= deal.amount - deal.fee
+
     def settle(self, deal: Deal, to: str) -> None:
         if deal.state == to:
             return
@@ -138,9 +150,10 @@ class Model:
             raise Refused("illegal_transition", kept=False)
         if to == "completed":
             self.complete(deal)
-        elif to not in OPEN and deal.payer:
-            self.purses[deal.payer].held -= deal.amount + deal.fee
-            self.purses[deal.payer].used -= deal.amount
+        elif to not in OPEN:
+            self.let_go(deal)
+            if deal.payer:
+                self.purses[deal.payer].used -= deal.amount
         deal.state = to
 
     def reverse(self, deal: Deal, amount: int, refunds_fee: bool) -> Deal:

@@ -301,7 +301,8 @@ def test_a_cash_out_that_ends_lets_go_of_its_hold_and_unless_paid_of_its_limit(a
     fund(aline, 10_000)
     txn = post_one(cash_out(aline, 4_000)).transaction
 
-    outcome = settling(txn, to, reason="r", refusal_code="c", rail_reference="ref", facts={"a": 1}, request_id="req")
+    said = {"reason": "r", "refusal_code": "c", "rail_reference": "ref", "facts": {"a": 1}, "request_id": "req"}
+    outcome = settling(txn, to, due_at=fresh(aline).created_at, **said)
 
     row = Transaction.objects.get(pk=txn)
     event = events_of(txn)[-1]
@@ -315,6 +316,7 @@ def test_a_cash_out_that_ends_lets_go_of_its_hold_and_unless_paid_of_its_limit(a
     assert (event.type, event.from_state, event.to_state) == (f"transaction.{to}", "pending", to)
     assert (event.actor, event.reason, event.facts, event.request_id) == ("rail:sandbox", "r", {"a": 1}, "req")
     assert event.at > row.created_at
+    assert event.pk.int >> 80 == int(event.at.timestamp() * 1_000_000) // 1_000  # its id is of that moment
     assert OutboxEntry.objects.filter(event=event).exists()
     last = HoldEvent.objects.filter(hold=txn).latest("seq")
     assert (last.kind, last.amount, last.remaining_after) == (kind, 4_500, 0)

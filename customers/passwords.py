@@ -30,7 +30,7 @@ def check_choice(password: str, *, personal: Iterable[str] = ()) -> None:
     if len(password) > LONGEST:
         raise WeakPassword(f"At most {LONGEST} characters.", reason="too_long")
     tidy = password.strip().lower()
-    if tidy in common_passwords() or letters(tidy) in PRODUCT_WORDS or len(set(tidy)) == 1:
+    if tidy in common_passwords() or letters(tidy) in PRODUCT_WORDS or len(set(tidy)) <= 1:
         raise WeakPassword("This is one of the first passwords that a thief tries.", reason="too_common")
     own = {characters(text) for value in personal for text in (value, value.partition("@")[0])}
     if characters(tidy) in own:

@@ -131,6 +131,8 @@ def refresh(refresh_token: str) -> Tokens:
             .filter(refresh_tokens__digest=digest(refresh_token))
             .first()
         )
+        if session is not None and session.customer.state != CustomerState.ACTIVE:
+            raise CustomerSuspended()  # its sessions have ended too; this says why
         if session is None or session.revoked_at is not None:
             raise InvalidRefreshToken()
         held = session.refresh_tokens.get(digest=digest(refresh_token))  # read after the lock
@@ -148,8 +150,6 @@ def rotate(session: Session, held: RefreshToken) -> Tokens:
     now = timezone.now()
     if held.expires_at <= now:
         raise InvalidRefreshToken()
-    if session.customer.state != CustomerState.ACTIVE:
-        raise CustomerSuspended()
     held.used_at = session.last_used_at = now
     held.save(update_fields=["used_at"])
     session.save(update_fields=["last_used_at"])

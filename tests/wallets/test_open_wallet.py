@@ -8,7 +8,9 @@ from django.db import IntegrityError, connection, transaction
 from core.models import AuditRecord
 from customers.errors import AlreadyRegistered
 from customers.models import Customer
+from ledger.chart import CREDIT
 from ledger.selectors import balance_at
+from ledger.services import open_account
 from tests.factories import PASSWORD, CustomerFactory, new_wallet
 from wallets.errors import WalletExists
 from wallets.models import Wallet
@@ -73,10 +75,10 @@ def test_after_closing_another_can_be_opened(db):
 
 def test_the_database_itself_refuses_a_second_open_wallet(db):
     wallet = new_wallet(currency="KES")
-    spare = new_wallet(currency="KES")
+    spare = open_account("liability:wallet:spare", "KES", CREDIT, floor=0)
 
     with pytest.raises(IntegrityError, match="wallet_one_per_currency"), transaction.atomic():
-        Wallet.objects.filter(pk=spare.pk).update(customer=wallet.customer)
+        Wallet.objects.create(customer=wallet.customer, currency="KES", account_id=spare)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -87,9 +87,10 @@ def read_transfer(request: Request) -> TransferOrder:
         read_object(raw)
     try:
         body = _decode(raw)
-    except msgspec.ValidationError as exc:
-        raise ValidationFailed(errors=[_explained(exc)]) from exc
-    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError) as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError, RecursionError) as exc:
+        read_object(raw)  # what is not one JSON object is refused as at every other door
+        if isinstance(exc, msgspec.ValidationError):
+            raise ValidationFailed(errors=[_explained(exc)]) from exc
         raise MalformedBody() from exc
     if body.currency not in EXPONENTS:
         raise _wrong("currency", "invalid_choice", f"One of {', '.join(EXPONENTS)}.")

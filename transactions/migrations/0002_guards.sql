@@ -1,6 +1,7 @@
 -- What holds of transactions for any client, raw SQL included: how they are born, how their state may move, that every change
 -- of state has its event, that money moved where it says so, and that nothing else of them ever changes.
--- SQLSTATEs: TK001 append-only, TK010 state, TK011 immutable, TK012 event missing, TK013 journal missing.
+-- SQLSTATEs: TK001 append-only, TK010 state, TK011 immutable, TK012 event missing, TK013 journal missing; 0007_kept.sql
+-- goes on with what is over: TK014 an event of a step that was not taken.
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transactions_event
     FOR EACH STATEMENT EXECUTE FUNCTION tekana_refuse_change();

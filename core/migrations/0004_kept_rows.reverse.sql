@@ -1,0 +1,1 @@
+DROP FUNCTION tekana_keep_row();

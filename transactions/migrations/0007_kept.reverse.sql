@@ -1,0 +1,10 @@
+DROP TRIGGER check_final ON transactions_transaction;
+DROP FUNCTION transactions_check_final();
+DROP TRIGGER check_events ON transactions_event;
+DROP FUNCTION transactions_check_events();
+ALTER TABLE ledger_journal DROP CONSTRAINT journal_reverses_another;
+DROP TRIGGER keep_usage ON transactions_usage;
+DROP TRIGGER keep_messages ON transactions_railmessage;
+DROP TRIGGER keep_row ON transactions_railmessage;
+DROP TRIGGER keep_calls ON transactions_railcall;
+DROP TRIGGER keep_row ON transactions_railcall;

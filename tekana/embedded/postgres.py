@@ -190,6 +190,9 @@ class Postgres:
             "checkpoint_timeout": "30min",
             "timezone": "UTC",
             "log_timezone": "UTC",
+            # No DETAIL and no statement with an error: both have the row that failed in them, names and numbers.
+            "log_error_verbosity": "terse",
+            "log_min_error_statement": "panic",
             "log_line_prefix": "%m [%p] %q%u@%d ",
             "cluster_name": f"tekana-{self.folder.name}",
         }

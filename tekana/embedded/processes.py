@@ -112,7 +112,8 @@ class Keeper:
     ) -> subprocess.Popen[Any]:
         """Start a process in a session of its own, with its output appended to ``log``."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
+            os.fchmod(output.fileno(), 0o600)  # also one that an earlier version made
             process = subprocess.Popen(
                 [str(part) for part in command],
                 stdout=output,

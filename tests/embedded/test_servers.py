@@ -121,6 +121,28 @@ with psycopg.connect(f"postgres://postgres:{password}@127.0.0.1:{database.port}/
     assert not any(value in file.read_text() for file in log.iterdir() for value in values)
 
 
+def test_the_log_of_the_database_keeps_no_row_that_failed(shared_checkout: Checkout) -> None:
+    """What comes with an error, its DETAIL and the statement, has names, numbers and hashes of passwords in it."""
+    script = """
+import os, psycopg
+with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+    connection.execute("CREATE TEMP TABLE people (phone text UNIQUE, hash text CONSTRAINT hashed CHECK (hash > ''))")
+    connection.execute("INSERT INTO people VALUES ('+250788123456', 'argon2')")
+    for row in (("+250788123456", "argon2id-sesame"), ("+250788999999", "")):
+        try:
+            connection.execute("INSERT INTO people VALUES ('%s', '%s')" % row)
+        except psycopg.IntegrityError:
+            pass
+"""
+    shared_checkout.python(script)
+
+    log = shared_checkout.var / "test" / "logs" / "postgres.log"
+    said = log.read_text()
+    assert "people_phone_key" in said and "hashed" in said  # what failed is told
+    assert not [word for word in ("250788", "sesame", "INSERT") if word in said]
+    assert {stat.S_IMODE(one.stat().st_mode) for one in log.parent.iterdir()} == {0o600}
+
+
 def test_the_exit_code_is_the_commands(shared_checkout: Checkout) -> None:
     assert shared_checkout("run", "--", "sh", "-c", "exit 7").returncode == 7
     assert shared_checkout("run", "--", "sh", "-c", "kill -9 $$").returncode == 137

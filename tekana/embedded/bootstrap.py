@@ -19,12 +19,14 @@ PYTHON = os.path.join(VENV, "bin", "python")
 UNFINISHED = os.path.join(VENV, "tekana-install-unfinished")
 WITHOUT_PACKAGES = ("stop", "reset")
 FREE_MB = 1500
+BEGAN = "TEKANA_BEGAN"  # in the environment: when the command was given
 NO_SPACE = "No space left on device"
 
 
 def prepare():
     """Return when this process runs in a `.venv` that holds what the command needs; until then, make it and exec it."""
     os.chdir(ROOT)
+    os.environ.setdefault(BEGAN, str(time.time()))
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     if sys.version_info < OLDEST:
         continue_in_newer_python()

@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tekana.embedded import environment
+from tekana.embedded import bootstrap, environment
 from tekana.embedded.folders import ROOT, VAR, DataFolder, data_folders
 from tekana.embedded.servers import servers_of
 from tekana.embedded.trouble import Trouble, say, stderr
@@ -19,7 +20,8 @@ from tekana.embedded.trouble import Trouble, say, stderr
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    began = float(os.environ.pop(bootstrap.BEGAN, time.time()))  # what we start has beginnings of its own
+    options = _parser().parse_args(arguments, argparse.Namespace(began=began))
     os.chdir(ROOT)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that what was started is stopped
     try:
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(options: argparse.Namespace) -> int:
     from tekana.embedded.demo import Demo
 
-    return Demo(options.port).run()
+    return Demo(options.port, options.began).run()
 
 
 def _run(options: argparse.Namespace) -> int:

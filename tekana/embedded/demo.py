@@ -19,9 +19,11 @@ from tekana.embedded.trouble import Trouble, say, step, tail, why
 
 HOST = "127.0.0.1"
 READY_SECONDS = 120
-DEATHS_FORGIVEN = 3
-DEATHS_WITHIN_SECONDS = 60
+# Given up: what died so many times in a row within so few seconds of its start. Deaths after that are bad luck.
+DEATHS_AT_START = 5
+START_SECONDS = 10
 LAUNCHER = "launcher"
+FOR_US_ALONE = 0o077  # mails, exports and the bank's books have names and numbers in them
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,21 @@ def parts(port: int, rail_port: int | None, folder: DataFolder) -> list[Part]:
 class Demo:
     """One run of the demo in this checkout."""
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, began: float) -> None:
+        """``began``: when the command was given, seconds since the epoch; installing packages counts."""
         self.port = _checked_port(port)
+        self.began = began
         self.folder = DataFolder("demo")
         self.given = environment.with_env_file(os.environ)
         self.servers = servers_of(self.folder, self.given)
         self.processes: Keeper = self.folder.processes
         self.stopping = False
         self.parts: dict[str, Part] = {}
-        self.deaths: dict[str, list[float]] = {}
+        self.started: dict[str, float] = {}
+        self.deaths: dict[str, int] = {}
 
     def run(self) -> int:
         """Start everything, watch it until a signal, end everything. Returns the exit code."""
-        began = time.monotonic()
         self.folder.make()
         lock = self.folder.take("demo", wait=False)
         if lock is None:
@@ -87,16 +91,19 @@ class Demo:
             self.processes.remember(LAUNCHER, os.getpid())
             try:
                 with self.servers.held() as urls:
-                    return self._serve(urls, began)
+                    return self._serve(urls)
             except _Stop:
                 return 0
             finally:
                 self.processes.forget(LAUNCHER)
 
-    def _serve(self, urls: Mapping[str, str], began: float) -> int:
+    def _serve(self, urls: Mapping[str, str]) -> int:
         rail_port = None if "RAIL_SANDBOX_URL" in self.given else _free_rail_port(self.folder)
         settings = environment.of_demo(self.folder, self.given, dict(urls), self.port)
         environment.write_env(self.folder, settings)
+        for name in ("mail", "exports"):
+            (self.folder.path / name).mkdir(exist_ok=True)
+            (self.folder.path / name).chmod(0o700)  # also one that an earlier version made
         env = self.given | settings | environment.without_proxy(self.given)
         try:
             self._prepare_database(env)
@@ -106,7 +113,8 @@ class Demo:
                     self._start(name, env)
                 self._wait_until_ready(env)
             self._check_stop()
-            welcome.show(self.folder, settings["PUBLIC_URL"], f"http://{HOST}:{self.port}", time.monotonic() - began)
+            took = time.time() - self.began
+            welcome.show(self.folder, settings["PUBLIC_URL"], f"http://{HOST}:{self.port}", took)
             while True:
                 self._check_stop()
                 self._watch(env)
@@ -136,11 +144,12 @@ class Demo:
         log = self.folder.log("manage")
         command = [sys.executable, "manage.py", *words]
         if shown:
-            process = subprocess.Popen(command, env=dict(env), start_new_session=True, stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(command, env=dict(env), start_new_session=True, stdin=subprocess.DEVNULL,
+                                       umask=FOR_US_ALONE)  # fmt: skip
             self.processes.started["manage"] = process
             self.processes.remember("manage", process.pid)
         else:
-            process = self.processes.start("manage", command, log=log, env=env)
+            process = self.processes.start("manage", command, log=log, env=env, umask=FOR_US_ALONE)
         while process.poll() is None:
             self._check_stop()
             time.sleep(0.03)
@@ -151,7 +160,9 @@ class Demo:
 
     # --- while it runs ---------------------------------------------------------------------------------------------
     def _start(self, name: str, env: Mapping[str, str]) -> None:
-        self.processes.start(name, self.parts[name].command, log=self.folder.log(name), env=env)
+        log = self.folder.log(name)
+        self.processes.start(name, self.parts[name].command, log=log, env=env, umask=FOR_US_ALONE)
+        self.started[name] = time.monotonic()
 
     def _wait_until_ready(self, env: Mapping[str, str]) -> None:
         end = time.monotonic() + READY_SECONDS
@@ -175,13 +186,13 @@ class Demo:
                 self._start(name, env)
         for name in self.servers.revive():
             self._count_death(name)
+            self.started[name] = time.monotonic()
 
     def _count_death(self, name: str) -> None:
-        now = time.monotonic()
-        recent = [when for when in self.deaths.get(name, []) if now - when < DEATHS_WITHIN_SECONDS] + [now]
-        self.deaths[name] = recent
+        lived = time.monotonic() - self.started.get(name, float("-inf"))
+        self.deaths[name] = self.deaths.get(name, 0) + 1 if lived < START_SECONDS else 0
         log = self.folder.log(name)
-        if len(recent) >= DEATHS_FORGIVEN:
+        if self.deaths[name] >= DEATHS_AT_START:
             raise Trouble(f"{name} keeps dying, so everything is stopped. The end of its log:\n{tail(log)}\n{why(log)}")
         say(f"{name} died and is started again. The end of its log ({log}):\n{tail(log, 5)}")
 

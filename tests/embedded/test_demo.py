@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -45,6 +46,16 @@ class Demo:
         until(lambda: "Stop: Ctrl-C" in self.output or self.launcher.poll() is not None, 150)
         assert "\nready" in self.output, self.output
         assert self.get("/readyz")[0] == 200
+
+    def post(self, path: str, body: dict[str, str]) -> int:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def get(self, path: str) -> tuple[int, Any]:
         try:
@@ -92,6 +103,31 @@ def test_the_three_lines_work_as_pasted(demo: Demo) -> None:
     assert transfer["receipt"]
 
 
+def test_a_registration_that_fails_leaves_no_trace_of_the_customer(demo: Demo) -> None:
+    person = {
+        "full_name": "Aline Mukamana", "email": "aline.twice@example.com", "phone_number": "+250788765432",
+        "country": "RW", "account_type": "individual", "password": "correct horse battery staple",
+    }  # fmt: skip
+    statuses = [demo.post("/v1/auth/register", body) for body in (person, person | {"email": "other@example.com"})]
+
+    assert statuses == [201, 409]
+    for log in (demo.checkout.var / "demo/logs").iterdir():
+        assert not [word for word in ("788765432", "aline.twice", "argon2") if word in log.read_text()], log
+    for log in ("worker", "rails", "beat", "web"):
+        lines = (demo.checkout.var / f"demo/logs/{log}.log").read_text()
+        assert all(json.loads(line) for line in lines[lines.index("{") :].splitlines()), log
+
+
+def test_what_has_names_in_it_is_readable_by_us_alone(demo: Demo) -> None:
+    folder = demo.checkout.var / "demo"
+    assert until(lambda: list((folder / "mail").iterdir()))
+
+    for kept in (folder / "mail", folder / "exports"):
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+    for file in [*(folder / "mail").iterdir(), *(folder / "logs").iterdir(), folder / "sandbox-bank.jsonl"]:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
 def test_another_terminal_works_on_the_same_books(demo: Demo) -> None:
     checkout = demo.checkout
     env = checkout.var / "demo" / "env"
@@ -112,7 +148,7 @@ def test_a_second_demo_is_told_about_the_first(demo: Demo) -> None:
     assert f"The demo runs already, at http://127.0.0.1:{demo.port}" in second.stdout
 
 
-@pytest.mark.parametrize("name", ["worker", "web", "postgres", "valkey"])
+@pytest.mark.parametrize("name", ["worker", "rails", "web", "postgres", "valkey"])
 def test_what_dies_is_started_again(demo: Demo, name: str) -> None:
     before = demo.checkout.pid(name, "demo")
 
@@ -143,7 +179,7 @@ def test_a_demo_whose_launcher_was_killed_is_ended_by_stop(demo: Demo) -> None:
     stopped = demo.checkout("stop")
 
     assert stopped.returncode == 0
-    assert {"web", "worker", "beat", "rail", "postgres", "valkey"} <= set(
+    assert {"web", "worker", "rails", "beat", "rail", "postgres", "valkey"} <= set(
         stopped.stdout.strip(".\n").split(": ")[1].split(", ")
     )
     assert demo.checkout.processes() == [] and demo.get("/healthz")[0] == 0

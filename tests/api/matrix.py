@@ -104,7 +104,10 @@ MATRIX: dict[str, Row] = {
 }
 
 # Pages that are not DRF's and not for staff: what anybody gets.
-PLAIN = {"healthz": 200, "readyz": 200, "problems": 200, "problems/<slug:code>": 200, "admin": 302}
+PLAIN = {
+    "": 302, "api/docs/": 302, "healthz": 200, "readyz": 200, "problems": 200, "problems/<slug:code>": 200,
+    "admin": 302,
+}  # fmt: skip
 
 # The one page of the back office that a stranger sees: the way in.
 STAFF_OPEN = {"admin/login/"}

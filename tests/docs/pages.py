@@ -1,14 +1,15 @@
 """What the documents consist of: their pages, the commands in them, the answers below the commands."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-SERVER = "http://127.0.0.1:8000"  # what the documents call the demo
 
 # A command to be run is marked; the answer is the next fence, if it is JSON or HTTP.
 COMMAND = re.compile(
@@ -50,10 +51,11 @@ def steps_of(page: Path) -> list[Step]:
 
 
 def run(steps: list[Step], server: str) -> list[str]:
-    """What each command printed; all in one shell, against ``server``. Raises: AssertionError when one fails."""
-    script = "\n".join(f"{step.shell.replace(SERVER, server)}\nprintf '{BETWEEN}'" for step in steps)
+    """What each command printed; all in one shell, in which PORT is ``server``'s. Raises: AssertionError."""
+    script = "\n".join(f"{step.shell}\nprintf '{BETWEEN}'" for step in steps)
+    env = os.environ | {"PORT": str(urlsplit(server).port)}
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, timeout=120, check=False
+        ["bash", "-euo", "pipefail", "-c", script], env=env, capture_output=True, text=True, timeout=120, check=False
     )
     *said, rest = done.stdout.split(BETWEEN)
     assert done.returncode == 0, f"{steps[len(said)].shell}\n{rest}\n{done.stderr}"

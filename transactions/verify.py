@@ -174,5 +174,6 @@ def _prove(progress: Callable[[Check], None]) -> Proof:
     results = run(sorted(CHECKS + LEDGER_CHECKS), progress)
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(f"SELECT '{name}', count(*) FROM {table}" for name, table in COUNTED.items()))
-        counts = dict(cursor.fetchall())
+        counted = dict(cursor.fetchall())
+    counts = {name: counted[name] for name in COUNTED}  # several processes may have counted, in any order
     return Proof(datetime.now(UTC), results, counts, (time.monotonic_ns() - started) // 1_000_000)

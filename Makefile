@@ -68,6 +68,6 @@ gates:
 	git ls-files -z | xargs -0 $(IN_VENV) detect_secrets.pre_commit_hook $(NO_SECRETS)
 
 pytest:
-	$(IN_VENV) pytest $(ARGS)
+	$(IN_VENV) pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: help demo stop reset test run-tests check bench mutation setup openapi docs screenshots lock gates pytest

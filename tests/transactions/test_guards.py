@@ -676,6 +676,17 @@ def test_every_append_only_table_has_its_trigger(scene):
     assert sorted(found["name"] for found in guarded) == HISTORY
 
 
+def test_every_function_that_looks_at_tables_has_a_search_path_of_its_own(scene):
+    """Or a session's temporary tables would answer for ours."""
+    with session(OWNER) as raw:
+        functions = raw.execute(
+            "SELECT proname, coalesce(proconfig, '{}') && ARRAY['search_path=public, pg_temp'] AS its_own FROM pg_proc"
+            " WHERE pronamespace = 'public'::regnamespace AND prosrc ~* '(from|join)\\s+(ledger|transactions)_'"
+        ).fetchall()
+    assert len(functions) >= 8
+    assert [function["proname"] for function in functions if not function["its_own"]] == []
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -113,8 +113,11 @@ class CustomerAdmin(StaffAdmin):
         )
         return [identity, sessions]
 
-    def offers(self, request: HttpRequest, customer: Customer, name: str) -> bool:
-        return (name == "suspend") == (customer.state == CustomerState.ACTIVE)
+    def why_not(self, request: HttpRequest, customer: Customer, name: str) -> str:
+        active = customer.state == CustomerState.ACTIVE
+        if name == "suspend":
+            return "" if active else "This customer is suspended already. The audit trail says by whom and why."
+        return "This customer is active: there is nothing to undo." if active else ""
 
     @staff_action(
         "Suspend", permission="customers.suspend", form=SuspendForm, done="Suspended.", icon="block",

@@ -23,6 +23,7 @@ from core.admin import (
     moment,
     money,
     page_url,
+    words,
 )
 from core.admin.pages import NOTHING
 from core.money import CURRENCY_CHOICES
@@ -130,7 +131,7 @@ class AccountAdmin(StaffAdmin):
                 (
                     entry.seq,
                     moment(entry.recorded_at),
-                    link(request, "ledger.journal", entry.journal_id, entry.journal.kind.replace("_", "-")),
+                    link(request, "ledger.journal", entry.journal_id, words(entry.journal.kind)),
                     *debit_credit(entry.amount, entry.side, entry.currency),
                     money(entry.balance_after, entry.currency),
                 )
@@ -143,7 +144,7 @@ class AccountAdmin(StaffAdmin):
 
 @admin.register(Journal)
 class JournalAdmin(StaffAdmin):
-    list_display = ["reference", "kind", "recorded_at", "effective_at", "is_reversal"]
+    list_display = ["reference", "kind_shown", "recorded_at", "effective_at", "is_reversal"]
     list_filter = [MadeBetween]
     ordering = ["-pk"]
     search_fields = ["reference"]
@@ -153,12 +154,16 @@ class JournalAdmin(StaffAdmin):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         return queryset.filter(reference=search_term.strip()) if search_term.strip() else queryset, False
 
+    @display(description="Kind")
+    def kind_shown(self, journal: Journal) -> str:
+        return words(journal.kind)
+
     @display(description="Reverses", boolean=True)
     def is_reversal(self, journal: Journal) -> bool:
         return journal.reverses_id is not None
 
     def name_of(self, journal: Journal) -> str:
-        return f"Journal of a {journal.kind.replace('_', '-')}"
+        return f"Journal of a {words(journal.kind).lower()}"
 
     def header(self, request: HttpRequest, journal: Journal) -> Header:
         return Header(title=self.name_of(journal), lines=[code(journal.reference)])

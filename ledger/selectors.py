@@ -34,6 +34,15 @@ class Leg(NamedTuple):
     recorded_at: datetime
 
 
+class HoldStep(NamedTuple):
+    """What became of a hold: ``placed``, then ``captured``, ``voided`` or ``expired``. Minor units."""
+
+    kind: str
+    amount: int
+    remaining: int
+    at: datetime
+
+
 class TrialRow(NamedTuple):
     """One currency's (or account's) sum of debits and of credits over all entries."""
 
@@ -87,6 +96,12 @@ def legs_of(journal_id: UUID) -> list[Leg]:
             journal_id,
         )
     ]
+
+
+def hold_of(transaction: UUID) -> list[HoldStep]:
+    """What a movement set aside and what became of it, oldest first; its hold has its id."""
+    query = "SELECT kind, amount, remaining_after, recorded_at FROM ledger_holdevent WHERE hold = %s ORDER BY seq"
+    return [HoldStep(*row) for row in _all(query, transaction)]
 
 
 class Coverage(NamedTuple):

@@ -33,6 +33,7 @@ from core.admin import (
     money,
     page_url,
     staff_action,
+    words,
 )
 from core.admin.dialogs import go_to
 from core.admin.pages import NOTHING, list_url, may
@@ -44,6 +45,7 @@ from reports import services
 from reports.models import EntryLine, Export
 from reports.selectors import EXPORTABLE, as_query, exportable, listing, read_query, visible_to
 from reports.writers import WRITERS
+from transactions.admin.shown import account_shown
 from transactions.models import Kind
 
 DOWN = SafeString('<span class="material-symbols-outlined" aria-hidden="true">download</span>')
@@ -237,10 +239,12 @@ class ExportAdmin(StaffAdmin):
         }
         return TemplateResponse(request, "admin/dialog.html", context)
 
-    def offers(self, request: HttpRequest, export: Export, name: str) -> bool:
-        return export.state == Export.State.FAILED or (
-            export.state == Export.State.DONE and not services.file_of(export).exists()
-        )
+    def why_not(self, request: HttpRequest, export: Export, name: str) -> str:
+        if export.state in services.WAITING:
+            return "It has not ended yet."
+        if export.state == Export.State.DONE and services.file_of(export).exists():
+            return "Its file is here. For the data as it is now, export the list again."
+        return ""
 
     @staff_action("Run again", permission="reports.export", form=AgainForm, done="It will be run again.", icon="replay")
     def again(self, request: HttpRequest, export: Export, form: AgainForm) -> bool:
@@ -319,7 +323,9 @@ class EntryLineAdmin(StaffAdmin):
         choice_filter("currency", "currency", CURRENCY_CHOICES),
         PostedBetween,
     ]
-    ordering = ["-journal_id"]
+    list_select_related = page_select_related = ("account__wallet__customer",)
+    # When it was recorded: a journal's id is of when its movement was asked for, which may be days before.
+    ordering = ["-journal__recorded_at", "-journal_id", "account_id"]
     search_fields = ["account_code"]
     search_help_text = "The beginning of an account's code, or a journal's id or reference"
 
@@ -357,9 +363,10 @@ class EntryLineAdmin(StaffAdmin):
 
     @display(description="Account")
     def account_shown(self, entry: EntryLine) -> SafeString:
-        return format_html(
-            '<a class="to" href="{}">{}</a>', page_url("ledger.account", entry.account_id), entry.account_code
-        )
+        wallet = getattr(entry.account, "wallet", None)  # our own accounts have none
+        owners = {entry.account_code: wallet.customer.full_name} if wallet else {}
+        shown = account_shown(entry.account_code, owners)
+        return format_html('<a class="to" href="{}">{}</a>', page_url("ledger.account", entry.account_id), shown)
 
     @display(description="Debit")
     def debit_money(self, entry: EntryLine) -> Any:
@@ -377,4 +384,4 @@ class EntryLineAdmin(StaffAdmin):
     def journal_shown(self, entry: EntryLine) -> SafeString:
         """Its kind in words leads to it."""
         address = page_url("ledger.journal", entry.journal_id)
-        return format_html('<a class="to" href="{}">{}</a>', address, entry.get_kind_display().capitalize())
+        return format_html('<a class="to" href="{}">{}</a>', address, words(entry.kind))

@@ -12,11 +12,12 @@ from django.utils.html import format_html
 from django.utils.timezone import now
 
 import ledger.selectors
-from core.admin import Panel, Part, Table, badge, link, moment, money
+from core.admin import Panel, Part, Table, badge, link, moment, money, words
 from core.admin.lists import first_id_at, midnight
 from core.admin.pages import list_url, may
 from core.money import EXPONENTS, decimal_string
 from customers.models import AccountType, Customer
+from transactions.admin.refusals import explain
 from transactions.models import RailMessage, State, Transaction
 
 DAYS = 30
@@ -49,11 +50,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         open_transactions(request, at),
         charts(days, currencies, chosen, at.date()),
     ]
-    side: list[Panel] = [needs_a_person(at), failures(at), segments(at)]
+    urgent: list[Panel] = [needs_a_person(at)]
     if may(request, "ledger.view_account"):
         panels += [coverage(), books(request)]
-        side.insert(1, proof(at))
-    return {**context, "panels": panels, "side_panels": side, "at": at}
+        urgent.append(proof(at))
+    side = [failures(at), segments(at)]
+    return {**context, "urgent_panels": urgent, "panels": panels, "side_panels": side, "at": at}
 
 
 # --- Activity ---------------------------------------------------------------------------------------------------
@@ -188,7 +190,7 @@ def open_transactions(request: HttpRequest, at: datetime) -> Table:
             (
                 moment(one.created_at),
                 age(at - one.created_at),
-                link(request, "transactions.transaction", one.pk, f"{one.get_kind_display()} {one.receipt}"),
+                link(request, "transactions.transaction", one.pk, f"{words(one.kind)} {one.receipt}"),
                 badge("given up", "bad") if one.quarantined_at else badge(one.state, TONES[State(one.state)]),
                 money(one.amount, one.currency),
                 one.attempts,
@@ -249,7 +251,7 @@ def failures(at: datetime) -> Table:
                 format_html(
                     '<a class="to" href="{}">{}</a>',
                     list_url("transactions.transaction", refusal=row["refusal_code"]),
-                    row["refusal_code"].replace("_", " ") or "no code",
+                    explain(row["refusal_code"]).title if row["refusal_code"] else "No code",
                 ),
                 f"{row['today']:,}",
                 f"{row['week']:,}",

@@ -118,9 +118,12 @@ class UserAdmin(StaffAdmin):
         )
         return [facts, did, may]
 
-    def offers(self, request: HttpRequest, user: User, name: str) -> bool:
-        """Nothing for oneself: another administrator does it."""
-        return user.pk != request.user.pk and (user.is_active != (name == "reactivate"))
+    def why_not(self, request: HttpRequest, user: User, name: str) -> str:
+        if user.pk == request.user.pk:
+            return "Nobody does this to themselves: ask another administrator."
+        if name == "reactivate":
+            return "Their access has not ended." if user.is_active else ""
+        return "" if user.is_active else "Their access has ended. Let them back in first."
 
     @staff_action(
         "New member of staff",

@@ -31,9 +31,10 @@ from core.admin import (
     page_url,
     panel,
     staff_action,
+    words,
 )
 from core.admin.pages import NOTHING
-from core.money import CURRENCY_CHOICES
+from core.money import CURRENCY_CHOICES, Money
 from customers.finding import matching, read_uuid
 from staff.selectors import named, names
 from wallets.models import Freeze, Wallet
@@ -195,9 +196,23 @@ class WalletAdmin(StaffAdmin):
         )
         return [facts, entries_of(request, wallet)]
 
-    def offers(self, request: HttpRequest, wallet: Wallet, name: str) -> bool:
-        frozen = wallet.account.debits_frozen or wallet.account.credits_frozen
-        return not wallet.closed_at and (name != "lift" or frozen)
+    def why_not(self, request: HttpRequest, wallet: Wallet, name: str) -> str:
+        account = wallet.account
+        frozen = account.debits_frozen or account.credits_frozen
+        if wallet.closed_at:
+            return "The wallet is closed for good. The customer can open another one in its currency."
+        if name == "lift":
+            return "" if frozen else "The wallet is not frozen."
+        if name == "freeze":
+            return ""
+        if frozen:
+            return "The wallet is frozen: a question is still open. Lift its freezes first."
+        if account.held:
+            held = Money(account.held, wallet.currency)
+            return f"The wallet is not empty: {held} is held for what is under way. Wait until it has ended."
+        if account.posted:
+            return f"The wallet is not empty: the customer moves {Money(account.posted, wallet.currency)} out first."
+        return ""
 
     @staff_action(
         "Freeze",
@@ -244,7 +259,7 @@ def entries_of(request: HttpRequest, wallet: Wallet) -> Table:
             (
                 entry.seq,
                 moment(entry.recorded_at),
-                link(request, "transactions.transaction", entry.journal_id, entry.journal.kind.replace("_", "-")),
+                link(request, "transactions.transaction", entry.journal_id, words(entry.journal.kind)),
                 money(entry.amount, entry.currency) if entry.side < 0 else "",
                 money(entry.amount, entry.currency) if entry.side > 0 else "",
                 money(entry.balance_after, entry.currency),
@@ -298,13 +313,17 @@ def freeze_table(request: HttpRequest, freezes: QuerySet[Freeze]) -> Table:
                 freeze_badge(freeze),
                 who_when(freeze.placed_by, freeze.placed_at, staff),
                 freeze.reason,
-                moment(freeze.expires_at) if freeze.expires_at else "lifted",
+                until(freeze),
                 who_when(freeze.lifted_by, freeze.lifted_at, staff),
             )
             for freeze in freezes.select_related("wallet")
         ],
         empty="Never frozen.",
     )
+
+
+def until(freeze: Freeze) -> Any:
+    return moment(freeze.expires_at) if freeze.expires_at else "until lifted"
 
 
 def who_when(actor: str, at: Any, staff: dict[str, str]) -> Any:
@@ -340,7 +359,7 @@ class LiveFilter(choice_filter("live", "state", [("live", "in force"), ("lifted"
 
 @admin.register(Freeze)
 class FreezeAdmin(StaffAdmin):
-    list_display = ["owner", "currency", "mode_shown", "reason", "placed_at", "expires_at", "lifted_at"]
+    list_display = ["owner", "currency", "mode_shown", "reason", "placed_at", "until", "lifted_at"]
     list_select_related = ["wallet__customer"]
     list_filter = [LiveFilter, choice_filter("mode", "mode", MODES), MadeBetween]
     ordering = ["-pk"]
@@ -359,6 +378,10 @@ class FreezeAdmin(StaffAdmin):
     def mode_shown(self, freeze: Freeze) -> Any:
         return freeze_badge(freeze)
 
+    @display(description="Until")
+    def until(self, freeze: Freeze) -> Any:
+        return until(freeze)
+
     def name_of(self, freeze: Freeze) -> str:
         return f"Freeze of {freeze.wallet.customer.full_name}'s {freeze.wallet.currency} wallet"
 
@@ -372,14 +395,14 @@ class FreezeAdmin(StaffAdmin):
             ("The wallet", mode_of(freeze)),
             ("Reason", freeze.reason),
             ("Placed", who_when(freeze.placed_by, freeze.placed_at, staff)),
-            ("Until", moment(freeze.expires_at) if freeze.expires_at else "lifted"),
+            ("Until", until(freeze)),
             ("Lifted", who_when(freeze.lifted_by, freeze.lifted_at, staff)),
             ("Lifted because", freeze.lift_reason or NOTHING),
         ]
         return [Facts(title="Freeze", rows=rows)]
 
-    def offers(self, request: HttpRequest, freeze: Freeze, name: str) -> bool:
-        return freeze.lifted_at is None
+    def why_not(self, request: HttpRequest, freeze: Freeze, name: str) -> str:
+        return f"It was lifted on {freeze.lifted_at:%d %b %Y at %H:%M} UTC." if freeze.lifted_at else ""
 
     @staff_action("Lift", permission="wallets.freeze", form=LiftThisForm, done="Lifted.", icon="wb_sunny")
     def lift_this(self, request: HttpRequest, freeze: Freeze, form: StaffForm) -> bool:

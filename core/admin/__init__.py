@@ -8,7 +8,7 @@ finder.
 from core.admin.base import StaffAdmin
 from core.admin.dialogs import ReasonForm, StaffForm, staff_action
 from core.admin.lists import MadeBetween, choice_filter
-from core.admin.pages import Facts, Header, Panel, Part, Table, badge, code, link, moment, money, page_url, panel
+from core.admin.pages import Facts, Header, Panel, Part, Table, badge, code, link, moment, money, page_url, panel, words
 from core.admin.search import Hit, finder
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "page_url",
     "panel",
     "staff_action",
+    "words",
 ]

@@ -1,5 +1,6 @@
 """The base of every admin class: staff look, and call services. No form of a model exists, so none can edit one."""
 
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from django.contrib import admin, messages
@@ -143,16 +144,25 @@ class StaffAdmin(ModelAdmin):
     # --- Actions -----------------------------------------------------------------------------------------------------
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
-        subject = self.subject(request, object_id)
-        return [
-            one
-            for one in super().get_actions_detail(request, object_id)
-            if self.offers(request, subject, one.method.original_function_name)
-        ]
+        subject, actions = self.subject(request, object_id), []
+        for one in super().get_actions_detail(request, object_id):
+            name = one.method.original_function_name
+            if self.offers(request, subject, name):
+                dialog: Any = {**(one.dialog or {}), "why_not": self.why_not(request, subject, name)}
+                actions.append(replace(one, dialog=dialog))
+        return actions
 
     def offers(self, request: HttpRequest, subject: Any, name: str) -> bool:
-        """Whether the button of action ``name`` makes sense for this row as it is; the service decides anyway."""
+        """Whether action ``name`` is for rows like this one at all; otherwise there is no button."""
         return True
+
+    def why_not(self, request: HttpRequest, subject: Any, name: str) -> str:
+        """Why action ``name`` cannot be done to this row as it is, in words for who would do it; empty if it can.
+
+        The button stays, set back, and its dialog says this instead of asking. The service decides anyway. Reads
+        nothing that the page has not read.
+        """
+        return ""
 
     def call(self, form: StaffForm, service: Any, *args: Any, **kwargs: Any) -> bool:
         """Run one service as the member of staff who filled in ``form``; a refusal is said there, a bug escapes."""

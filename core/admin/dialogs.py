@@ -1,7 +1,7 @@
 """Actions of staff: a dialog whose GET shows a form and whose POST, with CSRF, calls one service. No link acts."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -12,9 +12,6 @@ from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core.errors import TekanaError
-
-if TYPE_CHECKING:
-    from core.admin.base import StaffAdmin
 
 LONGEST_REASON = 500
 
@@ -62,19 +59,21 @@ def staff_action(
     """Make a dialog of a method ``(self, request, subject, form) -> bool | HttpResponse``, run with a valid form.
 
     True says that it is done: the page is shown again under the message ``done``. False leaves the dialog open, which
-    then says why (`StaffAdmin.call`). A response is sent as it is. List it in ``actions_detail`` or ``actions_list``;
-    `StaffAdmin.offers` says for which subjects the button is shown. Where somebody comes anyway, the service refuses.
+    then says why (`StaffAdmin.call`). A response is sent as it is. List it in ``actions_detail`` or ``actions_list``.
+    What `StaffAdmin.why_not` has to say about the subject, the dialog says instead of asking anything.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
         name = function.__name__
 
-        def view(self: "StaffAdmin", request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        # ``self`` is a `StaffAdmin`, whose module imports this one.
+        def view(self: Any, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
             subject = None if object_id is None else self.subject(request, object_id)
             if object_id is not None and subject is None:
-                return self.missing(request)
+                return cast(HttpResponse, self.missing(request))
+            why_not = "" if subject is None else self.why_not(request, subject, name)
             filled = form(request.POST if request.method == "POST" else None, subject=subject, user=request.user)
-            if request.method == "POST" and filled.is_valid():
+            if request.method == "POST" and not why_not and filled.is_valid():
                 outcome = function(self, request, subject, filled)
                 if isinstance(outcome, HttpResponse):
                     return outcome
@@ -85,6 +84,7 @@ def staff_action(
                 **self.admin_site.each_context(request),
                 "title": description,
                 "form": filled,
+                "why_not": why_not,
                 "opts": self.opts,
                 "original": subject,
                 "name": self.name_of(subject) if subject else "",

@@ -12,6 +12,7 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.text import capfirst
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.widgets import UnfoldAdminSingleDateWidget
 
@@ -105,7 +106,7 @@ def choice_filter(field: str, title_: str, choices: Sequence[tuple[Any, Any]]) -
         parameter_name = field
 
         def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
-            return [(str(value), str(label)) for value, label in choices]
+            return [(str(value), capfirst(str(label))) for value, label in choices]
 
         def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
             return queryset.filter(**{field: self.value()}) if self.value() else queryset

@@ -141,6 +141,11 @@ def badge(text: Any, tone: str = "") -> SafeString:
     return format_html('<span class="badge {}">{}</span>', tone, capfirst(text))
 
 
+def words(code: str) -> str:
+    """One of our codes as people read it: ``top_up`` is Top-up."""
+    return capfirst(code.replace("_", "-"))
+
+
 def code(text: Any) -> SafeString:
     """An identifier to be copied."""
     if text in (None, ""):

@@ -15,7 +15,8 @@ from reports.dashboard import age, share
 from tests.admin.conftest import World, odd_message
 from tests.books import fund, transfer
 from tests.factories import new_wallet
-from transactions.models import RailMessage, Transaction
+from transactions.admin.refusals import explain
+from transactions.models import Transaction
 from transactions.posting import post_one
 from transactions.proving import prove
 
@@ -25,7 +26,7 @@ HOME = "/admin/"
 
 def panels(client: Client, query: str = "") -> dict[str, Any]:
     context = client.get(HOME + query).context
-    return {panel.title: panel for panel in [*context["panels"], *context["side_panels"]]}
+    return {panel.title: panel for panel in [*context["urgent_panels"], *context["panels"], *context["side_panels"]]}
 
 
 def cells(panel: Any, first: str) -> list[str]:
@@ -53,6 +54,7 @@ def test_refusals_are_counted_by_code_and_lead_to_their_list(support: Client, wo
     code = world.refused.refusal_code
 
     assert f"refusal={code}" in str(refused.rows[0][0])
+    assert explain(code).title in str(refused.rows[0][0])
     assert refused.rows[0][1:] == ("1", "1")
 
 
@@ -67,10 +69,12 @@ def test_what_waits_is_shown_with_its_age_oldest_first(support: Client, world: W
 
 
 def test_what_only_a_person_can_decide_is_counted_with_the_age_of_the_oldest_and_leads_to_its_list(
-    support: Client, world: World
+    support: Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    RailMessage.objects.filter(pk=world.odd.pk).update(received_at=now() - timedelta(hours=3))
-    odd_message("msg_2")
+    before = now() - timedelta(hours=3)
+    with monkeypatch.context() as then:
+        then.setattr("django.utils.timezone.now", lambda: before)
+        odd_message("msg_2")
     waiting = [world.through_a_rail("top_up", 50_00) for _ in range(2)]
     Transaction.objects.filter(pk=waiting[1].pk).update(quarantined_at=now() - timedelta(days=2))
 

@@ -49,10 +49,67 @@ def test_what_makes_no_sense_any_more_is_refused_in_the_dialog(support: Client, 
     support.post(url, REASON)
 
     answer = support.post(url, REASON)
+    page = support.get(reverse("admin:customers_customer_change", args=[world.wanjiku.pk]))
 
     assert answer.status_code == 200
-    assert "This customer is suspended." in answer.text
+    assert "This customer is suspended already." in answer.text
+    assert "<textarea" not in answer.text
+    assert url in page.text
     assert AuditRecord.objects.filter(action="suspend").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "on", "said"),
+    [
+        ("wallets_wallet_lift", "wallet", "The wallet is not frozen."),
+        ("wallets_wallet_close", "wallet", "moves KES 8,700.00 out first"),
+        ("wallets_wallet_close", "frozen", "Lift its freezes first"),
+        ("customers_customer_reactivate", "wanjiku", "This customer is active"),
+        ("transactions_transaction_reverse", "refused", "No money has moved, so there is none to give back"),
+        ("transactions_transaction_release", "sent", "The worker has not given up on it"),
+    ],
+)
+def test_what_cannot_be_done_says_why_instead_of_asking(
+    support: Client, world: World, name: str, on: str, said: str
+) -> None:
+    url = action(name, getattr(world, on).pk)
+
+    for answer in (support.get(url), support.post(url, REASON)):
+        assert said in answer.text
+        assert "<textarea" not in answer.text
+    assert not AuditRecord.objects.filter(reason=REASON["reason"]).exists()
+
+
+def test_a_closed_wallet_keeps_its_buttons_and_each_says_why_not(support: Client, world: World) -> None:
+    empty = new_wallet()
+    support.post(action("wallets_wallet_close", empty.pk), REASON)
+
+    page = support.get(reverse("admin:wallets_wallet_change", args=[empty.pk]))
+
+    for name in ("freeze", "lift", "close"):
+        url = action(f"wallets_wallet_{name}", empty.pk)
+        assert url in page.text
+        assert "closed for good" in support.get(url).text
+
+
+def test_who_may_not_act_is_offered_nothing(finance: Client, world: World) -> None:
+    page = finance.get(reverse("admin:wallets_wallet_change", args=[world.wallet.pk]))
+
+    assert action("wallets_wallet_freeze", world.wallet.pk) not in page.text
+
+
+def test_a_freeze_holds_until_its_end_or_until_it_is_lifted(support: Client, world: World) -> None:
+    freeze = world.frozen.freezes.get()
+
+    for url in (
+        reverse("admin:wallets_wallet_change", args=[world.frozen.pk]),
+        reverse("admin:wallets_freeze_change", args=[freeze.pk]),
+        reverse("admin:wallets_freeze_changelist"),
+    ):
+        assert "until lifted" in support.get(url).text
+    support.post(action("wallets_freeze_lift_this", freeze.pk), REASON)
+
+    assert "It was lifted on" in support.get(action("wallets_freeze_lift_this", freeze.pk)).text
 
 
 def test_reactivating_is_its_own_act(support: Client, world: World) -> None:
@@ -139,6 +196,8 @@ def test_one_of_several_freezes_is_lifted_from_the_wallet_or_from_its_own_page(s
 
 
 def test_a_freeze_of_another_wallet_cannot_be_lifted_through_this_one(support: Client, world: World) -> None:
+    support.post(action("wallets_wallet_freeze", world.wallet.pk), {"mode": "debit", **REASON})
+
     answer = support.post(
         action("wallets_wallet_lift", world.wallet.pk), {"freeze": world.frozen.freezes.get().pk, **REASON}
     )
@@ -187,11 +246,15 @@ def test_saving_through_the_framework_is_refused(world: World) -> None:
 
 
 def test_a_movement_the_worker_gave_up_on_is_asked_about_again(support: Client, world: World) -> None:
-    Transaction.objects.filter(pk=world.sent.pk).update(quarantined_at=now())
+    one = world.through_a_rail("top_up", 50_00)
+    page = reverse("admin:transactions_transaction_change", args=[one.pk])
+    assert "Next look" in support.get(page).text
+    Transaction.objects.filter(pk=one.pk).update(quarantined_at=now())
 
-    page = support.get(reverse("admin:transactions_transaction_change", args=[world.sent.pk]))
-    assert "it needs a person" in page.text
-    support.post(action("transactions_transaction_release", world.sent.pk), REASON)
+    shown = support.get(page).text
+    assert "it needs a person" in shown
+    assert "Next look" not in shown
+    support.post(action("transactions_transaction_release", one.pk), REASON)
 
-    assert fresh(world.sent).quarantined_at is None
+    assert fresh(one).quarantined_at is None
     assert AuditRecord.objects.filter(action="release").exists()

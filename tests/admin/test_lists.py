@@ -8,9 +8,11 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from core.admin import lists
-from tests.admin.conftest import World, odd_message
+from tests.admin.conftest import World, odd_message, posted_as
+from tests.books import fund, transfer
 from tests.factories import new_wallet
-from wallets.services import freeze_wallet
+from transactions.services.settling import settle
+from wallets.services import freeze_wallet, lift_freeze
 
 Count = Callable[[Client, str], int]
 TRANSACTIONS = "admin:transactions_transaction_changelist"
@@ -43,7 +45,8 @@ def test_a_list_takes_as_many_statements_for_many_rows_as_for_few(
 def test_finance_lists_take_as_many_statements_for_many_rows_as_for_few(
     finance: Client, world: World, count: Count
 ) -> None:
-    urls = [reverse(f"admin:ledger_{name}_changelist") for name in ("account", "journal")]
+    views = ("ledger_account", "ledger_journal", "reports_entryline")
+    urls = [reverse(f"admin:{name}_changelist") for name in views]
     few = [count(finance, url) for url in urls]
 
     for _ in range(5):
@@ -80,6 +83,43 @@ def test_a_wallets_movements_are_found_both_ways_and_refused_ones_too(support: C
     assert {world.sent.receipt, world.refused.receipt, world.undone.receipt} <= mine
     assert receipts(support, f"?wallet={world.frozen.pk}") == set()
     assert receipts(support, "?wallet=nonsense") == set()
+
+
+def test_a_customers_movements_are_those_of_all_their_wallets(support: Client, world: World) -> None:
+    dollars = new_wallet(currency="USD")
+    freeze = world.frozen.freezes.get()
+    lift_freeze(freeze, actor=None, reason="test")
+    fund(dollars, 10_00)
+    paid = posted_as(transfer(dollars, world.frozen, 5_00))
+
+    theirs = receipts(support, f"?customer={world.wanjiku.pk}")
+
+    assert {paid.receipt, world.sent.receipt, world.refused.receipt} <= theirs
+    assert receipts(support, f"?customer={dollars.customer_id}&kind=transfer") == {paid.receipt}
+    assert receipts(support, f"?customer={world.wallet.pk}") == set()
+
+
+def test_entries_are_listed_as_they_were_recorded_under_their_owners_name(finance: Client, world: World) -> None:
+    early = world.through_a_rail("cash_out", 100_00)
+    world.send(1_00)
+    settle(early.pk, to="completed", actor="rail:sandbox")
+
+    page = finance.get(reverse("admin:reports_entryline_changelist"))
+    shown = list(page.context["cl"].result_list)
+
+    assert {entry.journal_id for entry in shown[:3]} == {early.pk}
+    recorded = [entry.recorded_at for entry in shown]
+    assert recorded == sorted(recorded, reverse=True)
+    assert "Wanjiku Kamau" in page.text
+    assert "Cash-out" in page.text
+    assert f"liability:wallet:{world.wallet.pk}" not in page.text
+
+
+def test_yes_and_no_are_words(finance: Client, world: World) -> None:
+    text = finance.get(reverse("admin:ledger_journal_changelist")).text
+
+    assert 'class="badge good">Yes</span>' in text
+    assert "check_small" not in text
 
 
 def test_the_box_of_a_list_takes_what_the_one_on_top_takes(support: Client, world: World) -> None:

@@ -1,24 +1,30 @@
 """The pages that tell a story: what is on them, and that they cost the same however long the story is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import strip_tags
+from django.utils.timezone import now
 
 from core.problems import catalogue
+from customers.models import TierLimit
 from staff.models import User
 from staff.roles import Role
-from tests.admin.conftest import World, client_of
+from tests.admin.conftest import World, client_of, posted_as
 from tests.books import assert_books_balance, fund, transfer
 from tests.factories import new_wallet
-from transactions import errors
+from transactions import errors, tariff
 from transactions.admin.refusals import STAFF_WORDS, explain
+from transactions.admin.timeline import Moment
 from transactions.models import RailCall, RailMessage, Transaction
 from transactions.posting import post_one
 from transactions.services.reversals import reverse_transaction
 from transactions.services.settling import settle
+from wallets.parties import Address
 from wallets.services import freeze_wallet
 
 Count = Callable[[Client, str], int]
@@ -29,9 +35,12 @@ def page(model: str, pk: object) -> str:
 
 
 def moments(client: Client, transaction: Transaction) -> list[str]:
-    response = client.get(page("transactions_transaction", transaction.pk))
+    return [strip_tags(one.title) for one in told(client.get(page("transactions_transaction", transaction.pk)))]
+
+
+def told(response: Any) -> list[Moment]:
     panels = {panel.title: panel for panel in response.context["panels"]}
-    return [strip_tags(one.title) for one in panels["What happened"].context["moments"]]
+    return list(panels["What happened"].context["moments"])
 
 
 # --- Customer and wallet ----------------------------------------------------------------------------------------
@@ -42,8 +51,8 @@ def test_a_customers_page_shows_who_they_are_what_they_hold_and_what_happened(su
 
     for shown in (
         "+254712345678", "wanjiku@example.com", "Kenya", "KES wallet", "USD wallet", "8,700.00", "Limits of tier 0",
-        "Tekana for Android", "stolen phone", "Recent activity", "John Otieno", "insufficient funds"
-        if world.refused.refusal_code == "insufficient_funds" else "limit exceeded", "Audit trail",
+        "Tekana for Android", "stolen phone", "Recent activity", "John Otieno",
+        explain(world.refused.refusal_code).title, "Audit trail", f"?customer={world.wanjiku.pk}",
     ):  # fmt: skip
         assert shown in text, shown
 
@@ -70,7 +79,34 @@ def test_what_is_held_is_shown_with_what_it_is_for(support: Client, world: World
     assert "Held" in text
     assert "150.00" in text  # with its fee
     assert "0102030405" in waiting
-    assert "Nothing was posted: no money has moved." in waiting
+    assert "Held in the wallet" in waiting
+    assert "Placed" in waiting
+
+
+def test_a_cash_out_says_where_its_money_is_in_each_state(support: Client, world: World) -> None:
+    cash_out = world.through_a_rail("cash_out", 100_00)
+    held = "KES 150.00, the fee included, is held until the bank answers."
+
+    def said() -> str:
+        return support.get(page("transactions_transaction", cash_out.pk)).text
+
+    assert f"Nothing is posted yet. {held}" in said()
+    settle(cash_out.pk, to="processing", actor="job:rail_calls")
+    assert held in said()
+    assert "The bank may have paid." not in said()
+    settle(cash_out.pk, to="unknown", actor="job:rail_calls")
+    assert f"{held} The bank may have paid." in said()
+    settle(cash_out.pk, to="failed", actor="rail:sandbox", refusal_code="rail_refused")
+    assert "Nothing was posted: no money has moved." in said()
+    assert "Voided" in said()
+    assert_books_balance()
+
+
+def test_a_top_up_under_way_promises_nothing_that_is_held(support: Client, world: World) -> None:
+    text = support.get(page("transactions_transaction", world.through_a_rail("top_up", 50_00).pk)).text
+
+    assert "The customer is credited when the bank or partner says that it has the money." in text
+    assert "Held in the wallet" not in text
 
 
 @pytest.mark.parametrize("model", ["customers_customer", "wallets_wallet"])
@@ -114,7 +150,8 @@ def test_a_reversal_is_told_on_both_pages_and_linked_both_ways(support: Client, 
     assert page("transactions_transaction", world.undone.pk) in undoing
     for shown in ("Support Person (support)", "case 7", "Reversals: KES 300.00 left", "Completed → partially reversed"):
         assert shown in original, shown
-    assert "fraud" in undoing
+    for text in (original, undoing):
+        assert 'Fraud or stolen phone <span class="muted small">fraud</span>' in text
 
 
 def test_a_refused_one_says_why_and_what_can_be_done(support: Client, world: World) -> None:
@@ -125,6 +162,76 @@ def test_a_refused_one_says_why_and_what_can_be_done(support: Client, world: Wor
     assert why.meaning[:40] in text
     assert "What you can do" in text
     assert "Nothing was posted" in text
+
+
+def test_nobody_found_is_not_outside_and_the_page_says_whom_they_asked_for(support: Client, world: World) -> None:
+    lost = {"payee": Address("phone", "+250788000001")}
+    refused = posted_as(replace(transfer(world.wallet, world.johns, 1_00), **lost))
+
+    text = support.get(page("transactions_transaction", refused.pk)).text
+    lists = [
+        support.get(url).text
+        for url in (
+            reverse("admin:transactions_transaction_changelist"),
+            page("customers_customer", world.wanjiku.pk),
+            page("wallets_wallet", world.wallet.pk),
+        )
+    ]
+
+    assert refused.refusal_code == "recipient_not_found"
+    assert "→ nobody found" in text
+    assert "phone +2507•••001" in text
+    for shown in lists:
+        assert "nobody found" in shown
+
+
+def test_we_refuse_not_the_customer(support: Client, world: World) -> None:
+    response = support.get(page("transactions_transaction", world.refused.pk))
+    refused = told(response)[-1]
+
+    assert refused.title.startswith("Refused: ")
+    assert refused.by == ""
+
+
+@pytest.fixture
+def two_thousand_a_day(db: None) -> Iterator[None]:
+    TierLimit.objects.create(
+        currency="KES", tier=0, country_id="KE", per_day=2_000_00, effective_from=now().date(), source="test"
+    )
+    tariff.forget()
+    yield
+    tariff.forget()
+
+
+@pytest.mark.usefixtures("two_thousand_a_day")
+def test_the_policy_that_refused_is_among_those_that_were_asked(support: Client, world: World) -> None:
+    refused = world.send(600_00)  # 1,500 have left the wallet already
+
+    event = told(support.get(page("transactions_transaction", refused.pk)))[-1]
+    facts = {label: strip_tags(str(value)) for label, value in event.facts}
+
+    assert refused.refusal_code == "limit_exceeded"
+    assert facts["Wallets are usable"] == "Ok"
+    assert facts["Within limits"] == "Refused"
+    assert (facts["Limit, that day"], facts["Left, that day"]) == ("KES 2,000.00", "KES 500.00")
+
+
+def test_a_call_whose_worker_was_lost_says_so_and_one_under_way_does_not(
+    support: Client, world: World, settings: Any
+) -> None:
+    one = world.through_a_rail("top_up", 50_00)
+    settle(one.pk, to="processing", actor="job:rail_calls")
+    call = RailCall.objects.create(transaction=one, number=1, purpose="submit")
+
+    def texts() -> list[str]:
+        response = support.get(page("transactions_transaction", one.pk))
+        return [moment.text for moment in told(response) if "call 1" in str(moment.title)]
+
+    assert texts() == ["No answer yet."]
+    settings.RAIL_LEASE_SECONDS = 0
+    assert texts() == ["No outcome: the worker was lost."]
+    RailCall.objects.filter(pk=call.pk).update(outcome="lost", finished_at=now())  # somebody has looked at it
+    assert texts() == ["No outcome: the worker was lost."]
 
 
 def test_every_refusal_has_words_for_staff() -> None:

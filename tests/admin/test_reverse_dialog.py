@@ -164,7 +164,11 @@ def test_a_recipient_who_spent_it_is_told_with_what_is_missing(support: Client, 
 
     answer, agreed = previewed(support, world.sent)
     insisting = support.post(url(world.sent), {**agreed, "step": "confirm"})
+    instead = support.post(url(world.sent), {**agreed, "step": "take:100.00"})
 
+    assert "Preview KES 100.00 instead" in answer.text
+    assert "Reverse KES 100.00" in instead.text
+    assert instead.context["form"]["amount"].value() == "100.00"
     assert "The recipient lacks" in answer.text
     assert "900.00" in answer.text
     assert "Reverse KES" not in answer.text
@@ -173,13 +177,37 @@ def test_a_recipient_who_spent_it_is_told_with_what_is_missing(support: Client, 
     assert_books_balance()
 
 
-def test_what_is_not_reversible_has_no_button_and_no_way_around(support: Client, world: World) -> None:
-    page = support.get(reverse("admin:transactions_transaction_change", args=[world.refused.pk]))
-    answer = support.post(url(world.refused), {**opened(support, world.refused), "step": "preview"})
+def test_where_nothing_is_left_to_take_none_is_offered(support: Client, world: World) -> None:
+    post_one(transfer(world.johns, world.wallet, 1_300_00)).or_raise()
 
-    assert "transactions_transaction/reverse" not in page.text
-    assert url(world.refused) not in page.text
-    assert "cannot be reversed" in answer.text
+    answer, _ = previewed(support, world.sent)
+
+    assert "The recipient has nothing that could be taken." in answer.text
+    assert "instead" not in answer.text
+
+
+def test_what_is_not_reversible_keeps_its_button_which_says_why(
+    support: Client, world: World, staff: dict[str, User]
+) -> None:
+    reverse_transaction(
+        world.undone.pk, reason_code="fraud", actor=staff[Role.SUPPORT], idempotency_key="reverse-the-rest-1"
+    )
+    before = Transaction.objects.count()
+
+    for one, why in (
+        (world.refused, "This transfer was refused. No money has moved, so there is none to give back."),
+        (world.undone, "All of it, KES 500.00, has gone back to the payer already."),
+        (world.undone.reversals.first(), "A reversal is not reversed."),
+        (world.through_a_rail("cash_out", 1_00), "A cash-out went through a bank or partner"),
+    ):
+        page = support.get(reverse("admin:transactions_transaction_change", args=[one.pk]))
+        assert f'not-now" href="{url(one)}"' in page.text
+        for answer in (support.get(url(one)), support.post(url(one), {**WHY, "amount": "1", "step": "confirm"})):
+            assert why in answer.text
+            assert "can still be reversed" not in answer.text
+
+    assert Transaction.objects.count() == before + 1  # the cash-out
+    assert_books_balance()
 
 
 def test_freezes_do_not_stop_it_and_a_reason_no_longer_in_use_does(support: Client, world: World) -> None:

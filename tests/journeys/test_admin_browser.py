@@ -193,7 +193,7 @@ def test_the_dashboard_draws_its_charts_and_changes_currency(page: Any, world: W
     assert "KES 11,500.00" in page.locator("#volume").inner_text()
     page.get_by_text("As a table").click()
     assert "11,500.00" in page.locator("#day-by-day details").inner_text()
-    page.get_by_role("link", name=re.compile("limit exceeded|insufficient funds")).click()
+    page.get_by_role("link", name=re.compile("Above what|Not enough money")).click()
     page.get_by_text(world.refused.receipt[:3]).first.wait_for()
 
 
@@ -218,6 +218,60 @@ def test_pages_fit_their_window_light_and_dark(page: Any, world: World, width: i
         seen.append(page.evaluate(paper))
 
     assert len(set(seen)) == 2, "dark is not dark"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_wait_comes_first_in_a_narrow_window(page: Any, world: World) -> None:
+    def top(panel: str) -> float:
+        return float(page.locator(panel).bounding_box()["y"])
+
+    wide = [top(panel) for panel in ("#needs-a-person", "#volume")]
+    page.set_viewport_size({"width": 900, "height": 900})
+    narrow = [top(panel) for panel in ("#needs-a-person", "#volume", "#refused")]
+
+    assert wide[0] == wide[1], "beside each other"
+    assert narrow == sorted(narrow)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_icons_are_not_read_out(page: Any, world: World) -> None:
+    page.goto("/admin/")
+
+    menu = page.locator("#nav-sidebar").get_by_role("link").all()
+    names = [link.aria_snapshot().partition("\n")[0] for link in menu]
+
+    assert any('link "Transactions"' in name for name in names), names
+    assert not any("swap_horiz" in name for name in names), names
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_short_recipient_still_has_is_taken_with_one_more_click(page: Any, world: World) -> None:
+    post_one(transfer(world.johns, world.wallet, 1_200_00)).or_raise()
+    page.goto(f"/admin/transactions/transaction/{world.sent.pk}/change/")
+    action(page, "Reverse").click()
+    dialog = page.get_by_role("dialog", name="Reverse")
+    dialog.get_by_label("Why").select_option(label="Both parties agreed")
+    dialog.get_by_label("Note").fill("Gives back what is left")
+    dialog.get_by_role("button", name="Preview").click()
+    dialog.get_by_role("button", name="Preview KES 100.00 instead").click()
+    dialog.get_by_role("button", name="Reverse KES 100.00").click()
+
+    page.get_by_text("Reversed.", exact=True).wait_for()
+    assert "Both parties agreed customer_request" in page.locator(".timeline").inner_text()
+    assert posted(world.johns) == 0
+    assert_books_balance()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_button_for_what_cannot_be_done_explains_itself(page: Any, world: World) -> None:
+    page.goto(f"/admin/transactions/transaction/{world.refused.pk}/change/")
+
+    action(page, "Reverse").click()
+    dialog = page.get_by_role("dialog", name="Reverse")
+    dialog.get_by_text("No money has moved").wait_for()
+    dialog.get_by_role("link", name="Back").click()
+
+    dialog.wait_for(state="hidden")
 
 
 @pytest.mark.django_db(transaction=True)

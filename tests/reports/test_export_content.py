@@ -187,6 +187,7 @@ FILTERS: dict[str, Any] = {
     "reversed": lambda w: ({"reversed": "yes"}, Q(state="partially_reversed")),
     "reversed, itself": lambda w: ({"reversed": "is"}, Q(kind="reversal")),
     "wallet": lambda w: ({"wallet": str(w.eric.pk)}, Q(payee=w.eric)),
+    "customer": lambda w: ({"customer": str(w.eric.customer_id)}, Q(payee=w.eric)),
     "q": lambda w: ({"q": "INV-1"}, Q(reference="INV-1")),
     "q, receipt": lambda w: ({"q": w.refused.receipt}, Q(pk=w.refused.pk)),
     "several": lambda w: ({"kind": "transfer", "currency": "KES", "state": "completed"},

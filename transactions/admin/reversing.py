@@ -10,9 +10,11 @@ from core.admin.dialogs import LONGEST_REASON
 from core.errors import TekanaError
 from core.ids import uuid7
 from core.money import Money, decimal_string
-from transactions.admin.shown import account_shown, owners_of
-from transactions.models import ReversalReason, Transaction
+from transactions.admin.shown import account_shown, kind_shown, owners_of
+from transactions.models import PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, ReversalReason, State, Transaction
 from transactions.services.reversals import ReversalPreview, preview_reversal, reverse_transaction
+
+TAKE = "take:"
 
 
 class Shown(NamedTuple):
@@ -24,13 +26,30 @@ class Shown(NamedTuple):
     fee_returned: Any
     left_after: Any
     shortfall: Any
+    left_to_take: int
     fee: int
     refunds_fee: bool
 
 
+def why_irreversible(transaction: Transaction) -> str:
+    """Why nothing of it can be given back; empty if something can."""
+    kind = kind_shown(transaction)
+    if transaction.kind in THROUGH_A_RAIL:
+        return f"A {kind.lower()} went through a bank or partner and can only go back through them."
+    if transaction.kind not in PAYS_AT_ONCE:
+        return "A reversal is not reversed. Whoever got the money back can send it again."
+    match transaction.state:
+        case State.REVERSED:
+            return f"All of it, {Money(transaction.amount, transaction.currency)}, has gone back to the payer already."
+        case State.FAILED:
+            return f"This {kind.lower()} was refused. No money has moved, so there is none to give back."
+    return "" if transaction.state in REVERSIBLE else f"This {kind.lower()} is {transaction.get_state_display()}."
+
+
 class ReverseForm(StaffForm):
-    """``step`` is the button that was pressed. ``agreed`` is what the last preview showed: where a new one shows
-    something else, somebody was quicker or a field was changed, and the new one is to be agreed to."""
+    """``step`` is the button that was pressed; one that offers an amount has it in its value. ``agreed`` is what the
+    last preview showed: where a new one shows something else, somebody was quicker or a field was changed, and the new
+    one is to be agreed to."""
 
     intro = "The money goes back to the payer by a new transaction; nothing is edited. Freezes do not stop it."
     after_template = "admin/transactions/reversal_preview.html"
@@ -53,7 +72,11 @@ class ReverseForm(StaffForm):
     shown: Shown | None = None
 
     def __init__(self, data: Any = None, *, subject: Transaction, user: Any) -> None:
-        super().__init__(data.copy() if data is not None else None, subject=subject, user=user)
+        if data is not None:
+            data = data.copy()
+            if data.get("step", "").startswith(TAKE):
+                data["amount"] = data["step"].removeprefix(TAKE)
+        super().__init__(data, subject=subject, user=user)
         left = subject.amount - subject.reversed_amount
         self.fields["amount"].label = f"Amount in {subject.currency}"
         self.fields["amount"].help_text = f"{Money(left, subject.currency)} of it can still be reversed."
@@ -75,7 +98,11 @@ class ReverseForm(StaffForm):
     def steps(self) -> list[tuple[str, str, str]]:
         """The buttons: value, text, look."""
         if self.shown is None or self.shown.preview.refusal:
-            return [("preview", "Preview", "main")]
+            look = ("preview", "Preview", "main")
+            if self.shown is None or not self.shown.left_to_take:
+                return [look]
+            most = Money(self.shown.left_to_take, self.subject.currency)
+            return [(f"{TAKE}{most.decimal}", f"Preview {most} instead", ""), look]
         amount = Money(self.shown.preview.amount, self.subject.currency)
         return [("preview", "Preview again", ""), ("confirm", f"Reverse {amount}", "danger")]
 
@@ -96,6 +123,7 @@ class ReverseForm(StaffForm):
             fee_returned=money(preview.fee_returned, currency),
             left_after=money(preview.left_after, currency),
             shortfall=money(preview.shortfall or None, currency),
+            left_to_take=preview.amount - preview.shortfall if preview.shortfall else 0,
             fee=self.subject.fee,
             refunds_fee=reason.refunds_fee,
         )

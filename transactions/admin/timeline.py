@@ -111,7 +111,8 @@ def changed(
     refusal = event.facts.get("refusal")
     text = ""
     if refusal:
-        title, text = f"Refused: {explain(refusal['code']).title}", refusal.get("detail", "")
+        why, detail = explain(refusal["code"]).title, refusal.get("detail", "")
+        title, text = f"Refused: {why}", "" if detail == why else detail
         facts.append(("Code", code(refusal["code"])))
     if to := event.facts.get("to"):  # whom a refused attempt named
         facts.append(("Asked for", f"{to['by']} {to['value']}"))
@@ -122,9 +123,9 @@ def changed(
     if event.reason:
         of_reversal = transaction.kind == Kind.REVERSAL or "reason_code" in event.facts
         facts.append(("Note" if of_reversal else "Reason", event.reason))
-    by = "the customer" if event.actor == transaction.caller else named(event.actor, staff)
-    if refusal:  # by us, whoever asked
-        by = ""
+    by = "" if refusal else named(event.actor, staff)  # refused by us, whoever asked
+    if by and event.actor == transaction.caller and event.actor.startswith("customer:"):
+        by = "the customer"
     return Moment(event.at, "flag", title, by=by, tone=TONES[state], text=text, facts=facts, raw=raw)
 
 
@@ -145,11 +146,12 @@ def verdicts(facts: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
 
 
 def overstepped(refusal: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
-    """Which limit it was, where it was one; the refusal has its figures as decimals."""
-    if "limit" in refusal:
-        period = PERIODS.get(refusal.get("period", ""), "")
-        for label, figure in (("Limit", refusal["limit"]), ("Left", refusal.get("left", "0"))):
-            yield f"{label}, {period}".strip(", "), money(Money.parse(figure, currency).amount_minor, currency)
+    """Which limit it was and what was left, as far as the refusal says so, in decimals."""
+    period = PERIODS.get(refusal.get("period", "balance"), "")
+    for name in ("limit", "left"):
+        if name in refusal:
+            label = f"{name.capitalize()}, {period}"
+            yield label, money(Money.parse(refusal[name], currency).amount_minor, currency)
 
 
 def limits(said: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:

@@ -33,18 +33,29 @@ from customers.finding import read_uuid
 from staff.selectors import named, names
 from transactions.admin.finding import matching
 from transactions.admin.refusals import codes, explain
-from transactions.admin.reversing import ReverseForm
-from transactions.admin.shown import account_shown, kind_shown, owners_of, receipt_tag, sides, state_badge
+from transactions.admin.reversing import ReverseForm, why_irreversible
+from transactions.admin.shown import (
+    account_shown,
+    elsewhere,
+    kind_shown,
+    owners_of,
+    reason_shown,
+    reason_titles,
+    receipt_tag,
+    sides,
+    state_badge,
+)
 from transactions.admin.timeline import timeline
-from transactions.models import OPEN, PAYS_AT_ONCE, REVERSIBLE, Kind, State, Transaction
+from transactions.models import OPEN, Kind, State, Transaction
 from transactions.services.rail_calls import release
 
 UNPOSTED = "('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')"
 # A wallet's movements without an index on each side of every transaction: what was posted is found through the books.
-OF_WALLET = f"""
-SELECT e.journal_id FROM ledger_entry e JOIN wallets_wallet w ON w.account_id = e.account_id WHERE w.id = %s
-UNION ALL SELECT id FROM transactions_transaction WHERE payer_id = %s AND state IN {UNPOSTED}
-UNION ALL SELECT id FROM transactions_transaction WHERE payee_id = %s AND state IN {UNPOSTED}
+OF_WALLETS = f"""
+WITH mine AS (SELECT id, account_id FROM wallets_wallet WHERE {{}} = %s)
+SELECT e.journal_id FROM ledger_entry e JOIN mine ON mine.account_id = e.account_id
+UNION ALL SELECT t.id FROM transactions_transaction t JOIN mine ON mine.id = t.payer_id WHERE t.state IN {UNPOSTED}
+UNION ALL SELECT t.id FROM transactions_transaction t JOIN mine ON mine.id = t.payee_id WHERE t.state IN {UNPOSTED}
 """  # noqa: S608
 
 
@@ -76,27 +87,35 @@ class ReversedFilter(choice_filter("reversed", "reversal", [("yes", "was reverse
 
 
 class WalletFilter(admin.SimpleListFilter):
-    """Only by address, from a wallet's or customer's page; not in the filter drawer."""
+    """Only by address, from the page of the wallet; not in the filter drawer."""
 
-    title = "wallet"
-    parameter_name = "wallet"
+    title = parameter_name = "wallet"
+    column = "id"
     template = "admin/transactions/of_wallet.html"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("wallet", "wallet")]
+        return [(self.title, self.title)]
 
     def choices(self, changelist: Any) -> Any:
-        return [{"value": self.value()}]
+        return [{"name": self.parameter_name, "value": self.value()}]
 
     @property
     def shown(self) -> str:
-        return f"wallet {self.value()}" if self.value() else ""
+        return f"{self.title} {self.value()}" if self.value() else ""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if not self.value():
             return queryset
-        wallet = read_uuid(str(self.value()))
-        return queryset.filter(pk__in=RawSQL(OF_WALLET, [wallet] * 3)) if wallet else queryset.none()  # noqa: S611
+        whose = read_uuid(str(self.value()))
+        found = RawSQL(OF_WALLETS.format(self.column), [whose])  # noqa: S611
+        return queryset.filter(pk__in=found) if whose else queryset.none()
+
+
+class CustomerFilter(WalletFilter):
+    """All of a customer's wallets, from the customer's page."""
+
+    title = parameter_name = "customer"
+    column = "customer_id"
 
 
 class ReleaseForm(ReasonForm):
@@ -124,6 +143,7 @@ class TransactionAdmin(StaffAdmin):
         RefusalFilter,
         ReversedFilter,
         WalletFilter,
+        CustomerFilter,
     ]
     ordering = ["-pk"]
     search_fields = ["receipt"]
@@ -159,7 +179,7 @@ class TransactionAdmin(StaffAdmin):
     def payee_shown(self, transaction: Transaction) -> Any:
         if transaction.payee:
             return transaction.payee.customer.full_name
-        return (transaction.destination or {}).get("account_name", NOTHING)
+        return (transaction.destination or {}).get("account_name") or elsewhere(transaction)
 
     def name_of(self, transaction: Transaction) -> str:
         return f"{kind_shown(transaction)} {transaction.receipt}"
@@ -184,8 +204,9 @@ class TransactionAdmin(StaffAdmin):
         )
 
     def panels(self, request: HttpRequest, transaction: Transaction) -> list[Panel]:
-        staff = names()
-        moments = timeline(request, transaction, staff)
+        staff, reasons = names(), reason_titles()
+        held = ledger.selectors.hold_of(transaction.pk) if transaction.kind == Kind.CASH_OUT else []
+        moments = timeline(request, transaction, staff, reasons)
         panels: list[Panel] = []
         if transaction.refusal_code:
             panels.append(why_refused(transaction))
@@ -194,14 +215,20 @@ class TransactionAdmin(StaffAdmin):
         )
         if related := reversals(request, transaction, staff):
             panels.append(related)
-        return [*panels, legs(request, transaction), details(request, transaction)]
+        if held:
+            panels.append(hold(transaction, held))
+        return [*panels, legs(request, transaction), details(request, transaction, reasons)]
 
     # --- What can be done --------------------------------------------------------------------------------------------
 
     def offers(self, request: HttpRequest, transaction: Transaction, name: str) -> bool:
-        if name == "release":
-            return transaction.quarantined_at is not None
-        return transaction.kind in PAYS_AT_ONCE and transaction.state in REVERSIBLE
+        """A rail is asked about what is under way."""
+        return name != "release" or transaction.state in OPEN
+
+    def why_not(self, request: HttpRequest, transaction: Transaction, name: str) -> str:
+        if name == "reverse":
+            return why_irreversible(transaction)
+        return "" if transaction.quarantined_at else "The worker has not given up on it: it asks the rail by itself."
 
     @staff_action(
         "Reverse",
@@ -233,6 +260,38 @@ def why_refused(transaction: Transaction) -> Part:
     )
 
 
+def hold(transaction: Transaction, steps: list[ledger.selectors.HoldStep]) -> Table:
+    return Table(
+        title="Held in the wallet",
+        columns=["When", "", "Amount", "Still held"],
+        numeric=["Amount", "Still held"],
+        rows=[
+            (
+                moment(step.at),
+                step.kind.capitalize(),
+                money(step.amount, transaction.currency),
+                money(step.remaining, transaction.currency),
+            )
+            for step in steps
+        ],
+    )
+
+
+def unposted(transaction: Transaction) -> str:
+    """Where the money is of what has no entries in the books."""
+    if transaction.state not in OPEN:
+        return "Nothing was posted: no money has moved."
+    unknown = transaction.state == State.UNKNOWN
+    if transaction.kind == Kind.CASH_OUT:
+        held = Money(transaction.amount + transaction.fee, transaction.currency)
+        said = f"{held}, the fee included, is held until the bank answers."
+        doubt = " The bank may have paid."
+    else:
+        said = "The customer is credited when the bank or partner says that it has the money."
+        doubt = " It may have it already."
+    return f"Nothing is posted yet. {said}{doubt if unknown else ''}"
+
+
 def legs(request: HttpRequest, transaction: Transaction) -> Table:
     """The journal as a book shows it. A transaction's journal has its id."""
     currency = transaction.currency
@@ -253,14 +312,14 @@ def legs(request: HttpRequest, transaction: Transaction) -> Table:
             for leg in entries
         ],
         total=("Total", money(debits, currency), money(credits, currency), "") if entries else (),
-        empty="Nothing was posted: no money has moved.",
+        empty=unposted(transaction),
         more=("Journal", page_url("ledger.journal", transaction.pk))
         if entries and may(request, "ledger.view_journal")
         else None,
     )
 
 
-def details(request: HttpRequest, transaction: Transaction) -> Facts:
+def details(request: HttpRequest, transaction: Transaction, reasons: dict[str, str]) -> Facts:
     payer, payee = sides(request, transaction)
     rows: list[tuple[str, Any]] = [
         ("Kind", kind_shown(transaction)),
@@ -275,10 +334,12 @@ def details(request: HttpRequest, transaction: Transaction) -> Facts:
         original = link(
             request, "transactions.transaction", transaction.reverses_id, receipt_tag(transaction.reverses.receipt)
         )
-        rows += [("Reverses", original), ("Why", transaction.reason_code.replace("_", " "))]
+        rows += [("Reverses", original), ("Why", reason_shown(transaction.reason_code, reasons))]
     if transaction.rail:
         rows += [("Rail", transaction.rail), ("Rail's reference", code(transaction.rail_reference))]
-        rows += [("Calls", transaction.attempts), ("Next look", moment(transaction.due_at))]
+        rows.append(("Calls", transaction.attempts))
+        if transaction.due_at and not transaction.quarantined_at:
+            rows.append(("Next look", moment(transaction.due_at)))
     for name, value in (transaction.destination or {}).items():
         rows.append((name.replace("_", " ").capitalize(), value))
     rows += [

@@ -394,7 +394,8 @@ def compare(examples: int, **more: Any) -> None:
 
 def test_the_books_do_what_a_ledger_of_a_hundred_lines_does(our_tariff):
     examples = int(os.environ.get("MODEL_EXAMPLES", "60"))
-    compare(examples)
+    # A short look (`make mutation`) says that there is a difference; others look for the shortest way to it.
+    compare(examples, phases=[Phase.generate, Phase.shrink][: 1 + (examples >= 60)])
     assert CODES[""] > examples  # money moved
 
 

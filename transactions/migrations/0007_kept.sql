@@ -11,14 +11,29 @@ CREATE TRIGGER keep_usage BEFORE DELETE OR TRUNCATE ON transactions_usage
     FOR EACH STATEMENT EXECUTE FUNCTION tekana_refuse_change();
 ALTER TABLE ledger_journal ADD CONSTRAINT journal_reverses_another CHECK (reverses_id <> id);
 
--- An event tells of a transaction that is there, follows from the one before, and leads to the state it is in.
+-- An event tells of a transaction that is there, follows from the one before, and leads to the state it is in. The event
+-- that a transaction is born with bears its id, so there is one at most; what it says is compared by check_births.
 CREATE FUNCTION transactions_check_events() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
     SET enable_seqscan = off AS $$
 DECLARE
+    births uuid[];
+    others bigint;
+    counted bigint;
     broken record;
 BEGIN
+    SELECT array_agg(id) FILTER (WHERE id = transaction_id AND from_state = ''),
+           count(*) FILTER (WHERE id <> transaction_id OR from_state <> '') INTO births, others FROM new_rows;
+    IF births IS NOT NULL THEN
+        SELECT count(*) INTO counted FROM transactions_transaction WHERE id = ANY (births);
+        IF counted <> cardinality(births) THEN
+            RAISE EXCEPTION 'an event tells of a transaction that is not there' USING ERRCODE = 'TK014';
+        END IF;
+    END IF;
+    IF others = 0 THEN
+        RETURN NULL;
+    END IF;
     SELECT n.id, n.transaction_id INTO broken
-        FROM new_rows n
+        FROM (SELECT * FROM new_rows WHERE id <> transaction_id OR from_state <> '') n
         LEFT JOIN LATERAL (SELECT state FROM transactions_transaction WHERE id = n.transaction_id OFFSET 0) t ON true
         LEFT JOIN LATERAL (
             SELECT (array_agg(e.to_state ORDER BY e.id DESC) FILTER (WHERE e.id < n.id))[1] AS before,

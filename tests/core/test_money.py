@@ -94,6 +94,12 @@ def test_what_is_no_amount_is_refused(text):
     assert repr(text[:40]) in refused.value.detail
 
 
+def test_a_long_text_is_repeated_in_part():
+    with pytest.raises(InvalidAmount) as refused:
+        Money.parse("x" * 100, "KES")
+    assert refused.value.detail == f"{'x' * 40!r} is not an amount of money."
+
+
 def test_a_currency_we_do_not_know_is_refused():
     with pytest.raises(InvalidAmount):
         Money.parse("1", "XXX")

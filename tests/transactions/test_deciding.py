@@ -86,6 +86,7 @@ def test_a_transfer_is_written_up_in_full(aline, eric):
     assert (row.refusal_code, row.reversed_amount, row.reason_code, row.reverses_id) == ("", 0, "", None)
     assert (row.rail, row.rail_reference, row.destination, row.due_at, row.attempts) == ("", "", None, None, 0)
     assert row.completed_at == row.created_at == outcome.created_at
+    assert row.pk.int >> 80 == int(row.created_at.timestamp() * 1_000_000) // 1_000  # its id is of that moment
     assert row.quarantined_at is None
     assert (outcome.error, outcome.receipt, outcome.kind, outcome.state) == (None, row.receipt, "transfer", "completed")
     assert (outcome.payer, outcome.payee, outcome.amount, outcome.fee, outcome.currency) == (
@@ -307,7 +308,7 @@ def test_a_cash_out_that_ends_lets_go_of_its_hold_and_unless_paid_of_its_limit(a
     row = Transaction.objects.get(pk=txn)
     event = events_of(txn)[-1]
     assert (outcome.state, outcome.replayed, outcome.amount, outcome.fee) == (to, False, 4_000, 500)
-    assert (outcome.payer, outcome.payee) == (aline.pk, None)
+    assert (outcome.transaction, outcome.payer, outcome.payee) == (txn, aline.pk, None)
     assert (outcome.receipt, outcome.kind, outcome.currency, outcome.created_at) == (
         row.receipt, "cash_out", "RWF", row.created_at,
     )  # fmt: skip
@@ -347,6 +348,22 @@ def test_on_its_way_it_is_due_again_and_keeps_what_was_said(aline):
     assert (refused.error.facts, refused.error.detail) == ({"state": "unknown"}, "This cash_out is unknown.")
 
 
+def test_a_settlement_is_of_what_is_open(aline, eric):
+    fund(aline, 10_000)
+    paid = post_one(cash_out(aline, 4_000, settled=True)).transaction
+    sent = post_one(transfer(aline, eric, 100)).transaction
+    for txn, to in [
+        (paid, State.REVERSED),
+        (paid, State.PARTIALLY_REVERSED),
+        (paid, State.FAILED),
+        (sent, State.REVERSED),
+    ]:
+        refused = settling(txn, to)
+        assert type(refused.error) is IllegalTransition
+        assert refused.error.facts == {"state": "completed"}
+        assert len(events_of(txn)) == 1
+
+
 def test_a_cash_out_that_a_partner_paid_already_is_done_at_once(aline):
     fund(aline, 10_000)
 
@@ -365,7 +382,8 @@ def test_a_top_up_brings_nothing_until_the_rail_has_it(aline):
     assert (row.state, row.payer_id, row.payee_id, outcome.balance_after) == ("pending", None, aline.pk, 0)
     assert (posted(aline), usage_of(aline), HoldEvent.objects.count()) == (0, [], 0)
 
-    settling(row.pk, State.COMPLETED).or_raise()
+    done = settling(row.pk, State.COMPLETED).or_raise()
+    assert (done.transaction, done.payer, done.payee) == (row.pk, None, aline.pk)
     assert (posted(aline), usage_of(aline)) == (100, [])
     assert Journal.objects.get(pk=row.pk).reference == f"top_up:{row.pk}"
 

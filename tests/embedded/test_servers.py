@@ -183,8 +183,9 @@ def test_a_port_that_somebody_took_meanwhile_is_replaced(shared_checkout: Checko
 
 
 def test_a_terminated_run_ends_its_command_and_its_servers(checkout: Checkout) -> None:
-    run = checkout.start("run", "--", "sleep", "100")
-    assert until(lambda: "sleep 100" in commands())
+    seconds = str(10_000 + os.getpid())  # nobody else's sleep
+    run = checkout.start("run", "--", "sleep", seconds)
+    assert until(lambda: f"sleep {seconds}" in commands())
 
     run.send_signal(signal.SIGTERM)
 

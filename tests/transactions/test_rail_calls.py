@@ -432,7 +432,7 @@ def test_g33_what_the_bank_paid_is_what_the_books_say(bank, aline, time_passes):
     for row in rows.values():
         calls = calls_of(row.pk)
         if row.state == State.FAILED:
-            assert calls.count(("inquire", "not_known")) == 3
+            assert calls.count(("inquire", "not_known")) >= rail_calls.SUBMISSIONS  # two workers may ask at once
             assert str(row.pk) not in bank.orders
         if ("submit", "no_answer") in calls:
             assert calls[1][0] == "inquire"

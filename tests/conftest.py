@@ -88,6 +88,12 @@ def empty_tables() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids never go back; a test that travels to another year does not take the next one along."""
+    monkeypatch.setattr("core.ids._last", 0)
+
+
+@pytest.fixture(autouse=True)
 def _own_counters(settings: Any) -> None:
     """Throttles and guesses of one test do not count for the next: each has its own keys, which expire alone."""
     settings.VALKEY_PREFIX = f"test:{uuid4().hex}:"

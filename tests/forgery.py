@@ -157,7 +157,8 @@ class Forgery:
         txn_id = self.journals[-1]["id"] if self.journals else uuid7()
         self.transactions.append(
             {
-                "id": txn_id, "receipt": new_receipt(), "kind": "transfer", "state": state, "amount": 100, "fee": 0,
+                "id": txn_id, "receipt": new_receipt(txn_id.int >> 80, txn_id.int), "kind": "transfer",
+                "state": state, "amount": 100, "fee": 0,
                 "currency": "RWF", "memo": "", "caller": "forger", "reference": None, "idempotency_key": str(txn_id),
                 "fingerprint": "f", "answer": None, "answer_status": None, "refusal_code": "", "reversed_amount": 0,
                 "reason_code": "", "rail": "", "rail_reference": "", "destination": None, "due_at": None, "attempts": 0,

@@ -1,7 +1,7 @@
 """Accept or refuse: pure Python over one batch in memory (`World`), tested without a database and against a model.
 
 What is accepted is posted onto the accounts in memory at once, so that the next movement of the batch sees it; the
-clock is the batch's own, and the only dice are those of ids and receipts.
+clock and the numbers of receipts are the batch's own, and the only dice are those of ids.
 """
 
 from dataclasses import replace
@@ -235,8 +235,9 @@ class _Attempt:
 
     def _written_up(self) -> Outcome:
         order, world, refused, at = self.order, self.world, self.refused, self.moment.at
+        receipt = new_receipt(self.moment.us, next(world.receipts))
         outcome = Outcome(
-            refused, self.id, new_receipt(), order.kind, self.state, self.payer.wallet if self.payer else None,
+            refused, self.id, receipt, order.kind, self.state, self.payer.wallet if self.payer else None,
             self.payee.wallet if self.payee else None, order.amount, self.fee, order.currency, self.balance_after, at,
             fingerprint=order.fingerprint,
         )  # fmt: skip

@@ -91,8 +91,10 @@ FROM transactions_transaction WHERE id = ANY(%s) ORDER BY id
 # The first statement of each batch. Plans are made once for the life of a connection, maybe while tables are small;
 # what reaches every row through an index, and nothing else, stays right when they have grown.
 START = """
-SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, set_config('enable_seqscan', 'off', true),
-       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+       ARRAY(SELECT nextval('transactions_receipt') FROM generate_series(1, %s)),
+       set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+       set_config('enable_mergejoin', 'off', true)
 """
 # Read after the lock, so that who was suspended or signed out while this batch waited for it is seen as such.
 STANDING = """
@@ -131,7 +133,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     """Load and lock what these orders are about; with ``peek`` only load it."""
     world = World()
     movements = [order for order in orders if isinstance(order, Movement)]
-    start = work.run(START)
+    start = work.run(START, 0 if peek else len(movements))
     if wanted := {o.transaction if isinstance(o, Settlement) else o.reverses for o in orders} - {None}:
         targets = work.run(TARGETS if peek else TARGETS + "FOR NO KEY UPDATE", list(wanted)).fetchall()
         world.targets = {row[0]: Target(**dict(zip(Target.__struct_fields__, row, strict=False))) for row in targets}
@@ -141,7 +143,9 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
         Address("wallet", str(wallet)) for t in world.targets.values() for wallet in (t.payer_id, t.payee_id) if wallet
     }
     asked = wallet_parties.find(work, addresses)
-    world.now_us = start.fetchall()[0][0]
+    world.now_us, numbers, *_ = start.fetchall()[0]
+    if not peek:
+        world.receipts = iter(numbers)
     world.parties = wallet_parties.found(asked)
 
     codes = list(_codes(orders, world))

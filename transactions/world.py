@@ -1,7 +1,8 @@
 """One batch in memory: what was read of the database, and the rows that will be written. Plain data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -92,6 +93,7 @@ class World:
     def __init__(self) -> None:
         self.tariff = tariff.current()
         self.now_us = 0
+        self.receipts: Iterator[int] = repeat(0)  # a preview needs none of its own
         self.targets: dict[UUID, Target] = {}
         self.parties: Parties
         self.books: Books

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.ids import CROCKFORD, RECEIPT_LENGTH, check_character, new_receipt, read_receipt, uuid7
+from core.ids import CROCKFORD, RECEIPT_LENGTH, TICK_US, check_character, new_receipt, read_receipt, uuid7
 
 microseconds = st.integers(0, 2**47 * 1000)
 bodies = st.text(CROCKFORD, min_size=RECEIPT_LENGTH - 1, max_size=RECEIPT_LENGTH - 1)
@@ -51,13 +51,29 @@ def test_without_a_time_ids_grow_in_every_thread():
 
 
 # --- receipts ------------------------------------------------------------------------------------------------------
+NOW = 1_800_000_000_000_000
+
+
 def test_a_receipt_is_ten_characters_that_cannot_be_misheard():
-    made = {new_receipt() for _ in range(2_000)}
+    made = {new_receipt(NOW + tick * TICK_US, tick) for tick in range(2_000)}
     assert len(made) == 2_000
     assert {len(receipt) for receipt in made} == {RECEIPT_LENGTH} == {10}
-    assert set("".join(made)) == set(CROCKFORD)
+    assert set("".join(made)) <= set(CROCKFORD)
     assert not set("ILOU") & set(CROCKFORD)
     assert all(read_receipt(receipt) == receipt for receipt in made)
+
+
+def test_sixty_five_thousand_receipts_of_one_moment_are_all_different():
+    assert len({new_receipt(NOW, number) for number in range(70_000, 70_000 + 65_536)}) == 65_536
+
+
+def test_receipts_sort_by_time_and_tell_no_numbers():
+    moments = [new_receipt(NOW + tick * TICK_US, 7) for tick in range(100)]
+    assert moments == sorted(moments)
+
+    in_a_row = [new_receipt(NOW, number) for number in range(100)]
+    assert in_a_row != sorted(in_a_row)
+    assert len({one[:5] for one in in_a_row}) == 1  # one neighbourhood of the index
 
 
 @given(receipts, st.integers(0, RECEIPT_LENGTH - 1), st.sampled_from(CROCKFORD))

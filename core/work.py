@@ -34,7 +34,9 @@ class Work:
         self.raw = raw
 
     def run(self, query: LiteralString, *params: Any) -> "psycopg.Cursor[Any]":
-        return psycopg.Cursor(self.raw).execute(query, params, prepare=True)
+        """Lists travel as arrays, whose type the query tells (``= ANY(%s)``, ``%s::text[]``)."""
+        given = [array(param) if type(param) is list else param for param in params]
+        return psycopg.Cursor(self.raw).execute(query, given, prepare=True)
 
     def write(self, new_rows: Mapping[LiteralString, Sequence[Any]], last: LiteralString, *rows: Sequence[Any]) -> None:
         """Insert rows into tables and run ``last`` with ``rows``, all in one statement, so that guards see the whole.
@@ -49,6 +51,13 @@ class Work:
         self.run(query, *documents)
         while self.raw.pgconn.flush():  # the rest of a large document: PostgreSQL works on it while Python goes on
             select.select([], [self.raw.pgconn.socket], [], 1)
+
+
+def array(values: list[Any]) -> str | list[Any]:
+    """PostgreSQL's literal of an array, from JSON's, which is written six times as fast as psycopg writes a list: other
+    brackets, but the same quotes, commas and nulls. Where something was escaped the two differ: psycopg's turn then."""
+    text = msgspec.json.encode(values).decode()
+    return values if "\\" in text else f"{{{text[1:-1]}}}"
 
 
 @contextmanager

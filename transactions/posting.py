@@ -98,10 +98,9 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
 """
 # Read after the lock, so that who was suspended or signed out while this batch waited for it is seen as such.
 STANDING = """
-SELECT c.id, c.state = 'active', c.tier, s.id
-FROM customers_customer c
-LEFT JOIN customers_session s ON s.customer_id = c.id AND s.id = ANY(%s) AND s.revoked_at IS NULL
-WHERE c.id = ANY(%s)
+SELECT id, state = 'active', tier, NULL::uuid FROM customers_customer WHERE id = ANY(%s)
+UNION ALL
+SELECT customer_id, NULL, NULL, id FROM customers_session WHERE id = ANY(%s) AND revoked_at IS NULL
 """
 SEEN = """
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, t.caller, t.idempotency_key, t.id,
@@ -151,7 +150,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     codes = list(_codes(orders, world))
     locked = ledger_books.peek(work, codes) if peek else ledger_books.lock(work, codes)
     sessions = list({m.session for m in movements if m.session})
-    standing = work.run(STANDING, sessions, list({party.customer for party in world.parties}))
+    standing = work.run(STANDING, list({party.customer for party in world.parties}), sessions)
     seen = work.run(SEEN, [m.caller for m in movements], [m.key for m in movements])
     named = [m for m in movements if m.reference]
     references = work.run(REFERENCES, [m.caller for m in named], [m.reference for m in named]) if named else None
@@ -161,8 +160,9 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
 
     accounts = ledger_books.held_accounts(work, locked, codes, peek=peek)
     for customer, is_active, tier, session in standing.fetchall():
-        world.standings[customer] = Standing(is_active, tier)
-        if session is not None:
+        if session is None:
+            world.standings[customer] = Standing(is_active, tier)
+        else:
             world.live_sessions[session] = customer
     for now_us, caller, key, *columns in seen.fetchall():
         world.now_us = now_us

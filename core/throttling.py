@@ -20,7 +20,7 @@ logger = logging.getLogger("tekana.throttling")
 
 # The bucket as one number (GCRA): the moment at which it will be full again. A request takes one interval; it passes
 # when the bucket was not empty. Valkey's own clock, so that all web processes agree.
-TAKE = """
+TAKE = valkey.Script("""
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -29,7 +29,7 @@ local wait = full - burst * interval - now
 if wait > 0 then return wait end
 redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
 return 0
-"""
+""")
 # After a failure Valkey is left alone so long: a web thread that waits for it serves nobody.
 PAUSE_SECONDS = 1.0
 _paused_until = 0.0
@@ -62,9 +62,9 @@ def take(who: str) -> float | None:
         return None
     interval = 1_000_000 // settings.THROTTLE_RATE
     try:
-        wait = valkey.client().eval(TAKE, 1, valkey.key("throttle", who), interval, settings.THROTTLE_BURST)
+        wait = TAKE(valkey.key("throttle", who), interval, settings.THROTTLE_BURST)
     except redis.RedisError:
         _paused_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("throttle is open: Valkey does not answer")
         return None
-    return int(wait) / 1_000_000
+    return wait / 1_000_000

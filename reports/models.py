@@ -1,4 +1,4 @@
-"""An export: what was asked, how far it is, and what came out of it. And the books' entries as finance reads them."""
+"""What finance reads: the books' entries, their totals of each day, exports of lists."""
 
 from datetime import timedelta
 
@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from core.ids import uuid7
+from core.models import AppendOnly
 from core.money import CURRENCY_CHOICES
 from transactions.models import Kind
 
@@ -103,3 +104,52 @@ class EntryLine(models.Model):
 
     def __str__(self) -> str:
         return f"entry {self.seq} of {self.account_code}"
+
+
+class SummedDay(AppendOnly):
+    """A UTC day whose entries, by the time they were recorded, have been added up (`totals.py`).
+
+    One row a day as a rule, also for a day without entries. A later ``revision`` says that entries of that day turned
+    up afterwards, which only a restore or a load of old data can bring about; its totals are what was missing.
+    """
+
+    day = models.DateField()
+    revision = models.PositiveSmallIntegerField(default=1)
+    entries = models.BigIntegerField(help_text="how many were added up")
+    summed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-day", "-revision"]
+        verbose_name = "day of totals"
+        verbose_name_plural = "daily totals"
+        constraints = [models.UniqueConstraint(fields=["day", "revision"], name="summed_day_once")]
+
+    def __str__(self) -> str:
+        return f"Totals of {self.day:%d %b %Y}"
+
+
+class DayTotal(AppendOnly):
+    """What was debited and credited on one line of the trial balance, in minor units.
+
+    ``line`` is the code of an account of ours, or the beginning that a whole kind of account has in common
+    (``liability:wallet``). Of the entries that were recorded on one day, those which count from ``effective_on``.
+    """
+
+    summed = models.ForeignKey(SummedDay, models.PROTECT, related_name="totals")
+    recorded_on = models.DateField()
+    effective_on = models.DateField()
+    line = models.CharField(max_length=80)
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    debits = models.BigIntegerField()
+    credits = models.BigIntegerField()
+    entries = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["recorded_on", "line", "currency", "effective_on", "summed"], name="day_total_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line} {self.currency} on {self.recorded_on}"

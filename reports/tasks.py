@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from reports import services
+from reports import services, totals
 
 # Above the time that `services` gives an export, and below half of the broker's visibility timeout.
 TIME_LIMIT = services.MOST_SECONDS + 5 * 60
@@ -19,3 +19,9 @@ def run_export(export_id: str) -> None:
 def sweep_exports() -> None:
     """Takes up what a lost message or worker left. Several may run at once: each takes what no other has."""
     services.sweep_exports()
+
+
+@shared_task(name="reports.tasks.sum_days", time_limit=TIME_LIMIT)
+def sum_days() -> None:
+    """Once a day, at the first tick after yesterday has settled."""
+    totals.sum_daily()

@@ -31,6 +31,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "ledger.view_account",
             "ledger.view_journal",
             "reports.view_entryline",
+            "reports.view_summedday",
             "reports.view_export",
             "reports.export",
         }
@@ -42,6 +43,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "ledger.view_account",
             "ledger.view_journal",
             "reports.view_entryline",
+            "reports.view_summedday",
             "reports.view_export",
             "reports.export",
         }

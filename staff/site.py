@@ -8,12 +8,13 @@ from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from core.admin.pages import may
+from core.admin.places import places
 from core.admin.search import find, only_exact
 from core.errors import TekanaError
 from staff import services
@@ -41,6 +42,14 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Transactions", "swap_horiz", "transactions_transaction_changelist", "transactions.view_transaction"),
             ("Rail messages", "mail", "transactions_railmessage_changelist", "transactions.view_railmessage"),
+        ],
+    ),
+    (
+        "Finance",
+        [
+            ("Trial balance", "balance", "reports_trial_balance", "ledger.view_account"),
+            ("General ledger", "menu_book", "reports_ledger", "ledger.view_account"),
+            ("Daily totals", "calendar_month", "reports_summedday_changelist", "reports.view_summedday"),
             ("Exports", "download", "reports_export_changelist", "reports.view_export"),
         ],
     ),
@@ -126,8 +135,10 @@ class StaffSite(UnfoldAdminSite):
         self.disable_action("delete_selected")
 
     def get_urls(self) -> list[Any]:
-        """Without Django's doors that no page of ours uses."""
-        return [url for url in super().get_urls() if getattr(url, "name", "") not in ("autocomplete", "view_on_site")]
+        """With the places that apps contribute, and without Django's doors that no page of ours uses."""
+        ours = [path(one.route, self.admin_view(one.view), name=one.name) for one in places()]
+        theirs = [url for url in super().get_urls() if getattr(url, "name", "") not in ("autocomplete", "view_on_site")]
+        return ours + theirs
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """One box for every identifier. Naming exactly one thing goes straight to it."""

@@ -139,6 +139,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "deliver": {"task": "notifications.tasks.sweep_deliveries", "schedule": 10.0},
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
     "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
+    "day-totals": {"task": "reports.tasks.sum_days", "schedule": 60.0},  # once a day, when yesterday has settled
     "proof": {"task": "transactions.tasks.prove_books", "schedule": 60.0},  # it runs at the first tick of a day
 }
 for job in CELERY_BEAT_SCHEDULE.values():  # a tick that no worker took is not kept: the next one does its work

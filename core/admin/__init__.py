@@ -9,6 +9,7 @@ from core.admin.base import StaffAdmin
 from core.admin.dialogs import ReasonForm, StaffForm, staff_action
 from core.admin.lists import MadeBetween, choice_filter
 from core.admin.pages import Facts, Header, Panel, Part, Table, badge, code, link, moment, money, page_url, panel, words
+from core.admin.places import place
 from core.admin.search import Hit, finder
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "money",
     "page_url",
     "panel",
+    "place",
     "staff_action",
     "words",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client
 from customers.models import Customer
 from customers.tokens import start_session
 from notifications.services import Notice, notify_many
-from reports.models import Export
+from reports.models import Export, SummedDay
 from staff.models import User
 from staff.roles import Role
 from tests.books import fund, key, transfer
@@ -120,6 +121,7 @@ def world(staff: dict[str, User]) -> World:
     event = Event.objects.filter(transaction=small.sent).first()
     facts = {"amount": "KES 1,000.00", "counterparty": "John O.", "receipt": small.sent.receipt, "fee": "KES 0.00"}
     notify_many([Notice(event.pk, wallet.customer_id, small.sent.pk, "money_sent", facts)])
+    SummedDay.objects.create(day=date(2026, 1, 31), entries=0)
     Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
     return small
 

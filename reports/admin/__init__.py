@@ -1,0 +1,5 @@
+"""The door for staff to figures, proofs and files."""
+
+from reports.admin import books, entries, exports
+
+__all__ = ["books", "entries", "exports"]

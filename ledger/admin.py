@@ -1,11 +1,15 @@
 """The books as finance looks at them: accounts with their trial balance, journals with their entries."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from core.admin import (
     Facts,
@@ -13,6 +17,7 @@ from core.admin import (
     Hit,
     MadeBetween,
     Panel,
+    ReasonForm,
     StaffAdmin,
     Table,
     badge,
@@ -23,14 +28,22 @@ from core.admin import (
     moment,
     money,
     page_url,
+    staff_action,
     words,
 )
 from core.admin.pages import NOTHING
 from core.money import CURRENCY_CHOICES
-from ledger import selectors
-from ledger.models import Account, Journal, Side
+from ledger import selectors, services
+from ledger.books import TOO_LATE_FOR
+from ledger.models import Account, Journal, PeriodClose, Side
 
 ENTRIES_SHOWN = 50
+
+
+def meant_for(journal: Journal) -> datetime | None:
+    """The closed time a journal was meant for, if it came too late for it."""
+    told = journal.metadata.get(TOO_LATE_FOR)
+    return datetime.fromisoformat(told) if told else None
 
 
 def debit_credit(amount: int, side: int, currency: str) -> tuple[Any, Any]:
@@ -179,7 +192,7 @@ class JournalAdmin(StaffAdmin):
                 ("Recorded", moment(journal.recorded_at)),
                 ("Effective", moment(journal.effective_at)),
                 ("Reverses", link(request, "ledger.journal", back, journal.reverses and journal.reverses.reference)),
-                ("Metadata", journal.metadata or NOTHING),
+                ("Came too late for", moment(meant_for(journal))),
                 ("Id", code(journal.id)),
             ],
         )
@@ -224,6 +237,80 @@ def trial_balance_table() -> Table:
         ],
         empty="Nothing has been posted yet.",
     )
+
+
+class ClosePeriodForm(ReasonForm):
+    intro = (
+        "Closing is for good. What comes in later for these days is posted on the first day that is open, and says "
+        "which day it was meant for. The books must have been proven since the end of the last day."
+    )
+    submit = "Close the books"
+    through = forms.DateField(
+        label="Through the end of",
+        widget=UnfoldAdminSingleDateWidget(attrs={"type": "date"}),
+        help_text="The last day to close, UTC. Every earlier day is closed with it.",
+    )
+    field_order = ("through", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["through"].initial = timezone.now().date() - timedelta(days=1)
+
+
+@admin.register(PeriodClose)
+class PeriodCloseAdmin(StaffAdmin):
+    list_display = ["through", "closed_at", "by", "note"]
+    ordering = ["-closed_before"]
+    actions_list = ["close_period"]
+
+    @display(description="Closed through")
+    def through(self, close: PeriodClose) -> str:
+        return f"{close.last_day:%A, %d %B %Y}"
+
+    @display(description="By")
+    def by(self, close: PeriodClose) -> str:
+        return close.closed_by
+
+    def header(self, request: HttpRequest, close: PeriodClose) -> Header:
+        return Header(title=f"Books closed through {close.last_day:%d %B %Y}")
+
+    def panels(self, request: HttpRequest, close: PeriodClose) -> list[Panel]:
+        facts = Facts(
+            title="Close",
+            rows=[
+                ("Nothing is posted before", moment(close.closed_before)),
+                ("Closed", moment(close.closed_at)),
+                ("By", close.closed_by),
+                ("Note", close.note),
+            ],
+        )
+        late = selectors.too_late_for(close)
+        table = Table(
+            title="Came too late",
+            columns=["Recorded", "Meant for", "Posted as of", "Journal"],
+            rows=[
+                (
+                    moment(journal.recorded_at),
+                    moment(meant_for(journal)),
+                    moment(journal.effective_at),
+                    link(request, "ledger.journal", journal.pk, journal.reference),
+                )
+                for journal in late
+            ],
+            empty="Nothing came in for these days after they were closed.",
+        )
+        return [table, facts]
+
+    @staff_action(
+        "Close a period",
+        permission="ledger.close_period",
+        form=ClosePeriodForm,
+        icon="lock_clock",
+        done="The books are closed through that day.",
+    )
+    def close_period(self, request: HttpRequest, subject: None, form: ClosePeriodForm) -> bool:
+        answers = form.cleaned_data
+        return self.call(form, services.close_period, answers["through"], note=answers["reason"])
 
 
 @finder("Accounts", order=40, permission="ledger.view_account")

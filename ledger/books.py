@@ -16,6 +16,7 @@ from ledger import chart
 
 DEBIT, CREDIT = chart.DEBIT, chart.CREDIT
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TOO_LATE_FOR = "too_late_for"  # in a journal's metadata: the closed time it was meant for
 
 
 class Moment(NamedTuple):
@@ -103,8 +104,9 @@ class Books:
     """One batch's view of the books. Times are database microseconds; each posting gets one of its own, later than
     anything on the accounts it touches, so that per account order by time, by number and by id are the same."""
 
-    def __init__(self, accounts: dict[str, Held], now_us: int) -> None:
+    def __init__(self, accounts: dict[str, Held], now_us: int, open_from: datetime = EPOCH) -> None:
         self.accounts = accounts
+        self.open_from = open_from
         self.now_us = max([now_us, *(held.last_us + 1 for held in accounts.values())])
         self.journals: list[JournalRow] = []
         self.entries: list[EntryRow] = []
@@ -119,7 +121,8 @@ class Books:
         self, lines: Iterable[Line], *, id: UUID, moment: Moment, kind: str, reference: str,
         effective_at: datetime | None = None, reverses: UUID | None = None, reverses_all: bool = False,
     ) -> None:  # fmt: skip
-        """Post one journal onto the accounts in memory. Zero lines are skipped.
+        """Post one journal onto the accounts in memory. Zero lines are skipped. What belongs to a closed period goes to
+        the beginning of the one that is open, and says so.
 
         Args:
             lines: per currency, debits equal credits; an account at most once.
@@ -144,7 +147,10 @@ class Books:
             )
         if not seen or any(rest.values()):
             raise ValueError(f"journal {reference} is unbalanced: {rest}")
-        self.journals.append(JournalRow(id, kind, reference, effective_at or at, at, reverses, reverses_all, {}))
+        effective, metadata = effective_at or at, {}
+        if effective < self.open_from:
+            effective, metadata = self.open_from, {TOO_LATE_FOR: effective.isoformat()}
+        self.journals.append(JournalRow(id, kind, reference, effective, at, reverses, reverses_all, metadata))
 
     def hold(self, code: str, amount: int, *, hold: UUID, moment: Moment, expires_at: datetime | None = None) -> None:
         """Set ``amount`` aside on an account: it counts against what is available from now on."""
@@ -211,6 +217,15 @@ def lock(work: Work, codes: Sequence[str]) -> Any:
 def peek(work: Work, codes: Sequence[str]) -> Any:
     """The same without locks, for previews."""
     return work.run(PEEK, list(codes))
+
+
+def open_from(work: Work) -> Any:
+    """Ask since when the books are open; the cursor has one row. No period is closed until this work is done.
+
+    Locks: what closing a period takes, shared; after accounts, as the guard of journals does.
+    """
+    work.run("SELECT pg_advisory_xact_lock_shared(hashtextextended('ledger periods', 0))")
+    return work.run("SELECT coalesce(max(closed_before), 'epoch') FROM ledger_periodclose")
 
 
 def held_accounts(work: Work, cursor: Any, codes: Sequence[str], *, peek: bool = False) -> dict[str, Held]:

@@ -9,3 +9,15 @@ class AccountNotFound(NotFound):
 
 class AccountNotEmpty(Conflict):
     code, title = "account_not_empty", "The account still holds or promises money"
+
+
+class PeriodNotOver(Conflict):
+    code, title = "period_not_over", "This period is not over yet"
+
+
+class PeriodClosed(Conflict):
+    code, title = "period_closed", "This period is closed already"
+
+
+class BooksNotProven(Conflict):
+    code, title = "books_not_proven", "The books are not proven since the end of this period"

@@ -1,5 +1,7 @@
 """What the books consist of. Guards that hold for any client, raw SQL included, are in `migrations/0002_guards.sql`."""
 
+from datetime import UTC, date, timedelta
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -75,6 +77,7 @@ class Journal(AppendOnly):
         ]
         indexes = [
             models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="journal_reversals"),
+            models.Index(fields=["effective_at"], condition=~Q(metadata={}), name="journal_too_late"),
         ]
 
     def __str__(self) -> str:
@@ -138,6 +141,30 @@ class HoldEvent(AppendOnly):
             models.UniqueConstraint(fields=["hold"], condition=Q(remaining_after=0), name="hold_ended_once"),
         ]
         indexes = [models.Index(fields=["hold", "seq"], name="hold_events")]
+
+
+class PeriodClose(AppendOnly):
+    """Business time before ``closed_before`` is over: the books take nothing into it any more.
+
+    What comes too late is posted at the beginning of what is open, with a link to when it was meant for
+    (`books.py`); a guard refuses the rest, raw SQL included (`migrations/0005_periods.sql`).
+    """
+
+    closed_before = models.DateTimeField(unique=True)
+    closed_at = models.DateTimeField()
+    closed_by = models.CharField(max_length=80)
+    note = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ["-closed_before"]
+        verbose_name = "closed period"
+
+    @property
+    def last_day(self) -> date:
+        return self.closed_before.astimezone(UTC).date() - timedelta(days=1)
+
+    def __str__(self) -> str:
+        return f"closed through {self.last_day:%Y-%m-%d}"
 
 
 class Proof(AppendOnly):

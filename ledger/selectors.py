@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from ledger.models import Proof
+from ledger.models import Journal, PeriodClose, Proof
 
 
 class Balance(NamedTuple):
@@ -96,6 +96,12 @@ def legs_of(journal_id: UUID) -> list[Leg]:
             journal_id,
         )
     ]
+
+
+def too_late_for(close: PeriodClose) -> list[Journal]:
+    """What was meant for the time before a close and came after it, the newest 100 first."""
+    late = Journal.objects.exclude(metadata={}).filter(effective_at=close.closed_before)
+    return list(late.order_by("-pk")[:100])
 
 
 def hold_of(transaction: UUID) -> list[HoldStep]:

@@ -1,16 +1,22 @@
-"""Accounts: opening, freezing, closing; and keeping proofs. Money moves in `books.py` alone.
+"""Accounts: opening, freezing, closing; keeping proofs; closing periods. Money moves in `books.py` alone.
 
 What changes an account runs in the caller's database transaction and locks the account's row.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
+from django.db import connection
+from django.db import transaction as db_transaction
 from django.utils import timezone
 
-from ledger.errors import AccountNotEmpty, AccountNotFound
-from ledger.models import Account, Proof
+from core import audit
+from ledger.errors import AccountNotEmpty, AccountNotFound, BooksNotProven, PeriodClosed, PeriodNotOver
+from ledger.models import Account, PeriodClose, Proof
 from ledger.verify import Finding
+
+SETTLES_IN = timedelta(minutes=10)  # the guard asks for it too: what began before midnight has been committed by then
 
 
 def open_account(code: str, currency: str, normal_side: int, *, name: str = "", floor: int | None = None) -> int:
@@ -52,6 +58,34 @@ def keep_proof(*, at: datetime, findings: Sequence[Finding], counts: Mapping[str
         at=at, ok=not findings, findings=[finding._asdict() for finding in findings], counts=dict(counts),
         milliseconds=milliseconds,
     )  # fmt: skip
+
+
+def close_period(through: date, *, actor: Any, note: str) -> PeriodClose:
+    """Close the books through the end (UTC) of a day: nothing is posted before it any more, by anybody.
+
+    Raises: PeriodNotOver, PeriodClosed (that day or a later one), BooksNotProven (no proof since, or it found a break).
+    Locks: what posts with a business time of its own waits, or is waited for.
+    """
+    end = datetime.combine(through + timedelta(days=1), time(), tzinfo=UTC)
+    if end > timezone.now() - SETTLES_IN:
+        raise PeriodNotOver(f"{through} is over ten minutes after midnight, UTC.")
+    with db_transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('ledger periods', 0))")
+        last = PeriodClose.objects.first()
+        if last and last.closed_before >= end:
+            raise PeriodClosed(f"The books are {last}.", closed_through=str(last.last_day))
+        proof = Proof.objects.first()
+        if proof is None or proof.at < end or not proof.ok:
+            raise BooksNotProven()
+        closed = PeriodClose.objects.create(
+            closed_before=end, closed_at=timezone.now(), closed_by=audit.actor_name(actor), note=note
+        )
+        audit.record(
+            actor=actor, action="ledger.close_period", subject=closed, reason=note,
+            before={"closed_through": str(last.last_day) if last else None}, after={"closed_through": str(through)},
+        )  # fmt: skip
+    return closed
 
 
 def _locked(account_id: int) -> Account:

@@ -30,6 +30,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         | {
             "ledger.view_account",
             "ledger.view_journal",
+            "ledger.view_periodclose",
+            "ledger.close_period",
             "reports.view_entryline",
             "reports.view_summedday",
             "reports.view_export",
@@ -42,6 +44,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         | {
             "ledger.view_account",
             "ledger.view_journal",
+            "ledger.view_periodclose",
+            "ledger.close_period",
             "reports.view_entryline",
             "reports.view_summedday",
             "reports.view_export",

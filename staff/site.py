@@ -58,6 +58,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Accounts", "account_tree", "ledger_account_changelist", "ledger.view_account"),
             ("Journals", "receipt_long", "ledger_journal_changelist", "ledger.view_journal"),
+            ("Closed periods", "lock_clock", "ledger_periodclose_changelist", "ledger.view_periodclose"),
             ("Entries", "format_list_numbered", "reports_entryline_changelist", "reports.view_entryline"),
         ],
     ),

@@ -158,6 +158,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     todays = {party.wallet: world.today(party) for party in named_in if party}
     used = work.run(USED, list(todays), list(todays.values())) if todays else None
 
+    open_from = ledger_books.open_from(work) if any(m.effective_at for m in movements) else None
+
     accounts = ledger_books.held_accounts(work, locked, codes, peek=peek)
     for customer, is_active, tier, session in standing.fetchall():
         if session is None:
@@ -168,7 +170,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
         world.now_us = now_us
         if caller is not None:
             world.seen[caller, key] = partial(told_before, *columns)
-    world.books = Books(accounts, world.now_us)
+    world.books = Books(accounts, world.now_us, *(open_from.fetchone() if open_from else ()))
     if references:
         world.references = set(references.fetchall())
     if used:

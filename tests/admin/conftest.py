@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.timezone import now
 
 from customers.models import Customer
 from customers.tokens import start_session
+from ledger.models import PeriodClose
 from notifications.services import Notice, notify_many
 from reports.models import Export, SummedDay
 from staff.models import User
@@ -25,6 +27,7 @@ from wallets.parties import Address
 from wallets.services import freeze_wallet
 
 PASSWORD = "correct horse battery staple"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def member(role: str, username: str = "") -> User:
@@ -122,6 +125,7 @@ def world(staff: dict[str, User]) -> World:
     facts = {"amount": "KES 1,000.00", "counterparty": "John O.", "receipt": small.sent.receipt, "fee": "KES 0.00"}
     notify_many([Notice(event.pk, wallet.customer_id, small.sent.pk, "money_sent", facts)])
     SummedDay.objects.create(day=date(2026, 1, 31), entries=0)
+    PeriodClose.objects.create(closed_before=LONG_AGO, closed_at=now(), closed_by="staff:1", note="opening")
     Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
     return small
 

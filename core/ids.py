@@ -40,6 +40,14 @@ def uuid7(at_us: int | None = None) -> UUID:
     return UUID(int=milliseconds << 80 | 0x7000 << 64 | (microsecond << 2) << 64 | 0b10 << 62 | random)
 
 
+def read_uuid(text: str) -> UUID | None:
+    """What a person pasted as an id; None when it is none."""
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None
+
+
 def new_receipt(at_us: int, number: int) -> str:
     """Nine Crockford digits and a check character. Receipts made close to each other sort close to each other.
 
@@ -60,6 +68,11 @@ def _scrambled() -> "array[int]":
     numbers = array("H", range(1 << 16))
     Random(f"receipts {settings.SECRET_KEY}").shuffle(numbers)  # noqa: S311 (hides volume, guards nothing)
     return numbers
+
+
+def spaced_receipt(receipt: str) -> str:
+    """In groups, as one reads it out: ``7F3 K9Q X2AB``."""
+    return f"{receipt[:3]} {receipt[3:6]} {receipt[6:]}"
 
 
 def read_receipt(text: str) -> str | None:

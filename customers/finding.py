@@ -1,13 +1,13 @@
 """What a person says on the phone, as customers: a number in any notation, an address, some words of a name, an id."""
 
 import re
-from uuid import UUID
 
 import phonenumbers
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Q, QuerySet
 
 from core.contacts import mailbox
+from core.ids import read_uuid as read_uuid
 from customers.models import Country, Customer
 
 PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]*", re.ASCII)
@@ -40,13 +40,6 @@ def matching(text: str) -> QuerySet[Customer]:
         return customers.none()
     asked = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")
     return customers.annotate(words=SearchVector("full_name", config="simple")).filter(words=asked)
-
-
-def read_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text.strip())
-    except ValueError:
-        return None
 
 
 def countries() -> list[str]:

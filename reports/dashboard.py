@@ -14,7 +14,7 @@ from django.utils.timezone import now
 import ledger.selectors
 from core.admin import Panel, Part, Table, badge, link, moment, money, words
 from core.admin.lists import first_id_at, midnight
-from core.admin.pages import list_url, may
+from core.admin.pages import age, list_url, may
 from core.money import EXPONENTS, decimal_string
 from customers.models import AccountType, Customer
 from transactions.admin.refusals import explain
@@ -223,14 +223,6 @@ def needs_a_person(at: datetime) -> Table:
         ],
         empty="Nothing waits for a decision.",
     )
-
-
-def age(passed: timedelta) -> str:
-    seconds = max(int(passed.total_seconds()), 0)
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def failures(at: datetime) -> Table:

@@ -32,10 +32,12 @@ from core.admin import (
 from core.admin.pages import NOTHING, list_url
 from core.errors import TekanaError
 from core.models import AuditRecord
-from staff import services
-from staff.models import User
+from staff import inbox, services
+from staff.models import Approval, User
 from staff.roles import PERMISSIONS, Role
 from staff.selectors import named, names
+
+__all__ = ["inbox"]  # is registered with this module
 
 SHOWN = 10
 
@@ -216,7 +218,10 @@ class AuditRecordAdmin(StaffAdmin):
             return queryset, False
         if ":" in asked or asked in ("system", "unknown"):
             return queryset.filter(actor=asked), False
-        kinds = ["customers.customer", "wallets.wallet", "transactions.transaction", "staff.user", "reports.export"]
+        kinds = [
+            "customers.customer", "wallets.wallet", "transactions.transaction", "staff.user", "staff.approval",
+            "reports.export",
+        ]  # fmt: skip
         return queryset.filter(subject_type__in=kinds, subject_id=asked), False
 
     @display(description="Who")
@@ -258,7 +263,7 @@ class AuditRecordAdmin(StaffAdmin):
 @panel(None, order=90, permission="core.view_auditrecord")
 def audit_trail(request: HttpRequest, subject: Any) -> Panel | None:
     """On every page: who did what to this. Acts on staff are for those who manage staff."""
-    if isinstance(subject, AuditRecord):
+    if isinstance(subject, (AuditRecord, Approval)):  # a request tells its own story
         return None
     records = AuditRecord.objects.filter(subject_type=subject._meta.label_lower, subject_id=str(subject.pk))
     rows = list(records.order_by("-id")[:SHOWN])

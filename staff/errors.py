@@ -1,6 +1,6 @@
 """What this app refuses."""
 
-from core.errors import BadRequest, Conflict, NotAllowed, TooMany, Unauthenticated, Unavailable
+from core.errors import BadRequest, Conflict, NotAllowed, NotFound, TooMany, Unauthenticated, Unavailable
 
 
 class WrongPassword(Unauthenticated):
@@ -59,3 +59,94 @@ class AlreadyInactive(Conflict):
 
 class AlreadyActive(Conflict):
     code, title = "already_active", "They have access already"
+
+
+# Approvals
+
+
+class ApprovalNeeded(NotAllowed):
+    """This needs a second person: it is asked for, and a colleague who may approve it decides."""
+
+    code, title = "approval_needed", "This needs a second person"
+
+
+class MayNotRequest(NotAllowed):
+    """The role may not ask for this operation."""
+
+    code, title = "may_not_request", "Not for your role to ask for"
+
+
+class MayNotCheck(NotAllowed):
+    """The role may not approve or reject this operation."""
+
+    code, title = "may_not_check", "Not for your role to decide"
+
+
+class OwnRequest(NotAllowed):
+    """Nobody decides what they asked for themselves. The database refuses it too."""
+
+    code, title = "own_request", "You asked for this yourself: somebody else decides"
+
+
+class NotYourRequest(NotAllowed):
+    """A request is withdrawn by who made it; everybody else rejects it."""
+
+    code, title = "not_your_request", "Only who asked for it can withdraw it"
+
+
+class ApprovalNotFound(NotFound):
+    code, title = "approval_not_found", "No such request"
+
+
+class ApprovalWaiting(Conflict):
+    """The same was asked for before and still waits; ``approval_id`` names that request."""
+
+    code, title = "approval_waiting", "This has been asked for already and waits for a decision"
+
+
+class ApprovalDecided(Conflict):
+    """A request is decided once."""
+
+    code, title = "approval_decided", "This request has been decided already"
+
+
+class ApprovalExpired(Conflict):
+    """Nobody decided in time. It can be asked for anew."""
+
+    code, title = "approval_expired", "This request has expired"
+
+
+class ApprovalStale(Conflict):
+    """What it would do now is not what was asked for. Reject it; it can be asked for anew with the new figures."""
+
+    code, title = "approval_stale", "Things have changed since this was asked for"
+
+
+class MakerGone(Conflict):
+    """Who asked has left or may no longer ask for it; what they asked for goes nowhere."""
+
+    code, title = "maker_gone", "Who asked for this may no longer do so"
+
+
+class NotAChecker(BadRequest):
+    """A request is assigned to an active colleague who may decide it, and who did not make it."""
+
+    code, title = "not_a_checker", "They cannot decide this request"
+
+
+class CommentMissing(BadRequest):
+    """Who is told no is told why."""
+
+    code, title = "comment_missing", "Say why"
+
+
+class RequestReasonMissing(BadRequest):
+    """The second person decides by what the first one says."""
+
+    code, title = "request_reason_missing", "Say why you ask for it"
+
+
+class UnknownOperation(NotFound):
+    """No operation of this name is registered in ``settings.APPROVAL_OPERATIONS``."""
+
+    code, title = "unknown_operation", "No such operation"

@@ -1,10 +1,18 @@
-"""Staff users. Their rights follow from the role (`roles.py`); no groups, no permission rows, no superusers."""
+"""Staff users, and what they asked a second person for.
+
+A user's rights follow from the role (`roles.py`); no groups, no permission rows, no superusers.
+"""
 
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
 
+from core.ids import uuid7
 from staff.roles import PERMISSIONS, Role
 
 
@@ -53,3 +61,77 @@ class User(AbstractBaseUser):
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and any(p.startswith(f"{app_label}.") for p in PERMISSIONS[self.role])
+
+
+class Approval(models.Model):
+    """What somebody asked for that needs a second person: nothing of it has effect before that person approves.
+
+    ``params`` and ``preview`` belong to the operation (`approvals.py`). Decided once, by somebody else than the maker;
+    only the assignment may change before, and nothing after (`migrations/0003_approval_guards.sql`).
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "waiting"
+        APPROVED = "approved"
+        REJECTED = "rejected"
+        WITHDRAWN = "withdrawn"
+        EXPIRED = "expired"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    operation = models.CharField(max_length=40, help_text="the name it is registered under")
+    title = models.CharField(max_length=200, help_text="what was asked for, in a line")
+    subject_type = models.CharField(max_length=60, help_text="app.model of what it is about")
+    subject_id = models.CharField(max_length=64)
+    subject_title = models.CharField(max_length=200)
+    about = ArrayField(models.CharField(max_length=130), help_text="app.model:id of every page that shows it")
+    slot = models.CharField(max_length=140, help_text="of what there is one open request at a time")
+    params = models.JSONField()
+    preview = models.JSONField(help_text="what would happen, as it was shown to the maker")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of what the preview promises")
+    maker = models.ForeignKey(User, models.PROTECT, related_name="+")
+    reason = models.TextField()
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    assigned_to = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    checker = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    comment = models.TextField(blank=True)
+    result = models.JSONField(null=True, blank=True, help_text="what approving it led to: model, id, title")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(checker=F("maker")), name="approval_by_another"),
+            models.CheckConstraint(condition=~Q(assigned_to=F("maker")), name="approval_assigned_to_another"),
+            models.CheckConstraint(
+                condition=Q(state="open", decided_at=None) | (~Q(state="open") & Q(decided_at__isnull=False)),
+                name="approval_decided_or_open",
+            ),
+            # Whose decision it is, there is a checker for; the maker's own and the clock's have none.
+            models.CheckConstraint(
+                condition=Q(state__in=["approved", "rejected"], checker__isnull=False)
+                | (~Q(state__in=["approved", "rejected"]) & Q(checker=None)),
+                name="approval_has_checker",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="rejected") | Q(comment__regex=r"\S"), name="approval_rejected_with_comment"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="approved") | Q(decided_at__lt=F("expires_at")), name="approval_in_time"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="expired") | Q(decided_at__gte=F("expires_at")), name="approval_not_expired_early"
+            ),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="approval_expires_later"),
+            models.CheckConstraint(condition=Q(reason__regex=r"\S"), name="approval_with_reason"),
+            models.UniqueConstraint(fields=["operation", "slot"], condition=Q(state="open"), name="approval_one_open"),
+        ]
+        indexes = [
+            GinIndex(fields=["about"], name="approval_by_page"),
+            models.Index(fields=["expires_at"], condition=Q(state="open"), name="approval_open"),
+            models.Index(fields=["maker", "-id"], name="approval_by_maker"),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.title

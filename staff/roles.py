@@ -16,17 +16,20 @@ SEES = {
     "customers.view_customer", "customers.view_country", "customers.view_tierlimit", "wallets.view_wallet",
     "wallets.view_freeze", "transactions.view_transaction", "transactions.view_reversalreason",
     "transactions.view_feerule", "transactions.view_railmessage", "notifications.view_notification",
-    "core.view_auditrecord",
+    "core.view_auditrecord", "staff.view_approval", "staff.request",
 }  # fmt: skip
 ACTS = {
     "customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release",
     "transactions.close_message",
 }  # fmt: skip
+# Decide what others asked for; each operation names the one that it takes (`approvals.py`).
+CHECKS = {"staff.approve", "transactions.approve_reversal"}
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.SUPPORT: frozenset(SEES | ACTS),
     Role.FINANCE: frozenset(
         SEES
+        | CHECKS
         | {
             "ledger.view_account",
             "ledger.view_journal",
@@ -41,6 +44,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     Role.ADMINISTRATOR: frozenset(
         SEES
         | ACTS
+        | CHECKS
         | {
             "ledger.view_account",
             "ledger.view_journal",

@@ -15,6 +15,7 @@ from unfold.sites import UnfoldAdminSite
 
 from core.admin.pages import may
 from core.admin.places import places
+from core.admin.queues import query_of, waiting
 from core.admin.search import find, only_exact
 from core.errors import TekanaError
 from staff import services
@@ -22,7 +23,13 @@ from staff.models import User
 
 # Group, then (title, icon, view's name, permission: None is for everybody who works here).
 MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
-    ("", [("Dashboard", "monitoring", "index", None)]),
+    (
+        "",
+        [
+            ("Dashboard", "monitoring", "index", None),
+            ("Approvals", "how_to_reg", "staff_approval_changelist", "staff.view_approval"),
+        ],
+    ),
     (
         "Customers",
         [
@@ -86,7 +93,7 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
     groups = []
     for title, entries in MENU:
         items = [
-            {"title": name, "icon": icon, "link": address(view)}
+            {"title": name, "icon": icon, "link": address(view) + query_of(view), "count": waiting(request, view)}
             for name, icon, view, permission in entries
             if (permission is None or may(request, permission)) and address(view)
         ]

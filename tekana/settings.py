@@ -140,6 +140,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
     "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
     "day-totals": {"task": "reports.tasks.sum_days", "schedule": 60.0},  # once a day, when yesterday has settled
+    "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
     "proof": {"task": "transactions.tasks.prove_books", "schedule": 60.0},  # it runs at the first tick of a day
 }
 for job in CELERY_BEAT_SCHEDULE.values():  # a tick that no worker took is not kept: the next one does its work
@@ -318,6 +319,11 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "6px",
     # Dark enough from 600 on for white text on it (4.5 : 1).
     "COLORS": {
+# What needs a second person: `staff.approvals.Operation`s of the apps.
+APPROVAL_OPERATIONS = [
+    "transactions.approvals.reversal",
+]
+APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires
         "primary": {
             "50": "oklch(98.4% .014 180.7)",
             "100": "oklch(95.3% .051 180.8)",

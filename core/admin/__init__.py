@@ -8,8 +8,24 @@ finder.
 from core.admin.base import StaffAdmin
 from core.admin.dialogs import ReasonForm, StaffForm, staff_action
 from core.admin.lists import MadeBetween, choice_filter
-from core.admin.pages import Facts, Header, Panel, Part, Table, badge, code, link, moment, money, page_url, panel, words
+from core.admin.pages import (
+    Facts,
+    Header,
+    Panel,
+    Part,
+    Table,
+    badge,
+    code,
+    link,
+    moment,
+    money,
+    notice,
+    page_url,
+    panel,
+    words,
+)
 from core.admin.places import place
+from core.admin.queues import queue, waiting
 from core.admin.search import Hit, finder
 
 __all__ = [
@@ -30,9 +46,12 @@ __all__ = [
     "link",
     "moment",
     "money",
+    "notice",
     "page_url",
     "panel",
     "place",
+    "queue",
     "staff_action",
+    "waiting",
     "words",
 ]

@@ -17,7 +17,7 @@ from unfold.dataclasses import UnfoldAction
 
 from core.admin.dialogs import StaffForm
 from core.admin.lists import CappedPaginator
-from core.admin.pages import NOTHING, Facts, Header, Panel, list_url, moment, page_url, panels_of
+from core.admin.pages import NOTHING, Facts, Header, Panel, list_url, moment, notices_of, page_url, panels_of
 from core.errors import TekanaError
 
 CLOSED_DOORS = ("_add", "_delete", "_history")
@@ -92,6 +92,7 @@ class StaffAdmin(ModelAdmin):
             "original": subject,
             "name": self.name_of(subject),
             "header": self.header(request, subject),
+            "notices": notices_of(request, subject),
             "panels": [one for one in panels if not one.side],
             "side_panels": [one for one in panels if one.side],
             "actions_detail": actions,

@@ -34,7 +34,12 @@ class StaffForm(forms.Form):
 
     def refuse(self, refusal: TekanaError) -> None:
         """Say in the dialog why the service would not."""
-        self.add_error(None, f"{refusal.title}. {refusal.detail}" if refusal.detail != refusal.title else refusal.title)
+        self.add_error(None, told(refusal))
+
+
+def told(refusal: TekanaError) -> str:
+    """A refusal in words: what kind it is, and what of this one."""
+    return f"{refusal.title}. {refusal.detail}" if refusal.detail != refusal.title else refusal.title
 
 
 class ReasonForm(StaffForm):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
@@ -111,6 +111,27 @@ def panels_of(request: HttpRequest, subject: models.Model) -> list[Panel]:
     return [one for one in built if one is not None]
 
 
+# --- Notices that other apps contribute: what must not be missed on a page -----------------------------------------
+
+Notice = Callable[[HttpRequest, Any], Any]
+_notices: list[tuple[str, Notice]] = []
+
+
+def notice(*, permission: str) -> Callable[[Notice], Notice]:
+    """Contribute a sentence to the top of every page, for staff with ``permission``; nothing where there is none."""
+
+    def register(builder: Notice) -> Notice:
+        _notices.append((permission, builder))
+        return builder
+
+    return register
+
+
+def notices_of(request: HttpRequest, subject: models.Model) -> list[Any]:
+    built = [builder(request, subject) for permission, builder in _notices if may(request, permission)]
+    return [one for one in built if one]
+
+
 def may(request: HttpRequest, permission: str) -> bool:
     return request.user.has_perm(permission)
 
@@ -134,6 +155,15 @@ def moment(at: datetime | None) -> SafeString:
     at = at.astimezone(UTC)
     day, hour = at.strftime("%d %b %Y"), at.strftime("%H:%M:%S")
     return format_html('<time datetime="{}"><span>{}</span> <span>{}</span></time>', at.isoformat(), day, hour)
+
+
+def age(passed: timedelta) -> str:
+    """How long, in one unit: ``3 h``."""
+    seconds = max(int(passed.total_seconds()), 0)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def badge(text: Any, tone: str = "") -> SafeString:

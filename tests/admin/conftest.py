@@ -14,7 +14,8 @@ from customers.tokens import start_session
 from ledger.models import PeriodClose
 from notifications.services import Notice, notify_many
 from reports.models import Export, SummedDay
-from staff.models import User
+from staff.approvals import request_approval
+from staff.models import Approval, User
 from staff.roles import Role
 from tests.books import fund, key, transfer
 from tests.factories import new_wallet
@@ -63,8 +64,8 @@ def administrator(staff: dict[str, User]) -> Client:
 
 @dataclass
 class World:
-    """Wanjiku has sent John money, once in vain; her other wallet is frozen; one transfer was partly reversed;
-    the bank has said something that fits none of it."""
+    """Wanjiku has sent John money, once in vain; her other wallet is frozen; one transfer was partly reversed, and
+    support has asked for some more of it; the bank has said something that fits none of it."""
 
     wanjiku: Customer
     john: Customer
@@ -75,6 +76,7 @@ class World:
     refused: Transaction
     undone: Transaction
     odd: RailMessage
+    asked: Approval
 
     def send(self, amount: int = 1_00, **extra: Any) -> Transaction:
         return posted_as(transfer(self.wallet, self.johns, amount, **extra))
@@ -109,7 +111,9 @@ def world(staff: dict[str, User]) -> World:
     start_session(wallet.customer, user_agent="Tekana for Android")
     fund(wallet, 10_000_00)
     freeze_wallet(frozen, mode="both", reason="stolen phone", actor=staff[Role.SUPPORT])
-    small = World(wallet.customer, johns.customer, wallet, johns, frozen, *[Transaction()] * 3, odd_message("msg_odd"))
+    small = World(
+        wallet.customer, johns.customer, wallet, johns, frozen, *[Transaction()] * 3, odd_message("msg_odd"), Approval()
+    )
     small.undone = small.send(500_00)
     reverse_transaction(
         small.undone.pk,
@@ -119,6 +123,10 @@ def world(staff: dict[str, User]) -> World:
         actor=staff[Role.SUPPORT],
         idempotency_key="reverse-1234567890",
     )
+    small.asked = request_approval(
+        "reversal", {"transaction": small.undone.pk, "amount_minor": 100_00, "reason_code": "fraud"},
+        maker=staff[Role.SUPPORT], reason="case 7, the rest of it",
+    )  # fmt: skip
     small.sent = small.send(1_000_00, memo="rent", reference="INV-2026-77")
     small.refused = small.send(90_000_00)
     event = Event.objects.filter(transaction=small.sent).first()

@@ -7,11 +7,16 @@ from django.test import Client
 from django.urls import reverse
 
 from core.models import AuditRecord
-from staff.models import User
+from core.money import EXPONENTS
+from ledger.selectors import legs_of
+from staff.errors import ApprovalNeeded
+from staff.models import Approval, User
 from staff.roles import Role
 from tests.admin.conftest import World
 from tests.books import assert_books_balance, posted, transfer
 from tests.factories import fresh
+from tests.racing import at_once
+from transactions.authority import REVERSES_ALONE
 from transactions.models import ReversalReason, Transaction
 from transactions.posting import post_one
 from transactions.services.reversals import reverse_transaction
@@ -221,3 +226,129 @@ def test_freezes_do_not_stop_it_and_a_reason_no_longer_in_use_does(support: Clie
 
     assert "Select a valid choice" in answer.text
     assert fresh(world.sent).reversed_amount == 100_00
+
+
+# --- Above what the role gives back alone ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Support gives back 300 KES of one transaction alone."""
+    monkeypatch.setitem(REVERSES_ALONE[Role.SUPPORT], "KES", 300_00)
+
+
+@pytest.mark.usefixtures("_little")
+def test_above_the_roles_limit_a_second_person_is_asked_and_posts_what_was_previewed(
+    support: Client, finance: Client, world: World, staff: dict[str, User]
+) -> None:
+    before = posted(world.wallet), posted(world.johns), Transaction.objects.count()
+
+    shown, agreed = previewed(support, world.sent, amount="400.00")
+    asked = support.post(url(world.sent), {**agreed, "step": "confirm"}, follow=True)
+
+    assert "This will ask for a second person." in shown.text
+    assert "Your role gives back at most KES 300.00 of one transaction alone." in shown.text
+    assert "Ask for approval of KES 400.00" in shown.text
+    assert "Asked for." in asked.text
+    assert "Waiting for approval since" in asked.text
+    assert (posted(world.wallet), posted(world.johns), Transaction.objects.count()) == before
+    approval = Approval.objects.get(subject_id=str(world.sent.pk))
+    assert (approval.maker, approval.reason, approval.state) == (staff[Role.SUPPORT], WHY["note"], "open")
+
+    page = reverse("admin:staff_approval_approve", args=[approval.pk])
+    done = finance.post(page, {"agreed": approval.digest, "comment": ""}, follow=True)
+
+    assert "Approved and done." in done.text
+    assert (posted(world.wallet), posted(world.johns)) == (before[0] + 400_00, before[1] - 400_00)
+    assert fresh(world.sent).reversed_amount == 400_00
+    reversal = world.sent.reversals.get()
+    promised = {(leg["account"], leg["side"], leg["amount_minor"]) for leg in approval.preview["legs"]}
+    sides = {1: "debit", -1: "credit"}
+    assert {(leg.code, sides[leg.side], leg.amount) for leg in legs_of(reversal.pk)} == promised
+    record = AuditRecord.objects.get(action="reverse", subject_id=str(world.sent.pk))
+    assert (record.actor, record.after["approved_by"]) == (staff[Role.SUPPORT].principal, staff[Role.FINANCE].principal)
+    assert_books_balance()
+
+
+@pytest.mark.usefixtures("_little")
+def test_up_to_the_limit_it_is_one_step_and_parts_come_to_no_more(support: Client, world: World) -> None:
+    _, agreed = previewed(support, world.sent, amount="300")
+    support.post(url(world.sent), {**agreed, "step": "confirm"})
+    assert fresh(world.sent).reversed_amount == 300_00
+
+    shown, agreed = previewed(support, world.sent, amount="0.01")
+    support.post(url(world.sent), {**agreed, "step": "confirm"})
+
+    assert "This will ask for a second person." in shown.text
+    assert fresh(world.sent).reversed_amount == 300_00
+    assert Approval.objects.filter(subject_id=str(world.sent.pk)).count() == 1
+    assert_books_balance()
+
+
+@pytest.mark.usefixtures("_little")
+def test_the_service_itself_refuses_what_needs_a_second_person(world: World, staff: dict[str, User]) -> None:
+    before = posted(world.wallet)
+    asked = {"reason_code": "fraud", "idempotency_key": "around-the-door-1"}
+
+    with pytest.raises(ApprovalNeeded):
+        reverse_transaction(world.sent.pk, amount=300_01, actor=staff[Role.SUPPORT], **asked)
+    with pytest.raises(ApprovalNeeded):  # finance is not on the list: nothing alone
+        reverse_transaction(world.sent.pk, amount=1, actor=staff[Role.FINANCE], **asked)
+
+    assert posted(world.wallet) == before
+    reverse_transaction(world.sent.pk, amount=300_01, actor=staff[Role.ADMINISTRATOR], **asked)
+    assert posted(world.wallet) == before + 300_01
+    assert_books_balance()
+
+
+@pytest.mark.usefixtures("_little")
+@pytest.mark.django_db(transaction=True)
+def test_two_parts_at_once_come_to_no_more_than_the_limit(world: World, staff: dict[str, User]) -> None:
+    def part(number: int) -> str:
+        try:
+            reverse_transaction(
+                world.sent.pk, amount=200_00, reason_code="fraud", actor=staff[Role.SUPPORT],
+                idempotency_key=f"part-{number}-1234567890",
+            )  # fmt: skip
+        except ApprovalNeeded:
+            return "needs another"
+        return "done"
+
+    assert sorted(at_once([lambda n=n: part(n) for n in range(3)])) == ["done", "needs another", "needs another"]
+    assert fresh(world.sent).reversed_amount == 200_00
+    assert_books_balance()
+
+
+@pytest.mark.usefixtures("_little")
+def test_what_waits_is_not_asked_for_twice(support: Client, world: World) -> None:
+    _, agreed = previewed(support, world.sent, amount="400")
+    support.post(url(world.sent), {**agreed, "step": "confirm"})
+
+    again = support.post(url(world.sent), {**agreed, "step": "confirm"})
+
+    assert "This has been asked for already" in again.text
+    assert Approval.objects.filter(subject_id=str(world.sent.pk)).count() == 1
+
+
+@pytest.mark.usefixtures("_little")
+def test_after_an_approved_one_the_role_still_has_its_own(support: Client, finance: Client, world: World) -> None:
+    _, agreed = previewed(support, world.sent, amount="400")
+    support.post(url(world.sent), {**agreed, "step": "confirm"})
+    approval = Approval.objects.get(subject_id=str(world.sent.pk))
+    finance.post(
+        reverse("admin:staff_approval_approve", args=[approval.pk]), {"agreed": approval.digest, "comment": ""}
+    )
+
+    shown, agreed = previewed(support, world.sent, amount="300")
+    support.post(url(world.sent), {**agreed, "step": "confirm"})
+
+    assert "second person" not in shown.text
+    assert fresh(world.sent).reversed_amount == 700_00
+    assert_books_balance()
+
+
+def test_every_currency_has_a_limit_and_supports_is_the_smaller() -> None:
+    for limits in REVERSES_ALONE.values():
+        assert set(limits) == set(EXPONENTS)
+    small, large = REVERSES_ALONE[Role.SUPPORT], REVERSES_ALONE[Role.ADMINISTRATOR]
+    assert all(0 < small[currency] < large[currency] for currency in EXPONENTS)

@@ -10,9 +10,17 @@ from core.admin.dialogs import LONGEST_REASON
 from core.errors import TekanaError
 from core.ids import uuid7
 from core.money import Money, decimal_string
+from staff.approvals import request_approval
+from staff.models import Approval
 from transactions.admin.shown import account_shown, kind_shown, owners_of
+from transactions.approvals import reversal
 from transactions.models import PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, ReversalReason, State, Transaction
-from transactions.services.reversals import ReversalPreview, preview_reversal, reverse_transaction
+from transactions.services.reversals import (
+    ReversalPreview,
+    preview_reversal,
+    reverse_transaction,
+    why_second_person,
+)
 
 TAKE = "take:"
 
@@ -29,6 +37,7 @@ class Shown(NamedTuple):
     left_to_take: int
     fee: int
     refunds_fee: bool
+    why_second_person: str
 
 
 def why_irreversible(transaction: Transaction) -> str:
@@ -70,6 +79,7 @@ class ReverseForm(StaffForm):
     agreed = forms.CharField(widget=forms.HiddenInput, required=False, max_length=120)
 
     shown: Shown | None = None
+    asked: Approval | None = None  # what a second person decides, where one is needed
 
     def __init__(self, data: Any = None, *, subject: Transaction, user: Any) -> None:
         if data is not None:
@@ -104,6 +114,8 @@ class ReverseForm(StaffForm):
             most = Money(self.shown.left_to_take, self.subject.currency)
             return [(f"{TAKE}{most.decimal}", f"Preview {most} instead", ""), look]
         amount = Money(self.shown.preview.amount, self.subject.currency)
+        if self.shown.why_second_person:
+            return [("preview", "Preview again", ""), ("confirm", f"Ask for approval of {amount}", "main")]
         return [("preview", "Preview again", ""), ("confirm", f"Reverse {amount}", "danger")]
 
     def look(self) -> ReversalPreview | None:
@@ -126,6 +138,9 @@ class ReverseForm(StaffForm):
             left_to_take=preview.amount - preview.shortfall if preview.shortfall else 0,
             fee=self.subject.fee,
             refunds_fee=reason.refunds_fee,
+            why_second_person=""
+            if preview.refusal
+            else why_second_person(self.subject, preview.amount, self.user, but_for=asked["key"]),
         )
         self.data["agreed"] = self.figures(preview)  # type: ignore[index]
         if preview.refusal:
@@ -136,7 +151,8 @@ class ReverseForm(StaffForm):
         return f"{preview.amount}:{preview.fee_returned}:{preview.left_after}:{self.cleaned_data['reason_code'].pk}"
 
     def reverse(self) -> bool:
-        """Do what was agreed to. False leaves the dialog open, with a preview or a refusal."""
+        """Do what was agreed to, or ask a second person for it. False leaves the dialog open, with a preview or a
+        refusal."""
         agreed = self.cleaned_data["agreed"]
         preview = self.look()
         if preview is None or preview.refusal:
@@ -146,7 +162,16 @@ class ReverseForm(StaffForm):
         if agreed != self.figures(preview):
             self.add_error(None, "The figures have changed since the preview. Look again, then confirm.")
             return False
+        assert self.shown is not None
         try:
+            if self.shown.why_second_person:
+                params = {
+                    "transaction": self.subject.pk,
+                    "amount_minor": preview.amount,
+                    "reason_code": self.cleaned_data["reason_code"].pk,
+                }
+                self.asked = request_approval(reversal.name, params, maker=self.user, reason=self.cleaned_data["note"])
+                return True
             reverse_transaction(
                 self.subject.pk,
                 amount=preview.amount,

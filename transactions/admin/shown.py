@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from core.admin import badge, link
 from core.admin.pages import NOTHING
+from core.ids import spaced_receipt
 from ledger.chart import type_of, wallet_account
 from transactions.errors import RecipientHasNoWallet, RecipientNotFound
 from transactions.models import Kind, RailMessage, ReversalReason, State, Transaction
@@ -38,7 +39,7 @@ def message_badge(message: RailMessage) -> SafeString:
 
 def receipt_shown(receipt: str) -> str:
     """In groups, as one reads it out: ``7F3 K9Q X2AB``."""
-    return f"{receipt[:3]} {receipt[3:6]} {receipt[6:]}"
+    return spaced_receipt(receipt)
 
 
 def receipt_tag(receipt: str) -> SafeString:

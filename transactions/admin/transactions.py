@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -27,9 +27,11 @@ from core.admin import (
     money,
     staff_action,
 )
+from core.admin.dialogs import go_to
 from core.admin.pages import NOTHING, may, page_url
 from core.money import CURRENCY_CHOICES, Money
 from customers.finding import read_uuid
+from staff.inbox import tell_it_waits
 from staff.selectors import named, names
 from transactions.admin.finding import matching
 from transactions.admin.refusals import codes, explain
@@ -238,8 +240,12 @@ class TransactionAdmin(StaffAdmin):
         icon="undo",
         variant=ActionVariant.DANGER,
     )
-    def reverse(self, request: HttpRequest, transaction: Transaction, form: ReverseForm) -> bool:
-        return form.reverse()
+    def reverse(self, request: HttpRequest, transaction: Transaction, form: ReverseForm) -> bool | HttpResponse:
+        done = form.reverse()
+        if form.asked is None:
+            return done
+        tell_it_waits(request, form.asked)
+        return go_to(request, self.address_of(transaction))
 
     @staff_action(
         "Ask the rail again",

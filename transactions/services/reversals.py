@@ -6,16 +6,23 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction as db_transaction
+from django.db.models import Sum
 
 from core import audit, context
 from core.audit import actor_name
 from core.errors import AmountNotPositive, TekanaError
 from core.ids import uuid7
+from core.money import Money
+from staff.errors import ApprovalNeeded
+from staff.models import User
 from transactions import posting
+from transactions.authority import REVERSES_ALONE
 from transactions.errors import NotReversible, RecipientShort, TransactionNotFound, UnknownReason
-from transactions.models import Kind, ReversalReason, Transaction
+from transactions.models import Kind, ReversalReason, State, Transaction
 from transactions.movements import Movement, Order, Outcome
 from transactions.posting import post_one
+
+APPROVED = "approval-"  # begins the idempotency key of what a second person approved
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +39,46 @@ class ReversalPreview:
 
 def reverse_transaction(
     transaction: UUID, *, amount: int | None = None, reason_code: str, note: str = "", actor: Any, idempotency_key: str,
-    post: Callable[[Order], Outcome] = post_one,
+    checker: User | None = None, post: Callable[[Order], Outcome] = post_one,
 ) -> Outcome:  # fmt: skip
     """Give ``amount`` minor units (None: all that is left) back to the payer.
 
     Freezes do not stop it. The fee goes back with the last part when the reason says so.
 
+    Args:
+        checker: the second person, who has approved it (`approvals.py`); without one, staff stay within their role's.
     Raises: TransactionNotFound, UnknownReason, AmountNotPositive, NotReversible, ReversalExceedsOriginal,
-    RecipientShort (a customer never goes below zero), WalletClosed.
+    RecipientShort (a customer never goes below zero), WalletClosed, ApprovalNeeded.
     Locks: the original, then the accounts of both wallets.
     """
     movement = _movement(transaction, amount, reason_code, note, actor, idempotency_key)
     with db_transaction.atomic():
+        if checker is None and isinstance(actor, User):
+            # Locked first: of two parts at once, the second counts the first.
+            original = Transaction.objects.select_for_update(no_key=True).get(pk=transaction)
+            if why := why_second_person(original, movement.amount, actor, but_for=idempotency_key):
+                raise ApprovalNeeded(why)
         outcome = post(movement)
         if outcome.error is None and not outcome.replayed:
             after = {"amount_minor": movement.amount, "reason_code": reason_code, "reversal": str(outcome.transaction)}
+            after |= {"approved_by": checker.principal} if checker else {}
             audit.record(actor=actor, action="reverse", subject=Transaction(pk=transaction), after=after, reason=note)
     return outcome.or_raise()  # outside: the kept attempt of a refusal is committed too
+
+
+def why_second_person(original: Transaction, amount: int, actor: User, *, but_for: str = "") -> str:
+    """Why giving back ``amount`` minor units needs somebody else's approval, in words; empty if the actor may alone.
+
+    What they gave back of it alone before counts too (except under the key ``but_for``): parts come to no more.
+    """
+    alone = REVERSES_ALONE.get(actor.role, {}).get(original.currency, 0)
+    mine = original.reversals.filter(caller=actor.principal, state=State.COMPLETED)
+    before = mine.exclude(idempotency_key__startswith=APPROVED).exclude(idempotency_key=but_for)
+    if amount + (before.aggregate(sum=Sum("amount"))["sum"] or 0) <= alone:
+        return ""
+    if not alone:
+        return f"Your role gives back nothing in {original.currency} alone."
+    return f"Your role gives back at most {Money(alone, original.currency)} of one transaction alone."
 
 
 def preview_reversal(transaction: UUID, *, amount: int | None = None, reason_code: str, actor: Any) -> ReversalPreview:

@@ -1,0 +1,376 @@
+"""Maker and checker: what one member of staff asks for and another decides. The one mechanism for all of it.
+
+An app above says what can be asked for: an `Operation`, named in ``settings.APPROVAL_OPERATIONS`` as policies are. A
+request keeps its parameters and a preview of what it would do. Approving locks the request, makes the preview anew,
+refuses when it promises something else, applies and decides, in one database transaction: nothing has effect before.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from core import audit
+from core.errors import TekanaError
+from staff.errors import (
+    ApprovalDecided,
+    ApprovalExpired,
+    ApprovalNotFound,
+    ApprovalStale,
+    ApprovalWaiting,
+    CommentMissing,
+    MakerGone,
+    MayNotCheck,
+    MayNotRequest,
+    NotAChecker,
+    NotYourRequest,
+    OwnRequest,
+    RequestReasonMissing,
+    UnknownOperation,
+)
+from staff.models import Approval, User
+from staff.roles import PERMISSIONS
+
+State = Approval.State
+
+
+class Fact(NamedTuple):
+    """A label and what it says, in words."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One line that would be posted; minor units of ``currency``. The balance is that of the moment of looking."""
+
+    account: str
+    name: str
+    side: str
+    amount_minor: int
+    currency: str
+    balance_after_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What an operation would do. ``facts`` and ``legs`` (without their balances) are what is asked for and approved;
+    ``context`` helps to decide and may change meanwhile: how the recipient stands, what a balance is."""
+
+    facts: list[Fact]
+    legs: list[Leg] = field(default_factory=list)
+    context: list[Fact] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        promised = [(leg.account, leg.side, leg.amount_minor, leg.currency) for leg in self.legs]
+        return hashlib.sha256(msgspec.json.encode([self.facts, promised])).hexdigest()
+
+    @property
+    def json(self) -> dict[str, Any]:
+        legs = [asdict(leg) for leg in self.legs]
+        return {"facts": [list(f) for f in self.facts], "legs": legs, "context": [list(f) for f in self.context]}
+
+    @classmethod
+    def kept(cls, approval: Approval) -> "Preview":
+        """As it was shown when it was asked for."""
+        said = approval.preview
+        return cls(
+            facts=[Fact(*fact) for fact in said["facts"]],
+            legs=[Leg(**leg) for leg in said["legs"]],
+            context=[Fact(*fact) for fact in said["context"]],
+        )
+
+
+class Row(NamedTuple):
+    """A row of ours by name: ``Row("wallets.wallet", id, "KES wallet of …")``."""
+
+    model: str
+    id: str
+    title: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.model}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a request is about: ``title`` says in a line what is asked for, ``subject`` is the row it is done to, and
+    the pages of ``also`` show it too. Of one ``slot`` there is one open request at a time; by default the subject's."""
+
+    title: str
+    subject: Row
+    also: list[Row] = field(default_factory=list)
+    slot: str = ""
+
+
+class Operation(ABC):
+    """Something that needs a second person. Subclasses are stateless; settings name an instance.
+
+    ``request`` and ``check`` are the permissions to ask for it and to decide it.
+    """
+
+    name: str
+    title: str
+    request: str
+    check: str
+
+    @abstractmethod
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The parameters as they will be kept, plain JSON. Raises: a refusal for what can never be done."""
+
+    @abstractmethod
+    def about(self, params: dict[str, Any]) -> About: ...
+
+    @abstractmethod
+    def preview(self, params: dict[str, Any]) -> Preview:
+        """What `apply` would do now; writes nothing. Raises: the refusal that `apply` would meet."""
+
+    @abstractmethod
+    def apply(self, approval: Approval, *, checker: User) -> Row | None:
+        """Do it, in the caller's database transaction, for ``approval.maker`` with ``approval.reason``; what came of
+        it, to be linked. Raises: refusals, which undo all of it."""
+
+    def lock(self, params: dict[str, Any]) -> None:  # noqa: B027 (few operations have anything to lock)
+        """Lock what the preview depends on, so that `apply` does what it says: after the request, before accounts."""
+
+
+def operations() -> dict[str, Operation]:
+    """Every operation there is, by name."""
+    return _operations(tuple(settings.APPROVAL_OPERATIONS))
+
+
+@cache
+def _operations(paths: tuple[str, ...]) -> dict[str, Operation]:
+    found: list[Operation] = [import_string(path) for path in paths]
+    return {one.name: one for one in found}
+
+
+def operation_of(name: str) -> Operation:
+    """Raises: UnknownOperation."""
+    if name not in operations():
+        raise UnknownOperation(f"{name} is not registered.")
+    return operations()[name]
+
+
+def checkable_by(user: User) -> list[str]:
+    """The names of the operations that this user may decide."""
+    return [name for name, one in operations().items() if user.has_perm(one.check)]
+
+
+def checkers_of(approval: Approval) -> Iterable[User]:
+    """Active colleagues who may decide this request."""
+    permission = operation_of(approval.operation).check
+    roles = [role for role, granted in PERMISSIONS.items() if permission in granted]
+    return User.objects.filter(role__in=roles, is_active=True).exclude(pk=approval.maker_id).order_by("full_name")
+
+
+def why_not_decide(approval: Approval, user: User) -> str:
+    """Why this user cannot approve or reject it, in words; empty if they can. Reads nothing."""
+    if approval.state != State.OPEN:
+        return decided(approval)
+    if approval.maker_id == user.pk:
+        return "You asked for this yourself, so somebody else decides. You can withdraw it."
+    if not user.has_perm(operation_of(approval.operation).check):
+        return "Your role does not decide requests of this kind. It waits for a colleague who may."
+    return ""
+
+
+def decided(approval: Approval) -> str:
+    assert approval.decided_at is not None
+    return f"It was {approval.get_state_display().lower()} on {approval.decided_at:%d %b %Y at %H:%M} UTC."
+
+
+# --- Asking ----------------------------------------------------------------------------------------------------------
+
+
+def request_approval(name: str, params: dict[str, Any], *, maker: User, reason: str) -> Approval:
+    """File a request for a second person; nothing of it has effect.
+
+    Raises: UnknownOperation, MayNotRequest, RequestReasonMissing, ApprovalWaiting (the same waits already), and
+    whatever the operation would refuse now.
+    """
+    operation = operation_of(name)
+    if not maker.has_perm(operation.request):
+        raise MayNotRequest()
+    if not (reason := reason.strip()):
+        raise RequestReasonMissing()
+    params = operation.clean(params)
+    preview, about = operation.preview(params), operation.about(params)
+    created_at = timezone.now()
+    approval = Approval(
+        operation=name, title=about.title, subject_type=about.subject.model, subject_id=about.subject.id,
+        subject_title=about.subject.title, about=[row.key for row in (about.subject, *about.also)],
+        slot=about.slot or about.subject.key, params=params, preview=preview.json, digest=preview.digest, maker=maker,
+        reason=reason, created_at=created_at, expires_at=created_at + timedelta(hours=settings.APPROVAL_HOURS),
+    )  # fmt: skip
+    try:
+        with transaction.atomic():
+            approval.save(force_insert=True)
+            after = {"operation": name, "subject": about.subject.key, "params": params}
+            audit.record(actor=maker, action="request_approval", subject=approval, after=after, reason=reason)
+    except IntegrityError as exc:
+        if "approval_one_open" not in str(exc):
+            raise
+        waiting = Approval.objects.filter(operation=name, slot=approval.slot, state=State.OPEN).first()
+        raise ApprovalWaiting(**({"approval_id": str(waiting.pk)} if waiting else {})) from exc
+    return approval
+
+
+# --- Deciding --------------------------------------------------------------------------------------------------------
+
+
+def approve(approval: UUID, *, comment: str = "", actor: User) -> Approval:
+    """Do what was asked for, and mark it approved: both or neither.
+
+    What refuses leaves the request open (an expired one is closed), and the attempt is in the audit trail.
+
+    Raises: ApprovalNotFound, ApprovalDecided, ApprovalExpired, OwnRequest, MayNotCheck, MakerGone, ApprovalStale, and
+    whatever the operation refuses.
+    Locks: the request, what the operation locks, then accounts.
+    """
+
+    def do(row: Approval, now: datetime) -> None:
+        operation = operation_of(row.operation)
+        if not row.maker.has_perm(operation.request):
+            raise MakerGone()
+        operation.lock(row.params)
+        preview = operation.preview(row.params)
+        if preview.digest != row.digest:
+            raise ApprovalStale()
+        result = operation.apply(row, checker=actor)
+        row.result = result._asdict() if result else None
+        close(row, State.APPROVED, now, actor=actor, comment=comment)
+
+    return _decide(approval, do, actor=actor, attempt="approve")
+
+
+def reject(approval: UUID, *, comment: str, actor: User) -> Approval:
+    """Say no, and why.
+
+    Raises: ApprovalNotFound, ApprovalDecided, ApprovalExpired, OwnRequest, MayNotCheck, CommentMissing.
+    Locks: the request.
+    """
+
+    def do(row: Approval, now: datetime) -> None:
+        if not comment.strip():
+            raise CommentMissing()
+        close(row, State.REJECTED, now, actor=actor, comment=comment)
+
+    return _decide(approval, do, actor=actor, attempt="reject")
+
+
+def _decide(approval: UUID, do: Callable[[Approval, datetime], None], *, actor: User, attempt: str) -> Approval:
+    try:
+        with transaction.atomic():
+            row, now = _lock_open(approval)
+            if now < row.expires_at:
+                if row.maker_id == actor.pk:
+                    raise OwnRequest()
+                if not actor.has_perm(operation_of(row.operation).check):
+                    raise MayNotCheck()
+                do(row, now)
+            else:
+                close(row, State.EXPIRED, now, actor=None)
+        if row.state == State.EXPIRED:
+            raise ApprovalExpired()  # after the commit that says so
+    except TekanaError as refusal:
+        if not isinstance(refusal, ApprovalNotFound):
+            after = {"attempt": attempt, "code": refusal.code, "detail": refusal.detail}
+            audit.record(actor=actor, action="approval_refused", subject=Approval(pk=approval), after=after)
+        raise
+    return row
+
+
+def withdraw(approval: UUID, *, comment: str = "", actor: User) -> Approval:
+    """Take back one's own request.
+
+    Raises: ApprovalNotFound, ApprovalDecided, NotYourRequest.
+    Locks: the request.
+    """
+    with transaction.atomic():
+        row, now = _lock_open(approval)
+        if row.maker_id != actor.pk:
+            raise NotYourRequest()
+        close(row, State.WITHDRAWN, now, actor=actor, comment=comment)
+    return row
+
+
+def expire_due() -> int:
+    """Close every request that nobody decided in time; how many. Safe to run in several workers at once."""
+    closed = 0
+    due = Approval.objects.filter(state=State.OPEN, expires_at__lte=timezone.now()).values_list("pk", flat=True)
+    for pk in list(due):
+        with transaction.atomic():
+            # Somebody decides this very moment, or another worker closes it: it is theirs.
+            rows = Approval.objects.select_for_update(skip_locked=True, no_key=True)
+            row = rows.filter(pk=pk, state=State.OPEN).first()
+            if row is not None and (now := _clock()) >= row.expires_at:
+                close(row, State.EXPIRED, now, actor=None)
+                closed += 1
+    return closed
+
+
+def assign(approval: UUID, *, to: User | None, actor: User) -> Approval:
+    """Say who is to decide, oneself or a colleague; None gives it back to all. Others may still decide.
+
+    Raises: ApprovalNotFound, ApprovalDecided, MayNotCheck (assigning is for those who decide), NotAChecker.
+    Locks: the request.
+    """
+    with transaction.atomic():
+        row, _ = _lock_open(approval)
+        check = operation_of(row.operation).check
+        if not actor.has_perm(check):
+            raise MayNotCheck()
+        if to is not None and (to.pk == row.maker_id or not to.has_perm(check)):
+            raise NotAChecker()
+        before, row.assigned_to = row.assigned_to, to
+        row.save(update_fields=["assigned_to"])
+        audit.record(
+            actor=actor, action="assign_approval", subject=row,
+            before=before and before.principal, after=to and to.principal,
+        )  # fmt: skip
+    return row
+
+
+def _lock_open(approval: UUID) -> tuple[Approval, datetime]:
+    """The open request, ours until the end of the database transaction, and the time after the lock."""
+    rows = Approval.objects.select_for_update(of=("self",), no_key=True).select_related("maker", "assigned_to")
+    row = rows.filter(pk=approval).first()
+    if row is None:
+        raise ApprovalNotFound()
+    if row.state != State.OPEN:
+        raise ApprovalDecided(decided(row), state=row.state)
+    return row, _clock()
+
+
+def _clock() -> datetime:
+    """The database's time: the guards compare with it too, and web servers may differ."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
+
+
+def close(row: Approval, state: str, now: datetime, *, actor: User | None, comment: str = "") -> None:
+    """Write the decision; the caller holds the lock. The maker's own and the clock's have no checker."""
+    row.state, row.decided_at, row.comment = state, now, comment.strip()
+    row.checker = actor if state in (State.APPROVED, State.REJECTED) else None
+    row.save(update_fields=["state", "decided_at", "comment", "checker", "result"])
+    after = {"state": state} | ({"result": row.result} if row.result else {})
+    action = {
+        State.APPROVED: "approve", State.REJECTED: "reject", State.WITHDRAWN: "withdraw", State.EXPIRED: "expire",
+    }[State(state)]  # fmt: skip
+    audit.record(actor=actor, action=action, subject=row, before=State.OPEN, after=after, reason=row.comment)

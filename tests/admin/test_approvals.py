@@ -1,0 +1,351 @@
+"""The inbox of what waits for a second person, the page of one request, and what it shows on other pages."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils.timezone import now
+
+from core.models import AuditRecord
+from staff.approvals import assign, reject, request_approval
+from staff.models import Approval, User
+from staff.roles import Role
+from tests.admin.conftest import World, client_of, member
+from tests.books import assert_books_balance, posted, transfer
+from tests.factories import fresh
+from transactions.models import Transaction
+from transactions.posting import post_one
+from transactions.services.reversals import reverse_transaction
+
+Count = Callable[[Client, str], int]
+INBOX = reverse("admin:staff_approval_changelist")
+
+
+def page(model: str, pk: object) -> str:
+    return reverse(f"admin:{model}_change", args=[pk])
+
+
+def action(name: str, approval: Approval) -> str:
+    return reverse(f"admin:staff_approval_{name}", args=[approval.pk])
+
+
+def listed(client: Client, query: str = "") -> list[Approval]:
+    response = client.get(INBOX + query)
+    assert response.status_code == 200
+    return list(response.context["cl"].result_list)
+
+
+def waiting_in_menu(client: Client) -> int:
+    menu = client.get(reverse("admin:index")).context["sidebar_navigation"]
+    return next(item["count"] for group in menu for item in group["items"] if item["title"] == "Approvals")
+
+
+def agreed(approval: Approval, comment: str = "") -> dict[str, str]:
+    return {"agreed": approval.digest, "comment": comment}
+
+
+def ask(world: World, maker: User, transaction: Transaction, amount: int = 50_00) -> Approval:
+    params = {"transaction": transaction.pk, "amount_minor": amount, "reason_code": "fraud"}
+    return request_approval("reversal", params, maker=maker, reason="Two victims")
+
+
+# --- The inbox -------------------------------------------------------------------------------------------------------
+
+
+def test_the_inbox_says_what_waits_for_whom_how_long_and_about_what(finance: Client, world: World) -> None:
+    text = finance.get(INBOX + "?state=open").text
+
+    for shown in (
+        "Reverse KES 100.00 of transfer", "Reversal", "Support Person", "in 2 d",
+        page("transactions_transaction", world.undone.pk), "Waiting",
+    ):  # fmt: skip
+        assert shown in text, shown
+
+
+def test_the_menu_counts_what_one_may_decide(
+    support: Client, finance: Client, administrator: Client, world: World, staff: dict[str, User]
+) -> None:
+    ask(world, staff[Role.ADMINISTRATOR], world.sent)
+
+    assert waiting_in_menu(support) == 0
+    assert waiting_in_menu(finance) == 2
+    assert waiting_in_menu(administrator) == 1
+    assign(world.asked.pk, to=staff[Role.ADMINISTRATOR], actor=staff[Role.FINANCE])
+    assert waiting_in_menu(finance) == 1
+    assert waiting_in_menu(administrator) == 1
+
+
+def test_the_inbox_is_cut_by_whose_it_is_kind_and_state(
+    finance: Client, administrator: Client, world: World, staff: dict[str, User]
+) -> None:
+    own = ask(world, staff[Role.ADMINISTRATOR], world.sent)
+
+    assert listed(administrator, "?whose=check") == [world.asked]
+    assert listed(administrator, "?whose=made") == [own]
+    assert listed(finance, "?whose=check") == [world.asked, own]
+    assign(own.pk, to=staff[Role.FINANCE], actor=staff[Role.FINANCE])
+    assert listed(finance, "?whose=assigned") == [own]
+    assert listed(finance, "?operation=reversal") == [own, world.asked]
+    reject(own.pk, comment="No", actor=staff[Role.FINANCE])
+    assert listed(finance, "?state=rejected") == [own]
+    assert listed(finance, "?state=open") == [world.asked]
+    assert listed(finance, f"?q={world.sent.pk}") == [own]
+    assert listed(finance, f"?q={own.pk}") == [own]
+    assert listed(finance, f"?q={world.wallet.pk}&state=open") == [world.asked]
+    assert listed(finance, "?q=nonsense") == []
+
+
+def test_an_empty_inbox_says_so(finance: Client, staff: dict[str, User]) -> None:
+    assert listed(finance) == []
+
+
+@pytest.mark.parametrize(("hours", "tone"), [(1, "good"), (30, "odd"), (60, "bad")])
+def test_age_has_a_colour(
+    finance: Client, world: World, staff: dict[str, User], monkeypatch: pytest.MonkeyPatch, hours: int, tone: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("staff.approvals.timezone.now", lambda: now() - timedelta(hours=hours))
+        old = ask(world, staff[Role.SUPPORT], world.sent)
+
+    assert f'class="badge {tone}"' in finance.get(page("staff_approval", old.pk)).text
+    assert f'class="badge {tone}"' in finance.get(INBOX + f"?q={old.pk}").text
+
+
+def test_the_inbox_takes_as_many_statements_for_many_requests_as_for_few(
+    finance: Client, world: World, staff: dict[str, User], count: Count
+) -> None:
+    few = count(finance, INBOX)
+
+    for number in range(6):
+        maker = member(Role.SUPPORT, f"agent{number}")
+        approval = ask(world, maker, world.send(10_00 + number), amount=1_00)
+        assign(approval.pk, to=staff[Role.ADMINISTRATOR], actor=staff[Role.FINANCE])
+
+    assert count(finance, INBOX) == few
+
+
+# --- The page of one request -----------------------------------------------------------------------------------------
+
+
+def test_a_request_shows_what_it_does_why_and_how_the_recipient_stands(finance: Client, world: World) -> None:
+    text = finance.get(page("staff_approval", world.asked.pk)).text
+
+    for shown in (
+        "What it does", "Given back", "KES 100.00", "Fraud or stolen phone", "case 7, the rest of it",
+        "Support Person (support)", "To weigh, as of now", "John Otieno", "KYC tier 0, active", "available",
+        "Balance after", "8,800.00", "History", "Asked", "Expires in",
+        page("transactions_transaction", world.undone.pk), action("approve", world.asked),
+    ):  # fmt: skip
+        assert shown in text, shown
+
+
+def test_a_request_takes_as_many_statements_after_a_long_story(
+    finance: Client, world: World, staff: dict[str, User], count: Count
+) -> None:
+    url = page("staff_approval", world.asked.pk)
+    few = count(finance, url)
+
+    for _ in range(4):
+        assign(world.asked.pk, to=staff[Role.FINANCE], actor=staff[Role.FINANCE])
+        assign(world.asked.pk, to=None, actor=staff[Role.FINANCE])
+    for _ in range(5):
+        world.send()
+    assign(world.asked.pk, to=staff[Role.FINANCE], actor=staff[Role.FINANCE])
+
+    assert count(finance, url) == few
+
+
+def test_who_asked_sees_why_they_cannot_decide_and_can_withdraw(
+    administrator: Client, world: World, staff: dict[str, User]
+) -> None:
+    own = ask(world, staff[Role.ADMINISTRATOR], world.sent)
+
+    text = administrator.get(page("staff_approval", own.pk)).text
+    dialog = administrator.get(action("approve", own)).text
+    sent = administrator.post(action("approve", own), agreed(own)).text
+
+    assert "You asked for this yourself, so somebody else decides." in text
+    assert f'not-now" href="{action("approve", own)}"' in text
+    for answer in (dialog, sent):
+        assert "You asked for this yourself, so somebody else decides. You can withdraw it." in answer
+    assert fresh(own).state == "open"
+    answer = administrator.post(action("withdraw", own), {"comment": "Wrong one"}, follow=True)
+    assert "Withdrawn." in answer.text
+    assert fresh(own).state == "withdrawn"
+
+
+def test_a_colleague_approves_in_a_dialog_and_it_is_posted(
+    finance: Client, world: World, staff: dict[str, User]
+) -> None:
+    before = posted(world.wallet), posted(world.johns)
+    dialog = finance.get(action("approve", world.asked))
+    assert "What it does" in dialog.text
+    assert (posted(world.wallet), posted(world.johns)) == before
+
+    answer = finance.post(action("approve", world.asked), agreed(world.asked, "Seen the report"), follow=True)
+
+    assert "Approved and done." in answer.text
+    assert (posted(world.wallet), posted(world.johns)) == (before[0] + 100_00, before[1] - 100_00)
+    reversal = Transaction.objects.get(pk=fresh(world.asked).result["id"])
+    assert (reversal.caller, reversal.amount, reversal.reverses) == (
+        staff[Role.SUPPORT].principal, 100_00, world.undone,
+    )  # fmt: skip
+    assert page("transactions_transaction", reversal.pk) in answer.text
+    assert "Seen the report" in answer.text
+    record = AuditRecord.objects.filter(action="reverse").first()
+    assert (record.actor, record.after["approved_by"]) == (staff[Role.SUPPORT].principal, staff[Role.FINANCE].principal)
+    assert_books_balance()
+
+
+@pytest.mark.parametrize("form", [{}, {"comment": "fine"}, {"comment": "fine", "agreed": "0" * 64}])
+def test_nothing_is_approved_unseen(finance: Client, world: World, form: dict[str, str]) -> None:
+    finance.post(action("approve", world.asked), form)
+
+    assert fresh(world.asked).state == "open"
+
+
+@pytest.mark.parametrize("comment", ["", "   "])
+def test_a_rejection_without_a_word_is_refused(finance: Client, world: World, comment: str) -> None:
+    answer = finance.post(action("reject", world.asked), {"comment": comment})
+
+    assert "This field is required" in answer.text
+    assert fresh(world.asked).state == "open"
+
+
+def test_a_rejection_is_read_by_who_asked(finance: Client, support: Client, world: World) -> None:
+    finance.post(action("reject", world.asked), {"comment": "The recipient disagrees"})
+
+    text = support.get(page("staff_approval", world.asked.pk)).text
+
+    assert fresh(world.asked).state == "rejected"
+    assert "The recipient disagrees" in text
+    assert action("approve", world.asked) not in text
+    assert "It was rejected on" in finance.get(action("approve", world.asked)).text
+
+
+def test_a_request_that_no_longer_fits_shows_both_and_is_not_approved(
+    finance: Client, world: World, staff: dict[str, User]
+) -> None:
+    reverse_transaction(
+        world.undone.pk,
+        amount=50_00,
+        reason_code="fraud",
+        actor=staff[Role.SUPPORT],
+        idempotency_key="quicker-12345678",
+    )
+
+    text = finance.get(page("staff_approval", world.asked.pk)).text
+    dialog = finance.get(action("approve", world.asked)).text
+    sent = finance.post(action("approve", world.asked), agreed(world.asked)).text
+
+    for shown in (text, dialog):
+        assert "What was asked for" in shown
+        assert "What it would do now" in shown
+        assert "KES 200.00" in shown  # left to reverse, as it was
+        assert "KES 150.00" in shown  # and as it is
+    assert "Things have changed since this was asked for" in text
+    assert "Things have changed since this was asked for" in sent
+    assert fresh(world.asked).state == "open"
+    assert fresh(world.undone).reversed_amount == 250_00
+    assert AuditRecord.objects.get(action="approval_refused").after["code"] == "approval_stale"
+    assert_books_balance()
+
+
+def test_other_movements_on_the_same_wallets_do_not_make_it_stale(finance: Client, world: World) -> None:
+    world.send()
+
+    finance.post(action("approve", world.asked), agreed(world.asked))
+
+    assert fresh(world.asked).state == "approved"
+
+
+def test_a_recipient_who_spent_it_meanwhile_is_told_and_the_request_stays(finance: Client, world: World) -> None:
+    post_one(transfer(world.johns, world.wallet, posted(world.johns))).or_raise()
+
+    text = finance.get(page("staff_approval", world.asked.pk)).text
+    answer = finance.post(action("approve", world.asked), agreed(world.asked))
+
+    assert "It cannot be done at the moment" in text
+    assert "The recipient no longer has this much" in answer.text
+    assert fresh(world.asked).state == "open"
+    assert not Transaction.objects.filter(idempotency_key__startswith="approval-").exists()
+    assert "Tried, and was refused" in finance.get(page("staff_approval", world.asked.pk)).text
+    assert_books_balance()
+
+
+def test_it_is_taken_and_assigned_in_dialogs(finance: Client, world: World, staff: dict[str, User]) -> None:
+    finance.post(action("take", world.asked), {"confirmed": "yes"})
+    assert fresh(world.asked).assigned_to == staff[Role.FINANCE]
+
+    offered = finance.get(action("assign", world.asked)).context["form"].offered
+    assert set(offered.values()) == {staff[Role.FINANCE], staff[Role.ADMINISTRATOR]}
+    finance.post(action("assign", world.asked), {"to": staff[Role.ADMINISTRATOR].pk})
+    assert fresh(world.asked).assigned_to == staff[Role.ADMINISTRATOR]
+    refused = finance.post(action("assign", world.asked), {"to": staff[Role.SUPPORT].pk})
+    assert "Select a valid choice" in refused.text
+    finance.post(action("assign", world.asked), {"to": "nobody"})
+    assert fresh(world.asked).assigned_to is None
+
+
+def test_support_asks_and_does_not_decide(support: Client, world: World) -> None:
+    assert support.get(page("staff_approval", world.asked.pk)).status_code == 200
+    for name in ("approve", "reject", "take", "assign"):
+        assert support.post(action(name, world.asked), agreed(world.asked, "me")).status_code == 403
+    assert fresh(world.asked).state == "open"
+
+
+def test_a_request_of_somebody_else_is_not_withdrawn(finance: Client, world: World) -> None:
+    answer = finance.post(action("withdraw", world.asked), {"comment": "x"})
+
+    assert "Only who asked for it withdraws it" in answer.text
+    assert fresh(world.asked).state == "open"
+
+
+def test_the_box_on_top_finds_a_request_by_its_id(finance: Client, world: World) -> None:
+    answer = finance.get(reverse("admin:search"), {"q": str(world.asked.pk)})
+
+    assert answer.headers["Location"] == page("staff_approval", world.asked.pk)
+
+
+# --- On the pages of what it is about --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("transactions_transaction", "undone"), ("wallets_wallet", "wallet"), ("wallets_wallet", "johns"),
+        ("customers_customer", "wanjiku"), ("customers_customer", "john"),
+    ],
+)  # fmt: skip
+def test_a_request_shows_on_whatever_it_is_about(
+    support: Client, world: World, staff: dict[str, User], model: str, name: str
+) -> None:
+    url = page(model, getattr(world, name).pk)
+
+    waiting = support.get(url)
+    reject(world.asked.pk, comment="No", actor=staff[Role.FINANCE])
+    decided = support.get(url)
+
+    assert "Waiting for approval since" in str(waiting.context["notices"])
+    assert "asked for by Support Person" in str(waiting.context["notices"])
+    assert page("staff_approval", world.asked.pk) in waiting.text
+    assert decided.context["notices"] == []
+    assert "Rejected" in decided.text
+
+
+def test_a_request_does_not_show_elsewhere(support: Client, world: World) -> None:
+    response = support.get(page("transactions_transaction", world.sent.pk))
+
+    assert response.context["notices"] == []
+    assert page("staff_approval", world.asked.pk) not in response.text
+
+
+def test_what_is_written_into_a_request_is_text(world: World, staff: dict[str, User], finance: Client) -> None:
+    params: dict[str, Any] = {"transaction": world.sent.pk, "amount_minor": 1_00, "reason_code": "fraud"}
+    evil = request_approval("reversal", params, maker=staff[Role.SUPPORT], reason="<script>x</script>")
+
+    for url in (page("staff_approval", evil.pk), INBOX, page("transactions_transaction", world.sent.pk)):
+        assert "<script>x" not in client_of(staff[Role.FINANCE]).get(url).text

@@ -1,0 +1,18 @@
+"""How much each role gives back alone, of one transaction, in minor units. Above it a second person approves.
+
+Part of the program, as roles are (`staff/roles.py`): nobody widens it in the back office. A role or currency that is
+not here does nothing alone.
+"""
+
+from staff.roles import Role
+
+REVERSES_ALONE: dict[str, dict[str, int]] = {
+    Role.SUPPORT: {
+        "KES": 10_000_00, "RWF": 100_000, "UGX": 300_000, "TZS": 200_000_00, "NGN": 100_000_00, "GHS": 1_000_00,
+        "ZAR": 1_500_00, "USD": 75_00, "EUR": 75_00, "GBP": 60_00,
+    },
+    Role.ADMINISTRATOR: {
+        "KES": 100_000_00, "RWF": 1_000_000, "UGX": 3_000_000, "TZS": 2_000_000_00, "NGN": 1_000_000_00,
+        "GHS": 10_000_00, "ZAR": 15_000_00, "USD": 750_00, "EUR": 750_00, "GBP": 600_00,
+    },
+}  # fmt: skip

@@ -55,7 +55,7 @@ def decimal_string(amount_minor: int, currency: str) -> str:
     if not exponent:
         return str(amount_minor)
     whole, fraction = divmod(abs(amount_minor), 10**exponent)
-    return f"{'-' if amount_minor < 0 else ''}{whole}.{fraction:0{exponent}d}"
+    return f"{'-' if amount_minor < 0 else ''}{whole}.{str(fraction).zfill(exponent)}"
 
 
 def grouped(amount_minor: int, currency: str) -> str:

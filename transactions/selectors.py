@@ -108,6 +108,8 @@ LEFT JOIN wallets_wallet o ON o.id = CASE WHEN p.payer_id = me.wallet THEN p.pay
 LEFT JOIN customers_customer oc ON oc.id = o.customer_id
 ORDER BY p.at DESC, p.id DESC
 """  # noqa: S608
+# Without indentation: a statement of more than 4,096 characters is taken apart by psycopg anew each time.
+PAGE = "\n".join(line.strip() for line in PAGE.splitlines())
 LATEST = (2**62, UUID(int=2**128 - 1))
 
 
@@ -135,7 +137,7 @@ def history(
         raise SessionEnded()
     if rows[0][2] is None:
         raise WalletNotFound()
-    return [HistoryRow(*row[3:]) for row in rows if row[7] is not None]
+    return [HistoryRow._make(row[3:]) for row in rows if row[7] is not None]
 
 
 def next_key(rows: list[HistoryRow], after: tuple[int, UUID] | None) -> tuple[int, UUID]:

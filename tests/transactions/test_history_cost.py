@@ -5,6 +5,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from django.db import connection
+from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from core.roles import connected_as_owner
 from tests.books import fund, transfer
@@ -57,3 +58,7 @@ def test_a_page_is_one_statement(client, aline, eric, statements):
     statements.clear()
     assert client.get(f"/v1/wallets/{aline.pk}/transactions", headers=headers).status_code == 200
     assert len(statements) == 1
+
+
+def test_psycopg_remembers_how_the_statements_are_read():
+    assert max(len(selectors.HISTORY), len(selectors.HISTORY_SINCE)) <= MAX_CACHED_STATEMENT_LENGTH

@@ -300,6 +300,11 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- The back office ------------------------------------------------------------------------------------------------
+# What needs a second person: `staff.approvals.Operation`s of the apps.
+APPROVAL_OPERATIONS = [
+    "transactions.approvals.reversal",
+]
+APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires
 # The badge on every staff page: says whose money this is.
 ENVIRONMENT = env.str("ENVIRONMENT", default="development" if DEBUG else "production")
 UNFOLD: dict[str, Any] = {
@@ -319,11 +324,6 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "6px",
     # Dark enough from 600 on for white text on it (4.5 : 1).
     "COLORS": {
-# What needs a second person: `staff.approvals.Operation`s of the apps.
-APPROVAL_OPERATIONS = [
-    "transactions.approvals.reversal",
-]
-APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires
         "primary": {
             "50": "oklch(98.4% .014 180.7)",
             "100": "oklch(95.3% .051 180.8)",

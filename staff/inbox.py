@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.timezone import now
@@ -38,7 +38,7 @@ from core.admin import (
     queue,
     staff_action,
 )
-from core.admin.dialogs import LONGEST_REASON, told
+from core.admin.dialogs import LONGEST_REASON, go_to, told
 from core.admin.pages import NOTHING, age
 from core.errors import TekanaError
 from core.ids import read_uuid
@@ -526,6 +526,19 @@ def approvals_of(request: HttpRequest, subject: Any) -> Panel | None:
             for one in rows
         ],
     )  # fmt: skip
+
+
+def ask(
+    request: HttpRequest, form: StaffForm, operation: str, params: dict[str, Any], *, reason: str, back: str
+) -> bool | HttpResponse:
+    """What a dialog does with what needs a second person: file the request and go ``back``, or say why not."""
+    try:
+        approval = approvals.request_approval(operation, params, maker=form.user, reason=reason)
+    except TekanaError as refusal:
+        form.refuse(refusal)
+        return False
+    tell_it_waits(request, approval)
+    return go_to(request, back)
 
 
 def tell_it_waits(request: HttpRequest, approval: Approval) -> None:

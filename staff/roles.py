@@ -23,7 +23,7 @@ ACTS = {
     "transactions.close_message",
 }  # fmt: skip
 # Decide what others asked for; each operation names the one that it takes (`approvals.py`).
-CHECKS = {"staff.approve", "transactions.approve_reversal"}
+CHECKS = {"staff.approve", "transactions.approve_reversal", "wallets.approve_unfreeze"}
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.SUPPORT: frozenset(SEES | ACTS),

@@ -139,9 +139,9 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "deliver": {"task": "notifications.tasks.sweep_deliveries", "schedule": 10.0},
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
     "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
-    "day-totals": {"task": "reports.tasks.sum_days", "schedule": 60.0},  # once a day, when yesterday has settled
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
     "proof": {"task": "transactions.tasks.prove_books", "schedule": 60.0},  # it runs at the first tick of a day
+    "day-totals": {"task": "reports.tasks.sum_days", "schedule": 60.0},  # once a day, when yesterday has settled
 }
 for job in CELERY_BEAT_SCHEDULE.values():  # a tick that no worker took is not kept: the next one does its work
     job["options"] = {"expires": job["schedule"]}
@@ -322,6 +322,7 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": ["/static/tekana/admin.js"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/tekana/favicon.svg"}],
     "BORDER_RADIUS": "6px",
+    "wallets.approvals.unfreeze",
     # Dark enough from 600 on for white text on it (4.5 : 1).
     "COLORS": {
         "primary": {

@@ -5,8 +5,9 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
@@ -19,7 +20,6 @@ from core.admin import (
     Panel,
     ReasonForm,
     StaffAdmin,
-    StaffForm,
     Table,
     badge,
     choice_filter,
@@ -36,7 +36,9 @@ from core.admin import (
 from core.admin.pages import NOTHING
 from core.money import CURRENCY_CHOICES, Money
 from customers.finding import matching, read_uuid
+from staff.inbox import ask
 from staff.selectors import named, names
+from wallets.approvals import unfreeze
 from wallets.models import Freeze, Wallet
 from wallets.services import close_wallet, freeze_wallet, lift_freeze
 
@@ -61,14 +63,26 @@ def freeze_badge(freeze: Freeze) -> Any:
     return badge("lifted") if freeze.lifted_at else badge(mode_of(freeze), "odd")
 
 
+TAKES_TWO = "This will ask for a second person: the wallet stays frozen until a colleague approves."
+ASKS = "Ask for approval"
+
+
 # --- Forms ------------------------------------------------------------------------------------------------------
 
 
 class FreezeForm(ReasonForm):
     intro = "What is under way with a bank or partner is still finished. Freezes add up; each is lifted by itself."
     submit = "Freeze"
-    field_order = ["mode", "expires_at", "reason"]
+    field_order = ["mode", "cause", "expires_at", "reason"]
 
+    cause = forms.ChoiceField(
+        label="Because of",
+        choices=[(one, capfirst(one.label)) for one in Freeze.Cause],
+        initial=Freeze.Cause.OTHER,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="A wallet that is frozen for fraud is let go by two people.",
+    )
     mode = forms.ChoiceField(
         label="The wallet",
         choices=MODES,
@@ -83,6 +97,9 @@ class FreezeForm(ReasonForm):
         help_text="UTC. Empty: until somebody lifts it.",
     )
 
+    def clean_cause(self) -> str:
+        return self.cleaned_data["cause"] or Freeze.Cause.OTHER
+
 
 class LiftForm(ReasonForm):
     """On a wallet's page: which of its freezes; on a freeze's own page there is nothing to choose."""
@@ -95,12 +112,21 @@ class LiftForm(ReasonForm):
     def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
         super().__init__(data, subject=subject, user=user)
         choice: Any = self.fields["freeze"]
-        choice.queryset = subject.freezes.filter(lifted_at=None).order_by("placed_at")
+        freezes = list(subject.freezes.filter(lifted_at=None).order_by("placed_at"))
+        choice.queryset = Freeze.objects.filter(pk__in=[freeze.pk for freeze in freezes])
         choice.label_from_instance = described
+        if any(freeze.takes_two for freeze in freezes):
+            self.intro = TAKES_TWO if len(freezes) == 1 else f"For the one for fraud: {TAKES_TWO}"
+            self.submit = ASKS if all(freeze.takes_two for freeze in freezes) else self.submit
 
 
 class LiftThisForm(ReasonForm):
     submit = "Lift"
+
+    def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
+        super().__init__(data, subject=subject, user=user)
+        if subject.takes_two:
+            self.intro, self.submit = TAKES_TWO, ASKS
 
 
 class CloseForm(ReasonForm):
@@ -109,7 +135,19 @@ class CloseForm(ReasonForm):
 
 
 def described(freeze: Freeze) -> str:
-    return f"{mode_of(freeze).capitalize()}, since {freeze.placed_at:%d %b %Y %H:%M}: {freeze.reason[:60]}"
+    cause = f"for {Freeze.Cause.FRAUD}, " if freeze.takes_two else ""
+    return f"{mode_of(freeze).capitalize()}, {cause}since {freeze.placed_at:%d %b %Y %H:%M}: {freeze.reason[:60]}"
+
+
+def lifted(
+    page: StaffAdmin, request: HttpRequest, subject: Any, form: ReasonForm, freeze: Freeze
+) -> bool | HttpResponse:
+    """Lift it, or ask a second person to."""
+    reason = form.cleaned_data["reason"]
+    if freeze.takes_two:
+        params = {"freeze": freeze.pk}
+        return ask(request, form, unfreeze.name, params, reason=reason, back=page.address_of(subject))
+    return page.call(form, lift_freeze, freeze, reason=reason)
 
 
 # --- Wallets ----------------------------------------------------------------------------------------------------
@@ -226,8 +264,8 @@ class WalletAdmin(StaffAdmin):
         return self.call(form, freeze_wallet, wallet, **form.cleaned_data)
 
     @staff_action("Lift freeze", permission="wallets.freeze", form=LiftForm, done="Lifted.", icon="wb_sunny")
-    def lift(self, request: HttpRequest, wallet: Wallet, form: LiftForm) -> bool:
-        return self.call(form, lift_freeze, form.cleaned_data["freeze"], reason=form.cleaned_data["reason"])
+    def lift(self, request: HttpRequest, wallet: Wallet, form: LiftForm) -> bool | HttpResponse:
+        return lifted(self, request, wallet, form, form.cleaned_data["freeze"])
 
     @staff_action("Close", permission="wallets.freeze", form=CloseForm, done="Closed.", icon="lock")
     def close(self, request: HttpRequest, wallet: Wallet, form: CloseForm) -> bool:
@@ -312,7 +350,7 @@ def freeze_table(request: HttpRequest, freezes: QuerySet[Freeze]) -> Table:
                 link(request, "wallets.freeze", freeze.pk, freeze.wallet.currency),
                 freeze_badge(freeze),
                 who_when(freeze.placed_by, freeze.placed_at, staff),
-                freeze.reason,
+                format_html("{}<br>{}", badge("fraud", "bad"), freeze.reason) if freeze.takes_two else freeze.reason,
                 until(freeze),
                 who_when(freeze.lifted_by, freeze.lifted_at, staff),
             )
@@ -359,9 +397,14 @@ class LiveFilter(choice_filter("live", "state", [("live", "in force"), ("lifted"
 
 @admin.register(Freeze)
 class FreezeAdmin(StaffAdmin):
-    list_display = ["owner", "currency", "mode_shown", "reason", "placed_at", "until", "lifted_at"]
+    list_display = ["owner", "currency", "mode_shown", "cause", "reason", "placed_at", "until", "lifted_at"]
     list_select_related = ["wallet__customer"]
-    list_filter = [LiveFilter, choice_filter("mode", "mode", MODES), MadeBetween]
+    list_filter = [
+        LiveFilter,
+        choice_filter("mode", "mode", MODES),
+        choice_filter("cause", "cause", Freeze.Cause.choices),
+        MadeBetween,
+    ]
     ordering = ["-pk"]
     page_select_related = ("wallet__customer",)
     actions_detail = ["lift_this"]
@@ -393,6 +436,7 @@ class FreezeAdmin(StaffAdmin):
         rows = [
             ("Wallet", link(request, "wallets.wallet", freeze.wallet_id, str(freeze.wallet_id))),
             ("The wallet", mode_of(freeze)),
+            ("Because of", capfirst(freeze.get_cause_display())),
             ("Reason", freeze.reason),
             ("Placed", who_when(freeze.placed_by, freeze.placed_at, staff)),
             ("Until", until(freeze)),
@@ -405,5 +449,5 @@ class FreezeAdmin(StaffAdmin):
         return f"It was lifted on {freeze.lifted_at:%d %b %Y at %H:%M} UTC." if freeze.lifted_at else ""
 
     @staff_action("Lift", permission="wallets.freeze", form=LiftThisForm, done="Lifted.", icon="wb_sunny")
-    def lift_this(self, request: HttpRequest, freeze: Freeze, form: StaffForm) -> bool:
-        return self.call(form, lift_freeze, freeze, reason=form.cleaned_data["reason"])
+    def lift_this(self, request: HttpRequest, freeze: Freeze, form: LiftThisForm) -> bool | HttpResponse:
+        return lifted(self, request, freeze, form, freeze)

@@ -7,30 +7,39 @@ class WalletNotFound(NotFound):
     """There is no such wallet, or it is somebody else's: the two look the same."""
 
     code, title = "wallet_not_found", "No such wallet"
+    for_customer = "We could not find this wallet."
 
 
 class WalletExists(Conflict):
     """A customer has at most one open wallet in a currency."""
 
     code, title = "wallet_exists", "There is an open wallet in this currency already"
+    for_customer = "You have a wallet in this currency already."
 
 
 class WalletNotEmpty(Conflict):
     """Move the money out first, and wait for cash-outs under way: a wallet is closed at zero with nothing set aside."""
 
     code, title = "wallet_not_empty", "The wallet is not empty"
+    for_customer = "There is money in this wallet, or on its way out of it. Please move it out first."
 
 
 class WalletClosed(Declined):
     """A closed wallet stays closed; another one can be opened in its currency."""
 
     code, title = "wallet_closed", "The wallet is closed"
+    for_customer = "This wallet is closed. You can open a new one in the app."
 
 
 class WalletFrozen(Declined):
     """Staff stopped the wallet for a while; support can say more."""
 
     code, title = "wallet_frozen", "The wallet is frozen"
+    for_customer = "Your wallet is on hold. Please contact us: we will tell you what is needed."
+
+
+class FreezeNotFound(NotFound):
+    code, title = "freeze_not_found", "No such freeze"
 
 
 class FreezeLifted(Conflict):
@@ -55,3 +64,4 @@ class InstantNotReached(BadRequest):
     """A balance can be asked for as of now or of any moment before."""
 
     code, title = "instant_not_reached", "The instant lies in the future"
+    for_customer = "Please choose a date that has passed."

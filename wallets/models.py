@@ -43,9 +43,19 @@ class Freeze(models.Model):
         CREDIT = "credit", "may not receive"
         BOTH = "both", "neither"
 
+    class Cause(models.TextChoices):
+        """What kind of trouble it is; the reason says more. A freeze for fraud is lifted by two people."""
+
+        FRAUD = "fraud", "fraud, or a suspicion of it"
+        LOST = "lost", "lost or stolen phone"
+        ASKED = "asked", "its owner asked for it"
+        ORDERED = "ordered", "a court or authority ordered it"
+        OTHER = "other", "something else"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="freezes")
     mode = models.CharField(max_length=6, choices=Mode)
+    cause = models.CharField(max_length=8, choices=Cause, default=Cause.OTHER, db_default="other")
     reason = models.TextField()
     placed_by = models.CharField(max_length=80)
     placed_at = models.DateTimeField(auto_now_add=True)
@@ -61,3 +71,8 @@ class Freeze(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mode} freeze of {self.wallet_id}"
+
+    @property
+    def takes_two(self) -> bool:
+        """Whether it takes a second person to lift it."""
+        return self.cause == self.Cause.FRAUD

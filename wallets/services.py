@@ -20,6 +20,8 @@ from customers.models import Country
 from customers.services import Newcomer
 from customers.tokens import start_session
 from ledger import chart
+from staff.errors import ApprovalNeeded
+from staff.models import User
 from wallets.errors import (
     ExpiryPassed,
     FreezeLifted,
@@ -117,40 +119,52 @@ def open_wallet(customer: "Customer", currency: str, *, actor: Any) -> Wallet:
     return wallet
 
 
-def freeze_wallet(wallet: Wallet, *, mode: str, reason: str, actor: Any, expires_at: datetime | None = None) -> Freeze:
+def freeze_wallet(
+    wallet: Wallet, *, mode: str, reason: str, actor: Any, cause: str = Freeze.Cause.OTHER,
+    expires_at: datetime | None = None,
+) -> Freeze:  # fmt: skip
     """Stop a wallet from sending (``debit``), receiving (``credit``) or ``both``; freezes add up.
+
+    Args:
+        cause: what kind of trouble it is. What is frozen for fraud takes two people to lift.
 
     Raises: ReasonMissing, ExpiryPassed, WalletClosed.
     Locks: the wallet, then its account.
     """
-    mode, reason = Freeze.Mode(mode), stated(reason)
+    mode, cause, reason = Freeze.Mode(mode), Freeze.Cause(cause), stated(reason)
     if expires_at is not None and expires_at <= timezone.now():
         raise ExpiryPassed(expires_at=expires_at)
     with db_transaction.atomic():
         locked = lock(wallet)
         refuse_closed(locked)
         freeze = Freeze.objects.create(
-            wallet=locked, mode=mode, reason=reason, placed_by=audit.actor_name(actor), expires_at=expires_at
-        )
+            wallet=locked, mode=mode, cause=cause, reason=reason, placed_by=audit.actor_name(actor),
+            expires_at=expires_at,
+        )  # fmt: skip
         apply_freezes(locked)
-        after = {"freeze": str(freeze.id), "mode": mode, "expires_at": expires_at and expires_at.isoformat()}
+        until = expires_at and expires_at.isoformat()
+        after = {"freeze": str(freeze.id), "mode": mode, "cause": cause, "expires_at": until}
         audit.record(actor=actor, action="freeze_wallet", subject=locked, after=after, reason=reason)
     return freeze
 
 
-def lift_freeze(freeze: Freeze, *, actor: Any, reason: str) -> None:
+def lift_freeze(freeze: Freeze, *, actor: Any, reason: str, checker: User | None = None) -> None:
     """End one freeze; the wallet stays frozen as far as others say so.
 
-    Raises: ReasonMissing, FreezeLifted.
+    Args:
+        checker: the second person, who has approved it (`approvals.py`); staff lift none for fraud without one.
+    Raises: ReasonMissing, FreezeLifted, ApprovalNeeded.
     Locks: the wallet, then its account.
     """
     reason = stated(reason)
+    if freeze.takes_two and checker is None and isinstance(actor, User):
+        raise ApprovalNeeded("A wallet that was frozen for fraud is let go by two people.")
     with db_transaction.atomic():
         wallet = lock(freeze.wallet)
         freeze.refresh_from_db()  # after the lock: two may lift at once, or the clock and a person
         if freeze.lifted_at:
             raise FreezeLifted(f"Lifted by {freeze.lifted_by}.", lifted_at=freeze.lifted_at)
-        end(freeze, actor=actor, reason=reason)
+        end(freeze, actor=actor, reason=reason, checker=checker)
         apply_freezes(wallet)
 
 
@@ -208,11 +222,12 @@ def apply_freezes(wallet: Wallet) -> None:
     )
 
 
-def end(freeze: Freeze, *, actor: Any, reason: str) -> None:
+def end(freeze: Freeze, *, actor: Any, reason: str, checker: User | None = None) -> None:
     freeze.lifted_at, freeze.lifted_by, freeze.lift_reason = timezone.now(), audit.actor_name(actor), reason
     freeze.save(update_fields=["lifted_at", "lifted_by", "lift_reason"])
-    before = {"freeze": str(freeze.id), "mode": freeze.mode}
-    audit.record(actor=actor, action="lift_freeze", subject=freeze.wallet, before=before, reason=reason)
+    before = {"freeze": str(freeze.id), "mode": freeze.mode, "cause": freeze.cause}
+    after = {"approved_by": checker.principal} if checker else None
+    audit.record(actor=actor, action="lift_freeze", subject=freeze.wallet, before=before, after=after, reason=reason)
 
 
 def stated(reason: str) -> str:

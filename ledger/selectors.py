@@ -156,8 +156,14 @@ def coverage() -> list[Coverage]:
 
 def last_proof() -> LastProof | None:
     """None before the first."""
-    found = Proof.objects.values_list(*LastProof._fields).first()
-    return LastProof(*found) if found else None
+    found = latest_proof()
+    return found[1] if found else None
+
+
+def latest_proof() -> tuple[int, LastProof] | None:
+    """The last proof with the id of its row."""
+    found = Proof.objects.values_list("pk", *LastProof._fields).first()
+    return (found[0], LastProof(*found[1:])) if found else None
 
 
 def _one(query: str, *params: Any) -> Any:

@@ -67,3 +67,27 @@ class ExportTooLarge(Declined):
     """There is no room for the file where exports are kept, or its format cannot hold it."""
 
     code, title = "export_too_large", "There is no room for this file"
+
+
+class ProofNotFound(NotFound):
+    """No such proof."""
+
+    code, title = "proof_not_found", "No such proof"
+
+
+class MayNotSignOff(NotAllowed):
+    """Daily proofs are signed off by finance and administrators."""
+
+    code, title = "may_not_sign_off", "You may not sign off a proof"
+
+
+class ProofSigned(Conflict):
+    """A proof is signed off once."""
+
+    code, title = "proof_signed", "This proof is signed off already"
+
+
+class BreakNeedsNote(BadRequest):
+    """What is signed off although it is broken needs a word about it."""
+
+    code, title = "break_needs_note", "Say what is known about the break"

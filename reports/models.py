@@ -153,3 +153,39 @@ class DayTotal(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.line} {self.currency} on {self.recorded_on}"
+
+
+class DailyProof(AppendOnly):
+    """That the books of one UTC day agree, in figures; made once, when the day is added up and the books are proven.
+
+    ``figures`` are what `proofs.Figures` says per currency, ``findings`` dicts of number, name and wrong, as the
+    ledger's own proof has them. ``sha256`` is of both and the day, as `proofs.checksum` writes them.
+    """
+
+    day = models.DateField()
+    ok = models.BooleanField()
+    figures = models.JSONField()
+    findings = models.JSONField()
+    books = models.ForeignKey("ledger.Proof", models.PROTECT, related_name="+", help_text="the proof of all rows")
+    sha256 = models.CharField(max_length=64)
+    made_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-day"]
+        constraints = [models.UniqueConstraint(fields=["day"], name="daily_proof_once")]
+
+    def __str__(self) -> str:
+        return f"Proof of {self.day:%d %b %Y}"
+
+
+class SignOff(AppendOnly):
+    """Somebody of finance has looked at a daily proof and answers for it; with what they said where it was broken."""
+
+    proof = models.OneToOneField(DailyProof, models.PROTECT, related_name="sign_off")
+    signed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    note = models.CharField(max_length=500, blank=True)
+    sha256 = models.CharField(max_length=64, help_text="of the proof that was signed")
+    signed_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.proof} signed by {self.signed_by}"

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from reports import services, totals
+from reports import proofs, services, totals
 
 # Above the time that `services` gives an export, and below half of the broker's visibility timeout.
 TIME_LIMIT = services.MOST_SECONDS + 5 * 60
@@ -25,3 +25,15 @@ def sweep_exports() -> None:
 def sum_days() -> None:
     """Once a day, at the first tick after yesterday has settled."""
     totals.sum_daily()
+
+
+@shared_task(name="reports.tasks.prove_day", time_limit=TIME_LIMIT)
+def prove_day() -> None:
+    """Once a day, at the first tick at which yesterday is added up and the books were proven after it."""
+    proofs.prove_daily()
+
+
+@shared_task(name="reports.tasks.watch_books", time_limit=TIME_LIMIT)
+def watch_books() -> None:
+    """Finds within minutes what the daily proof would find by tomorrow."""
+    proofs.watch()

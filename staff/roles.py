@@ -37,6 +37,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "ledger.close_period",
             "reports.view_entryline",
             "reports.view_summedday",
+            "reports.view_dailyproof",
+            "reports.sign_off",
             "reports.view_export",
             "reports.export",
         }
@@ -52,6 +54,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "ledger.close_period",
             "reports.view_entryline",
             "reports.view_summedday",
+            "reports.view_dailyproof",
+            "reports.sign_off",
             "reports.view_export",
             "reports.export",
         }

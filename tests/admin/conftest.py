@@ -12,8 +12,10 @@ from django.utils.timezone import now
 from customers.models import Customer
 from customers.tokens import start_session
 from ledger.models import PeriodClose
+from ledger.selectors import latest_proof
+from ledger.services import keep_proof
 from notifications.services import Notice, notify_many
-from reports.models import Export, SummedDay
+from reports.models import DailyProof, Export, SummedDay
 from staff.approvals import request_approval
 from staff.models import Approval, User
 from staff.roles import Role
@@ -134,6 +136,12 @@ def world(staff: dict[str, User]) -> World:
     notify_many([Notice(event.pk, wallet.customer_id, small.sent.pk, "money_sent", facts)])
     SummedDay.objects.create(day=date(2026, 1, 31), entries=0)
     PeriodClose.objects.create(closed_before=LONG_AGO, closed_at=now(), closed_by="staff:1", note="opening")
+    keep_proof(at=datetime(2026, 2, 1, 1, tzinfo=UTC), findings=[], counts={"entries": 0}, milliseconds=7)
+    books = latest_proof()
+    assert books is not None
+    DailyProof.objects.create(
+        day=date(2026, 1, 31), ok=True, figures=[], findings=[], books_id=books[0], sha256="0" * 64
+    )
     Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
     return small
 

@@ -142,8 +142,8 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
     "daily-proof": {"task": "reports.tasks.prove_day", "schedule": 60.0},  # once a day, after the totals and the proof
     "watch-books": {"task": "reports.tasks.watch_books", "schedule": 120.0},
-    "proof": {"task": "transactions.tasks.prove_books", "schedule": 60.0},  # it runs at the first tick of a day
     "day-totals": {"task": "reports.tasks.sum_days", "schedule": 60.0},  # once a day, when yesterday has settled
+    "proof": {"task": "transactions.tasks.prove_books", "schedule": 60.0},  # it runs at the first tick of a day
 }
 for job in CELERY_BEAT_SCHEDULE.values():  # a tick that no worker took is not kept: the next one does its work
     job["options"] = {"expires": job["schedule"]}
@@ -305,6 +305,7 @@ CONTENT_SECURITY_POLICY = {
 # What needs a second person: `staff.approvals.Operation`s of the apps.
 APPROVAL_OPERATIONS = [
     "transactions.approvals.reversal",
+    "wallets.approvals.unfreeze",
 ]
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires
 # The badge on every staff page: says whose money this is.
@@ -324,7 +325,6 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": ["/static/tekana/admin.js"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/tekana/favicon.svg"}],
     "BORDER_RADIUS": "6px",
-    "wallets.approvals.unfreeze",
     # Dark enough from 600 on for white text on it (4.5 : 1).
     "COLORS": {
         "primary": {

@@ -75,9 +75,14 @@ def check_texts(value: Any) -> None:
 
 
 class AlwaysJSON(DefaultContentNegotiation):
-    """One representation, whatever the Accept header says; there is no browsable API and no ``?format=``."""
+    """One representation, whatever the Accept header says; there is no browsable API and no ``?format=``.
+
+    DRF ties request and view to each other for its parsers. Ours asks for neither, so the knot is undone: what a
+    request took is free when it has been answered, and not when the garbage collector comes by.
+    """
 
     def select_renderer(
         self, request: Any, renderers: Any, format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
+        request.parser_context.clear()
         return renderers[0], renderers[0].media_type

@@ -216,6 +216,8 @@ MOVEMENT_POLICIES = [
     "transactions.policies.within_limits",
 ]
 POSTER_BATCH = env.int("POSTER_BATCH", default=256)  # most movements in one commit; 0: each request commits alone
+# One batch at a time on each machine. Off where many processors post to accounts that have none in common.
+POSTER_TAKES_TURNS = env.bool("POSTER_TAKES_TURNS", default=True)
 # Rails: the sandbox behaves like a bank; its server is `manage.py sandbox_rail`.
 RAIL_SANDBOX_URL = env.str("RAIL_SANDBOX_URL", default="http://127.0.0.1:8900")
 RAIL_SANDBOX_SECRET = env.str("RAIL_SANDBOX_SECRET", default=derived_key("sandbox rail")[:48])

@@ -2,11 +2,19 @@
 
 No waiting window: an idle system posts a batch of one at once, a busy one shares each commit among many. A hot account
 is no special case, for contention only makes batches larger.
+
+The processes of one machine take turns. They would wait for each other in the database anyway, at the account that the
+fees go to; whoever waits before it has chosen its batch takes along what comes in meanwhile.
 """
 
+import fcntl
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import TracebackType
 
 from django.conf import settings
 from django.db import connection
@@ -14,6 +22,8 @@ from django.db import connection
 from core.errors import Unavailable
 from transactions.movements import Order, Outcome
 from transactions.posting import post, post_one
+
+logger = logging.getLogger(__name__)
 
 
 class Slot:
@@ -44,11 +54,40 @@ class Slot:
         return self._outcome
 
 
+class Turn:
+    """Which process of this machine posts now: a lock on a file, which a killed process gives back."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w")
+
+    def __enter__(self) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def turn() -> AbstractContextManager[None]:
+    """The turn at this database. Where no file can be kept, everybody posts at once: slower, not wrong."""
+    if not settings.POSTER_TAKES_TURNS:
+        return nullcontext()
+    try:
+        return Turn(settings.VAR_DIR / f"poster-{connection.settings_dict['NAME']}.turn")
+    except OSError as error:
+        logger.warning("posting without turns: %s", error)
+        return nullcontext()
+
+
 class Poster:
     """The queue and the thread that empties it, started at the first submission (so after any fork)."""
 
-    def __init__(self, post: Callable[[Sequence[Order]], list[Outcome]], batch: int) -> None:
-        self._post, self._batch = post, batch
+    def __init__(
+        self,
+        post: Callable[[Sequence[Order]], list[Outcome]],
+        batch: int,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._post, self._batch, self._turn = post, batch, turn
         self._waiting: deque[Slot] = deque()
         self._ready = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -65,12 +104,15 @@ class Poster:
         return slot.wait()
 
     def _run(self) -> None:
+        turn = self._turn()
         while True:
             with self._ready:
                 while not self._waiting:
                     self._ready.wait()
-                batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
-            self._settle(batch)
+            with turn:
+                with self._ready:
+                    batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+                self._settle(batch)
 
     def _settle(self, batch: list[Slot]) -> None:
         """Post a batch; where it fails as a whole, each alone, so that a bad order harms nobody else.
@@ -95,5 +137,5 @@ class Poster:
                 slot.answer(outcome)
 
 
-_poster = Poster(post, settings.POSTER_BATCH)
+_poster = Poster(post, settings.POSTER_BATCH, turn)
 submit = _poster.submit if settings.POSTER_BATCH else post_one

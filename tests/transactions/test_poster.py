@@ -1,9 +1,12 @@
 """Group commit when something goes wrong: one bad order harms nobody else, and nobody is told what may not be true."""
 
+import fcntl
 import itertools
 import os
 import random
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -20,7 +23,7 @@ from core.work import SYNC_WAIT_CANCELLED, Work
 from tests.books import assert_books_balance, fund, posted, transfer
 from tests.racing import at_once
 from transactions.models import Transaction
-from transactions.poster import Poster
+from transactions.poster import Poster, Turn, turn
 from transactions.posting import post, post_one
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -264,3 +267,62 @@ def test_a_backend_that_is_killed_harms_only_those_it_worked_for(monkeypatch, al
     assert told["completed"] + told["replayed"] == 300
     assert posted(eric) == Transaction.objects.filter(kind="transfer").count() == 300
     assert_books_balance()
+
+
+# --- Turns ---------------------------------------------------------------------------------------------------------
+def test_whoever_waits_for_its_turn_takes_along_what_comes_in_meanwhile(aline, eric, tmp_path):
+    fund(aline, 10_000)
+    batches: dict[str, list[int]] = {"one": [], "other": []}
+    posting, go_on = threading.Event(), threading.Event()
+
+    def post_as(name):
+        def post_and_note(orders):
+            batches[name].append(len(orders))
+            if name == "one":
+                posting.set()
+                go_on.wait(30)
+            return post(orders)
+
+        return post_and_note
+
+    one, other = [Poster(post_as(name), 256, lambda: Turn(tmp_path / "turn")) for name in batches]
+    first = threading.Thread(target=one.submit, args=[transfer(aline, eric, 1)])
+    first.start()
+    posting.wait(30)
+    rest = [threading.Thread(target=other.submit, args=[transfer(aline, eric, 1)]) for _ in range(5)]
+    for thread in rest:
+        thread.start()
+        time.sleep(0.05)  # so that the first of them would have gone alone
+    assert batches["other"] == []
+    go_on.set()
+    for thread in [first, *rest]:
+        thread.join(30)
+
+    assert batches == {"one": [1], "other": [5]}
+    assert posted(eric) == 6
+    assert_books_balance()
+
+
+def test_a_turn_is_given_back_by_a_process_that_is_killed(tmp_path):
+    hold = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print('mine', flush=True); input()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", hold, tmp_path / "turn"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "mine\n"
+    mine = Turn(tmp_path / "turn")
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(mine._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    holder.kill()
+    holder.communicate()
+
+    with mine:
+        pass
+
+
+def test_without_a_place_for_the_file_everybody_posts_at_once(settings, tmp_path, caplog):
+    settings.VAR_DIR = tmp_path / "nowhere"
+    with turn():
+        assert "posting without turns" in caplog.text
+    settings.VAR_DIR, settings.POSTER_TAKES_TURNS = tmp_path, False
+    with turn():
+        assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,11 @@
 import pytest
 from django.db import connection
 
+from core.work import Work
+from customers.errors import SessionEnded
+from customers.models import Session
+from customers.tokens import start_session
+from ledger.models import Account
 from ledger.selectors import legs_of
 from tests.books import assert_books_balance, available, fund, key, posted, transfer
 from transactions import posting
@@ -117,6 +122,43 @@ def test_a_reversal_in_parts_never_exceeds_the_original(aline, eric, parts):
     assert (posted(aline), posted(eric)) == (1000, 0)
     assert Transaction.objects.get(pk=original.transaction).state == State.REVERSED
     assert_books_balance()
+
+
+def test_an_account_says_when_it_was_last_moved(aline, eric):
+    fund(aline, 100)
+    txn = Transaction.objects.get(pk=post_one(transfer(aline, eric, 1)).transaction)
+
+    times = Account.objects.filter(pk__in=[aline.account_id, eric.account_id]).values_list("last_at", flat=True)
+    assert set(times) == {txn.created_at}
+
+
+def test_only_a_session_that_lives_moves_its_owners_money(aline, eric):
+    fund(aline, 100)
+    for wallet in (aline, eric):
+        start_session(wallet.customer)
+    mine, other = [Session.objects.get(customer=wallet.customer) for wallet in (aline, eric)]
+
+    assert post_one(transfer(aline, eric, 1, session=mine.pk)).error is None
+    assert isinstance(post_one(transfer(aline, eric, 1, session=other.pk)).error, SessionEnded)
+    Session.objects.filter(pk=mine.pk).update(revoked_at=mine.created_at)
+    assert isinstance(post_one(transfer(aline, eric, 1, session=mine.pk)).error, SessionEnded)
+    assert posted(eric) == 1
+
+
+def test_accounts_and_what_is_reversed_are_locked_but_not_for_a_preview(aline, eric, monkeypatch):
+    fund(aline, 100)
+    sent = post_one(transfer(aline, eric, 50)).transaction
+    asked: list[str] = []
+    run = Work.run
+    monkeypatch.setattr(Work, "run", lambda work, query, *params: asked.append(query) or run(work, query, *params))
+
+    posting.dry_run(reversal(sent, 1))
+    assert not any("FOR NO KEY UPDATE" in query for query in asked)
+
+    post_one(reversal(sent, 1))
+    locking = [query for query in asked if query.endswith("FOR NO KEY UPDATE")]
+    named = [table for query in locking for table in ("transactions_transaction", "ledger_account") if table in query]
+    assert named == ["transactions_transaction", "ledger_account"]
 
 
 def reversal(transaction, amount):

@@ -1,12 +1,15 @@
 """What support sees of a customer, and what it may do: suspend, reactivate. Other apps add panels to the page."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
 
 from core.admin import (
     Facts,
@@ -26,11 +29,14 @@ from core.admin import (
     page_url,
     staff_action,
 )
+from core.admin.dialogs import read_amount
 from core.admin.search import MOST_HITS
-from core.money import CURRENCY_CHOICES
+from core.money import CURRENCY_CHOICES, decimal_string
+from customers.approvals import LIMITS, limits
 from customers.finding import exactly, matching
 from customers.models import AccountType, Country, Customer, CustomerState, TierLimit
 from customers.services import reactivate_customer, suspend_customer
+from staff.inbox import ask
 
 TONES = {CustomerState.ACTIVE: "good", CustomerState.SUSPENDED: "bad"}
 SESSIONS_SHOWN = 10
@@ -168,9 +174,69 @@ class CountryAdmin(StaffAdmin):
     ordering = ["name"]
 
 
+NO_LIMIT = "none"
+
+
+class LimitForm(ReasonForm):
+    """On a row's page its figures are there to begin with. No limit is said, not left out."""
+
+    intro = "This will ask for a second person: the limits count from their day on when a colleague has approved them."
+    submit = "Ask for approval"
+    field_order = ["country", "currency", "tier", *LIMITS, "effective_from", "source", "reason"]
+
+    country = forms.ModelChoiceField(
+        queryset=Country.objects.order_by("name"), required=False, empty_label="Everywhere else",
+        widget=UnfoldAdminSelectWidget, help_text="A country's own limits go before those for everywhere else.",
+    )  # fmt: skip
+    currency = forms.ChoiceField(choices=[("", "Choose"), *CURRENCY_CHOICES], widget=UnfoldAdminSelectWidget)
+    tier = forms.TypedChoiceField(
+        label="KYC tier", coerce=int, choices=[("", "Choose"), *((tier, f"Tier {tier}") for tier in range(4))],
+        widget=UnfoldAdminSelectWidget,
+    )  # fmt: skip
+    effective_from = forms.DateField(
+        label="From", widget=UnfoldAdminSingleDateWidget(attrs={"type": "date"}),
+        help_text="The day begins at midnight in the customer's country.",
+    )  # fmt: skip
+    source = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="The rule or decision that they come from."
+    )
+
+    def __init__(self, data: Any = None, *, subject: TierLimit | None, user: Any) -> None:
+        super().__init__(data, subject=subject, user=user)
+        for name, label in LIMITS.items():
+            widget = UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"})
+            self.fields[name] = forms.CharField(
+                label=label, max_length=24, widget=widget, help_text=f"An amount, or {NO_LIMIT}."
+            )
+        self.order_fields(self.field_order)
+        self.fields["effective_from"].initial = datetime.now(UTC).date() + timedelta(days=1)
+        for name in ("country", "currency", "tier"):
+            self.fields[name].initial = getattr(subject, name, None)
+        if subject:
+            for name in LIMITS:
+                amount = getattr(subject, name)
+                self.fields[name].initial = NO_LIMIT if amount is None else decimal_string(amount, subject.currency)
+
+    def clean(self) -> dict[str, Any]:
+        asked = self.cleaned_data
+        for name in LIMITS:
+            if asked.get("currency") and asked.get(name):
+                asked[name] = read_amount(self, name, asked["currency"], none=NO_LIMIT)
+        return asked
+
+    @property
+    def params(self) -> dict[str, Any]:
+        asked = self.cleaned_data
+        names = ("currency", "tier", *LIMITS, "effective_from", "source")
+        return {name: asked[name] for name in names} | {"country": asked["country"] and asked["country"].pk}
+
+
 @admin.register(TierLimit)
 class TierLimitAdmin(StaffAdmin):
-    """A change of limits is a new row, made by a migration or a command under review; here they are looked at."""
+    """A change of limits is a new row, asked for here and made when a second person approves it."""
+
+    actions_list = ["propose"]
+    actions_detail = ["propose_next"]
 
     list_display = [
         "tier",
@@ -222,6 +288,20 @@ class TierLimitAdmin(StaffAdmin):
             ("Source", row.source),
         ]
         return [Facts(title="Limit", rows=rows)]
+
+    @staff_action(
+        "New limits", permission="customers.change_limits", form=LimitForm, icon="add", variant=ActionVariant.PRIMARY
+    )
+    def propose(self, request: HttpRequest, subject: None, form: LimitForm) -> bool | HttpResponse:
+        return self.asked(request, subject, form)
+
+    @staff_action("Change", permission="customers.change_limits", form=LimitForm, icon="edit_calendar")
+    def propose_next(self, request: HttpRequest, row: TierLimit, form: LimitForm) -> bool | HttpResponse:
+        return self.asked(request, row, form)
+
+    def asked(self, request: HttpRequest, row: TierLimit | None, form: LimitForm) -> bool | HttpResponse:
+        reason = form.cleaned_data["reason"]
+        return ask(request, form, limits.name, form.params, reason=reason, back=self.address_of(row))
 
 
 def limit(amount_minor: int | None, currency: str) -> Any:

@@ -3,6 +3,24 @@
 from core.errors import BadRequest, Conflict, Declined, NotAllowed, NotFound, TooMany, Unauthenticated, Unavailable
 
 
+class DayPassed(BadRequest):
+    """A fee or limit counts from today on or from a later day; the past stays what it was."""
+
+    code, title = "day_passed", "The day has passed"
+
+
+class RuleExists(Conflict):
+    """A fee or limit that begins on that day is there already; rows are added and never edited."""
+
+    code, title = "rule_exists", "Something else begins on that day already"
+
+
+class LimitsOutOfOrder(BadRequest):
+    """Limits are above zero; what may move at once is within what may move in a day, and that within a month."""
+
+    code, title = "limits_out_of_order", "These limits do not fit together"
+
+
 class InvalidAccessToken(Unauthenticated):
     """The access token is not ours, was altered, or has expired. Refresh, or sign in."""
 

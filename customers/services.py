@@ -1,7 +1,8 @@
-"""Verbs: register, sign in and out, change profile or password, suspend and reactivate."""
+"""Verbs: register, sign in and out, change profile or password, suspend and reactivate; change what a tier may do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +17,18 @@ from customers import guesses, passwords
 from customers.errors import (
     AlreadyRegistered,
     CountryNotOpen,
+    DayPassed,
     InvalidCredentials,
+    LimitsOutOfOrder,
     PasswordNeeded,
+    RuleExists,
     SessionNotFound,
     WrongPassword,
 )
-from customers.models import Country, Customer
+from customers.models import Country, Customer, TierLimit
 from customers.tokens import Tokens, end_sessions, start_session
+from staff.errors import ApprovalNeeded
+from staff.models import User
 
 UNUSABLE_PASSWORD = make_password(None)  # nobody signs in with it
 CONTACT_FIELDS = frozenset({"email", "phone_number"})  # whoever holds them can sign in and is found by payers
@@ -234,3 +240,57 @@ def reactivate_customer(customer: Customer, *, actor: Any, reason: str) -> Custo
         customer = locked(customer.pk)
         advance(customer.reactivate, actor=actor, reason=reason)
     return customer
+
+
+# --- What a tier may do -----------------------------------------------------------------------------------------------
+
+
+def add_tier_limit(
+    *, country: str | None, currency: str, tier: int, per_movement: int | None, per_day: int | None,
+    per_month: int | None, balance: int | None, effective_from: date, source: str, actor: Any,
+    checker: User | None = None, reason: str = "",
+) -> TierLimit:  # fmt: skip
+    """From a day on a tier may do this much in one currency: a new row; the old one stays.
+
+    Args:
+        country: ISO 3166 code; None is everywhere that has no row of its own.
+        per_movement, per_day, per_month, balance: minor units; None is unlimited.
+        checker: the second person, who has approved it (`approvals.py`); no member of staff does it alone.
+    Raises: ApprovalNeeded, DayPassed, LimitsOutOfOrder, RuleExists.
+    """
+    if checker is None and isinstance(actor, User):
+        raise ApprovalNeeded("Limits are changed by two people.")
+    check_limits(per_movement=per_movement, per_day=per_day, per_month=per_month, balance=balance)
+    check_day(effective_from)
+    row = TierLimit(
+        country_id=country, currency=currency, tier=tier, per_movement=per_movement, per_day=per_day,
+        per_month=per_month, balance=balance, effective_from=effective_from, source=source,
+    )  # fmt: skip
+    try:
+        with db_transaction.atomic():
+            row.save(force_insert=True)
+            after = {"country": country, "currency": currency, "tier": tier, "effective_from": str(effective_from)}
+            after |= {"per_movement": per_movement, "per_day": per_day, "per_month": per_month, "balance": balance}
+            after |= {"approved_by": checker.principal} if checker else {}
+            audit.record(actor=actor, action="add_tier_limit", subject=row, after=after, reason=reason)
+    except IntegrityError as exc:
+        if "tier_limit_once" not in str(exc):
+            raise
+        raise RuleExists(f"Another limit begins on {effective_from:%d %b %Y}.") from exc
+    return row
+
+
+def check_limits(**limits: int | None) -> None:
+    """Raises: LimitsOutOfOrder."""
+    if any(limit is not None and limit <= 0 for limit in limits.values()):
+        raise LimitsOutOfOrder("A limit is above zero. To stop a tier altogether, suspend or freeze.")
+    growing = [limits[name] for name in ("per_movement", "per_day", "per_month")]
+    known = [limit for limit in growing if limit is not None]
+    if known != sorted(known):
+        raise LimitsOutOfOrder("At once at most what may move in a day, in a day at most what may move in a month.")
+
+
+def check_day(day: date) -> None:
+    """Raises: DayPassed. By UTC: further east the day has begun, further west it has yet to."""
+    if day < datetime.now(UTC).date():
+        raise DayPassed(f"{day:%d %b %Y} has passed.")

@@ -147,6 +147,13 @@ class Operation(ABC):
         """Lock what the preview depends on, so that `apply` does what it says: after the request, before accounts."""
 
 
+def lock_name(name: str) -> None:
+    """For `Operation.lock` where there is no row to lock: others that lock the same name wait until the end of this
+    database transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"approval:{name}"])
+
+
 def operations() -> dict[str, Operation]:
     """Every operation there is, by name."""
     return _operations(tuple(settings.APPROVAL_OPERATIONS))
@@ -212,7 +219,7 @@ def request_approval(name: str, params: dict[str, Any], *, maker: User, reason: 
     created_at = timezone.now()
     approval = Approval(
         operation=name, title=about.title, subject_type=about.subject.model, subject_id=about.subject.id,
-        subject_title=about.subject.title, about=[row.key for row in (about.subject, *about.also)],
+        subject_title=about.subject.title, about=[row.key for row in (about.subject, *about.also) if row.model],
         slot=about.slot or about.subject.key, params=params, preview=preview.json, digest=preview.digest, maker=maker,
         reason=reason, created_at=created_at, expires_at=created_at + timedelta(hours=settings.APPROVAL_HOURS),
     )  # fmt: skip

@@ -23,13 +23,19 @@ ACTS = {
     "transactions.close_message",
 }  # fmt: skip
 # Decide what others asked for; each operation names the one that it takes (`approvals.py`).
-CHECKS = {"staff.approve", "transactions.approve_reversal", "wallets.approve_unfreeze"}
+CHECKS = {
+    "staff.approve", "transactions.approve_reversal", "wallets.approve_unfreeze", "transactions.approve_fees",
+    "customers.approve_limits",
+}  # fmt: skip
+# Ask for what always takes a second person.
+ASKS = {"transactions.change_fees", "customers.change_limits"}
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.SUPPORT: frozenset(SEES | ACTS),
     Role.FINANCE: frozenset(
         SEES
         | CHECKS
+        | ASKS
         | {
             "ledger.view_account",
             "ledger.view_journal",
@@ -47,6 +53,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         SEES
         | ACTS
         | CHECKS
+        | ASKS
         | {
             "ledger.view_account",
             "ledger.view_journal",

@@ -308,6 +308,8 @@ CONTENT_SECURITY_POLICY = {
 APPROVAL_OPERATIONS = [
     "transactions.approvals.reversal",
     "wallets.approvals.unfreeze",
+    "transactions.approvals.fees",
+    "customers.approvals.limits",
 ]
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires
 # The badge on every staff page: says whose money this is.

@@ -12,6 +12,7 @@ from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core.errors import TekanaError
+from core.money import Money
 
 LONGEST_REASON = 500
 

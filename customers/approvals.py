@@ -1,0 +1,121 @@
+"""What a second person approves of customers' tiers (`staff/approvals.py`)."""
+
+from datetime import date
+from typing import Any
+
+from django.db.models import Q
+
+from core.money import CURRENCY_CHOICES, Money
+from customers.errors import CountryNotOpen, RuleExists
+from customers.models import Country, Customer, TierLimit
+from customers.services import add_tier_limit, check_day, check_limits
+from staff.approvals import About, Fact, Operation, Preview, Row, lock_name
+from staff.models import Approval, User
+
+LIMITS = {
+    "per_movement": "Per movement", "per_day": "Leaving the wallet per day",
+    "per_month": "Leaving the wallet per month", "balance": "Most that the wallet may hold",
+}  # fmt: skip
+MOST_COUNTED = 10_000
+
+
+class LimitChange(Operation):
+    """A new row of tier limits.
+
+    ``params``: country (code or None), currency, tier, the four limits in minor units or None, effective_from, source.
+    """
+
+    name = "tier_limit"
+    title = "Change of limits"
+    request = "customers.change_limits"
+    check = "customers.approve_limits"
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        currency, day = str(params["currency"]), date.fromisoformat(str(params["effective_from"]))
+        assert currency in dict(CURRENCY_CHOICES)
+        limits = {name: None if params[name] is None else int(params[name]) for name in LIMITS}
+        check_limits(**limits)
+        return {
+            "country": params["country"] or None, "currency": currency, "tier": int(params["tier"]),
+            "effective_from": str(day), "source": str(params["source"]),
+        } | limits  # fmt: skip
+
+    def about(self, params: dict[str, Any]) -> About:
+        row = self._in_force(params)
+        title = f"Limits of tier {params['tier']} in {params['currency']}, {self._where(params)}"
+        subject = Row("customers.tierlimit", str(row.pk), title) if row else Row("", "", f"{title} (none so far)")
+        return About(title=f"{title}, from {day_of(params):%d %b %Y}", subject=subject, slot=slot_of(params))
+
+    def lock(self, params: dict[str, Any]) -> None:
+        """Rows are only added, so there is none to lock: their name."""
+        lock_name(f"tier_limit:{slot_of(params)}")
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        check_day(day_of(params))
+        before, currency = self._in_force(params), params["currency"]
+        same = TierLimit.objects.filter(currency=currency, tier=params["tier"], country=params["country"])
+        if same.filter(effective_from=day_of(params)).exists():
+            raise RuleExists(f"Another limit begins on {day_of(params):%d %b %Y}.")
+        later = same.filter(effective_from__gt=day_of(params)).order_by("effective_from").first()
+        facts = [
+            Fact("Tier", str(params["tier"])),
+            Fact("Where", self._where(params)),
+            Fact("From", f"{day_of(params):%d %b %Y}"),
+            Fact("Until", f"{later.effective_from:%d %b %Y}, when other limits begin" if later else "further notice"),
+        ]
+        for name, label in LIMITS.items():
+            now, then = said(getattr(before, name), currency) if before else "not set", said(params[name], currency)
+            facts.append(Fact(label, then if now == then else f"{now} → {then}"))
+        facts.append(Fact("Source", params["source"]))
+        return Preview(facts=facts, context=[Fact("Customers whom it concerns", self._concerned(params))])
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        params = approval.params | {"effective_from": day_of(approval.params)}
+        row = add_tier_limit(**params, actor=approval.maker, checker=checker, reason=approval.reason)
+        return Row("customers.tierlimit", str(row.pk), "The new limits")
+
+    def _in_force(self, params: dict[str, Any]) -> TierLimit | None:
+        """What would count on that day without the change: the country's own row, else the general one."""
+        rows = TierLimit.objects.filter(
+            Q(country=params["country"]) | Q(country=None), currency=params["currency"], tier=params["tier"],
+            effective_from__lte=day_of(params),
+        )  # fmt: skip
+        own = rows.filter(country=params["country"]).order_by("-effective_from").first()
+        return own or rows.filter(country=None).order_by("-effective_from").first()
+
+    def _where(self, params: dict[str, Any]) -> str:
+        """Raises: CountryNotOpen for a country that there is not."""
+        if params["country"] is None:
+            return "everywhere else"
+        country = Country.objects.filter(code=params["country"]).first()
+        if country is None:
+            raise CountryNotOpen(country=params["country"])
+        return country.name
+
+    def _concerned(self, params: dict[str, Any]) -> str:
+        rows = Customer.objects.filter(tier=params["tier"])
+        if params["country"]:
+            rows = rows.filter(country=params["country"])
+        else:  # a country's own limits go before these
+            own = TierLimit.objects.filter(
+                currency=params["currency"], tier=params["tier"], country__isnull=False,
+                effective_from__lte=day_of(params),
+            )  # fmt: skip
+            rows = rows.exclude(country__in=own.values("country"))
+        count = rows.order_by()[: MOST_COUNTED + 1].count()
+        return f"more than {MOST_COUNTED:,}" if count > MOST_COUNTED else f"{count:,}"
+
+
+def day_of(params: dict[str, Any]) -> date:
+    return date.fromisoformat(params["effective_from"])
+
+
+def slot_of(params: dict[str, Any]) -> str:
+    return f"{params['country'] or 'everywhere'}:{params['currency']}:{params['tier']}"
+
+
+def said(amount_minor: int | None, currency: str) -> str:
+    return "no limit" if amount_minor is None else str(Money(amount_minor, currency))
+
+
+limits = LimitChange()

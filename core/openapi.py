@@ -21,7 +21,11 @@ PROBLEM: dict[str, Any] = {
         "type": {"type": "string", "format": "uri", "description": "A page that explains the code."},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string"},
+        "detail": {
+            "type": "string",
+            "description": "In words for the customer, to be shown as they come; of a mistake that only a program can "
+            "make, for its author.",
+        },
         "instance": {"type": "string"},
         "code": {"type": "string", "description": "Stable; for programs."},
         "request_id": {"type": "string", "description": "Name it to support."},

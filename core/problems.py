@@ -164,6 +164,7 @@ def described(kind: type[TekanaError]) -> dict[str, Any]:
         "title": kind.title,
         "status": kind.status,
         "explanation": explanation,
+        "for_customer": kind.for_customer,
     }
 
 

@@ -47,11 +47,7 @@ class CustomerThrottle(BaseThrottle):
                 raise Unavailable(retry_after=2)
             return True
         if wait:
-            raise RateLimited(
-                f"{settings.THROTTLE_RATE} requests a second, {settings.THROTTLE_BURST} at once.",
-                retry_after=math.ceil(wait),
-                rate_limit=settings.THROTTLE_BURST,
-            )
+            raise RateLimited(retry_after=math.ceil(wait), rate_limit=settings.THROTTLE_BURST)
         return True
 
 

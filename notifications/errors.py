@@ -5,3 +5,4 @@ from core.errors import NotFound
 
 class NotificationNotFound(NotFound):
     code, title = "notification_not_found", "No such notification"
+    for_customer = "We could not find this message."

@@ -49,6 +49,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Transactions", "swap_horiz", "transactions_transaction_changelist", "transactions.view_transaction"),
             ("Rail messages", "mail", "transactions_railmessage_changelist", "transactions.view_railmessage"),
+            ("Canned answers", "support_agent", "transactions_answers", "transactions.view_transaction"),
         ],
     ),
     (

@@ -10,100 +10,117 @@ class TransactionNotFound(NotFound):
     """No such transaction, or you are neither its payer nor its payee."""
 
     code, title = "transaction_not_found", "No such transaction"
+    for_customer = "We could not find this payment."
 
 
 class MissingIdempotencyKey(BadRequest):
     """A request that moves money carries an Idempotency-Key header, so that a retry never pays twice."""
 
     code, title = "missing_idempotency_key", "Idempotency-Key header missing"
+    for_customer = "The app sent something that we could not read. Please update the app and try again."
 
 
 class InvalidIdempotencyKey(BadRequest):
     """Send 16 to 255 printable ASCII characters without spaces, e.g. a UUID."""
 
     code, title = "invalid_idempotency_key", "Idempotency-Key must be 16 to 255 printable characters"
+    for_customer = "The app sent something that we could not read. Please update the app and try again."
 
 
 class IdempotencyKeyReused(TekanaError):
     """The key came with another request before. A new movement takes a new key."""
 
     status, code, title = 422, "idempotency_key_reused", "This Idempotency-Key was used with another request"
+    for_customer = "The app sent something that we could not read. Please update the app and try again."
 
 
 class ReferenceTaken(Conflict):
     """Your own reference is unique for ever: it belongs to an earlier transaction of yours."""
 
     code, title = "reference_taken", "This reference was used before"
+    for_customer = "You have used this reference before. Please choose another one."
 
 
 class SelfTransfer(Declined):
     """Payer and recipient are the same wallet."""
 
     code, title = "self_transfer", "A wallet cannot pay itself"
+    for_customer = "This is your own wallet. Please choose somebody else to send to."
 
 
 class RecipientNotFound(Declined):
     """Nobody here has this wallet id, phone number or e-mail address."""
 
     code, title = "recipient_not_found", "No such recipient"
+    for_customer = "We found nobody with this number or address. Please check it, with the country code."
 
 
 class RecipientHasNoWallet(Declined):
     """The recipient is a customer but has no open wallet in this currency."""
 
     code, title = "recipient_has_no_wallet", "The recipient has no wallet in this currency"
+    for_customer = "The recipient has no wallet in this currency yet. They can open one in the app."
 
 
 class RecipientUnavailable(Declined):
     """The recipient's account or wallet takes no money at the moment. We do not say why."""
 
     code, title = "recipient_unavailable", "The recipient cannot receive money now"
+    for_customer = "The recipient cannot receive money right now. Please ask them to contact us."
 
 
 class CurrencyMismatch(Declined):
     """The wallet holds another currency than the one of the amount."""
 
     code, title = "currency_mismatch", "The wallet is in another currency"
+    for_customer = "The amount is in another currency than the wallet. Please send in the wallet's currency."
 
 
 class InsufficientFunds(Declined):
     """The available balance does not cover the amount and its fee. Money on hold is not available."""
 
     code, title = "insufficient_funds", "Not enough money available"
+    for_customer = "There is not enough money in your wallet for the amount and its fee."
 
 
 class AmountBelowFee(Declined):
     """The fee would take all that comes in: nothing would reach the wallet."""
 
     code, title = "amount_below_fee", "The amount does not cover its fee"
+    for_customer = "This amount does not cover its fee. Please choose a larger one."
 
 
 class LimitExceeded(Declined):
     """Above the tier's limit per movement, calendar day or month; `period`, `limit` and `left` tell which."""
 
     code, title = "limit_exceeded", "Above what this account may move"
+    for_customer = "This is above the limit of your account. Please send less, or verify your account further."
 
 
 class BalanceLimitExceeded(Declined):
     """With this amount the receiving wallet would hold more than its tier may."""
 
     code, title = "balance_limit_exceeded", "The receiving wallet may not hold this much"
+    for_customer = "With this amount the wallet would hold more than it may. A smaller amount may fit."
 
 
 class LimitsNotSet(Declined):
     """No limits are set for this tier, country and currency, and without limits nothing moves."""
 
     code, title = "limits_not_set", "No limits are set for this account and currency"
+    for_customer = "This is not possible with your account yet. We are looking into it."
 
 
 class RailRefused(Declined):
     """The bank or mobile-money partner refused; nothing was taken."""
 
     code, title = "rail_refused", "The bank or mobile-money partner refused"
+    for_customer = "The bank or mobile-money service did not accept this. Nothing was taken. Please ask them why."
 
 
 class RailUnreachable(Declined):
     code, title = "rail_unreachable", "The bank or mobile-money partner could not be reached"
+    for_customer = "We could not reach the bank or mobile-money service. Nothing was taken. Please try again later."
 
 
 class RailMessageNotFound(NotFound):
@@ -120,12 +137,14 @@ class ReversalExceedsOriginal(Declined):
     """All reversals of a transaction together never exceed it; `left_minor` is what may still be reversed."""
 
     code, title = "reversal_exceeds_original", "More than what is left of the original"
+    for_customer = "Part of this payment was given back before. We can give back what is left of it."
 
 
 class RecipientShort(Declined):
     """The recipient has spent some of it; a reversal takes nobody below zero. `shortfall_minor` is missing."""
 
     code, title = "recipient_short", "The recipient no longer has this much"
+    for_customer = "The recipient no longer has all of this money, so we cannot give all of it back."
 
 
 class UnknownReason(BadRequest):

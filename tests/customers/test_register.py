@@ -39,7 +39,7 @@ def test_a_taken_number_or_address_is_refused_without_saying_which(db, monkeypat
         register(**MARY | others)
 
     assert hashes == ["encode"]  # as for a free one
-    assert (refusal.value.detail, refusal.value.facts) == (AlreadyRegistered.title, {})
+    assert (refusal.value.detail, refusal.value.facts) == (AlreadyRegistered.for_customer, {})
     assert Customer.objects.count() == 1
 
 

@@ -50,7 +50,7 @@ def test_known_and_unknown_names_get_the_same_refusal_and_cost_one_hash(api, mar
         "type": "http://127.0.0.1:8000/problems/invalid_credentials",
         "title": "Wrong phone number, e-mail address or password",
         "status": 401,
-        "detail": "Wrong phone number, e-mail address or password",
+        "detail": "The phone number, the e-mail address or the password is not right. Please try again.",
         "instance": "/v1/auth/login",
         "code": "invalid_credentials",
     }

@@ -134,7 +134,7 @@ def test_a_refusal_is_written_up_in_full_and_moves_nothing(aline, eric):
     (event,) = events_of(row.pk)
     assert (event.type, event.from_state, event.to_state) == ("transaction.failed", "", "failed")
     assert event.facts["refusal"]["code"] == "insufficient_funds"
-    assert event.facts["refusal"]["detail"] == InsufficientFunds.title
+    assert event.facts["refusal"]["detail"] == InsufficientFunds.for_customer
     assert not Journal.objects.filter(pk=row.pk).exists()
     assert usage_of(aline) == []
 
@@ -214,7 +214,7 @@ def test_a_refusal_is_told_again_by_its_code(aline, eric, answer):
     again = post_one(order)
 
     assert type(again.error) is type(first.error) is InsufficientFunds
-    assert (again.error.detail, again.error.facts) == (InsufficientFunds.title, {})
+    assert (again.error.detail, again.error.facts) == (InsufficientFunds.for_customer, {})
     assert replace(again, error=None) == replace(first, error=None, replayed=True)
     assert posted(eric) == 0
 

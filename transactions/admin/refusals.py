@@ -1,102 +1,289 @@
-"""Why was I refused? Each code in the words of an agent: what it means, and what can be done about it."""
+"""Why was I refused? Each code as staff need it: what it means, what to look at, what to tell, and the words for the
+customer, which are those that the API gives (`core/errors.py`).
+
+Shown on the page of a refused transaction, listed on a page of its own and in docs/refusals.md.
+"""
 
 from typing import NamedTuple
 
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from core.admin import place
 from core.problems import catalogue
+from transactions.errors import RailRefused
 
 
 class Explanation(NamedTuple):
+    """``meaning``, ``look`` and ``tell`` are for staff; ``customer`` can be sent to a customer as it is."""
+
     code: str
     title: str
     meaning: str
-    advice: str
+    look: str
+    tell: str
+    customer: str
 
 
-STAFF_WORDS = {
+# Meaning, what to look at, what to tell. These stay with the transaction that was refused ...
+OF_TRANSACTIONS = {
     "self_transfer": (
         "The customer named their own wallet as the recipient.",
-        "Nothing: they choose another recipient.",
+        "Nothing: it is as it says.",
+        "They choose another recipient.",
     ),
     "recipient_not_found": (
         "Nobody here has the number, address or wallet id that the customer gave.",
+        "The timeline has what they asked for, masked. Search for the recipient as the customer writes them.",
         "Ask for it again, with the country code. The recipient may not have registered yet.",
     ),
     "recipient_has_no_wallet": (
         "The recipient is a customer, but holds no open wallet in this currency.",
+        "The recipient's page lists their wallets.",
         "The recipient opens a wallet in this currency in the app; then the customer tries again.",
     ),
     "recipient_unavailable": (
         "The recipient's wallet is closed or may not receive, or its owner is suspended.",
-        "Open the recipient's wallet to see which. Do not tell the payer: it is the recipient's business.",
+        "Open the recipient's wallet to see which.",
+        "Do not tell the payer why: it is the recipient's business. The recipient may ask us.",
     ),
     "currency_mismatch": (
         "The amount is in another currency than a wallet of this movement.",
+        "The wallets' pages say which currency they hold.",
         "The customer sends in the currency of the wallet that they send from.",
     ),
     "insufficient_funds": (
         "What was available did not cover the amount and its fee.",
-        "Open the wallet: money that is held is not available until its movement ends.",
+        "Open the wallet: money that is held is not available until its movement or recall ends.",
+        "They bring in more, or send less; the fee comes on top of the amount.",
     ),
     "amount_below_fee": (
         "The fee would have taken all of the amount that comes in.",
+        "The timeline has the fee of this movement.",
         "The customer tops up by more than the fee.",
     ),
     "limit_exceeded": (
         "It would have gone above what the payer's tier may move at once, in a day or in a month.",
         "The timeline says which limit and how much was left. Days and months start at midnight in the customer's "
-        "country. A higher KYC tier has higher limits.",
+        "country.",
+        "A smaller amount, or tomorrow, or next month. A higher KYC tier has higher limits.",
     ),
     "balance_limit_exceeded": (
         "The receiving wallet would have held more than its owner's tier may.",
-        "The recipient spends first, or moves to a higher KYC tier.",
+        "The recipient's wallet and the limits on their page.",
+        "The recipient spends first, or moves to a higher KYC tier. How much they hold is not told to the payer.",
     ),
     "limits_not_set": (
         "No limits are set for this tier, country and currency, and without limits nothing moves.",
-        "This is our omission: tell an administrator.",
+        "Limits, in the menu: there is no row for them.",
+        "This is our omission: tell an administrator, and the customer that we are looking into it.",
     ),
     "wallet_frozen": (
         "The wallet may not send, or may not receive.",
-        "Open the wallet: its page says who froze it, why and until when. Lift the freeze if the reason is gone.",
+        "The wallet's page says who froze it, why and until when.",
+        "Lift the freeze if the reason is gone. If fraud is suspected, say only that the wallet is on hold.",
     ),
     "wallet_closed": (
         "The wallet was closed for good.",
+        "The wallet's page says when, and the audit trail by whom.",
         "The customer opens another wallet in this currency.",
-    ),
-    "wallet_not_found": (
-        "There is no such wallet, or it is not the caller's.",
-        "Ask which wallet the customer means.",
-    ),
-    "customer_suspended": (
-        "The customer was suspended.",
-        "Open the customer: the audit trail says by whom and why.",
     ),
     "rail_refused": (
         "The bank or mobile-money partner refused. Nothing was taken; what was held is free again.",
-        "The timeline has the partner's own answer. The customer asks the bank, or tries another account.",
+        "The timeline has the partner's own answer.",
+        "The customer asks the bank, or tries another account.",
     ),
     "rail_unreachable": (
         "The bank or mobile-money partner could not be reached. Nothing was taken; what was held is free again.",
+        "The timeline has each call. If many fail, operations know.",
         "The customer tries again later.",
     ),
     "recipient_short": (
         "The recipient has spent some of it, and a reversal never takes a customer below zero.",
+        "The recipient's wallet says what is available and what is held.",
         "Reverse at most what the recipient has, or wait until they have more.",
     ),
     "reversal_exceeds_original": (
         "Part of it had been reversed before.",
         "The page of the original says how much is left.",
+        "Give back what is left of it.",
     ),
-}
+}  # fmt: skip
+# ... these come at the door and leave none: the app shows a request id, which operators find in the log.
+UPDATE = "They update the app. If it is up to date, tell operations, with the request id."
+PROGRAM = "The app, not the customer, made a mistake in what it sent."
+AT_THE_DOOR = {
+    "declined": (
+        "A refusal without a reason of its own.",
+        "The log under the request id.",
+        "That we will find out why.",
+    ),
+    "invalid_request": (PROGRAM, "Nothing here: ask which app and version.", UPDATE),
+    "malformed_body": (PROGRAM, "Nothing here: ask which app and version.", UPDATE),
+    "method_not_allowed": (PROGRAM, "Nothing here: ask which app and version.", UPDATE),
+    "unsupported_media_type": (PROGRAM, "Nothing here: ask which app and version.", UPDATE),
+    "missing_idempotency_key": (PROGRAM, "Nothing here: ask which app and version.", UPDATE),
+    "invalid_idempotency_key": (PROGRAM, "Nothing here: ask which app and version.", UPDATE),
+    "idempotency_key_reused": (
+        "The app used the key of one payment for another one. Nothing was taken the second time.",
+        "Search for the key: the first payment is found by it.",
+        UPDATE,
+    ),
+    "body_too_large": ("What was sent is larger than any request of ours.", "Nothing here.", UPDATE),
+    "validation_failed": (
+        "A field was empty, unknown or in a form that we do not take.",
+        "The answer names the field; the app should show it.",
+        "They check what they entered: numbers with country code, amounts in digits.",
+    ),
+    "invalid_amount": (
+        "The amount could not be read.", "Nothing here.", "They enter digits, with a point before the decimals.",
+    ),
+    "amount_too_precise": (
+        "The amount had more decimals than the currency has; RWF and UGX have none.",
+        "Nothing here.",
+        "They round it.",
+    ),
+    "amount_too_large": ("No movement is ever that large.", "Nothing here.", "They check the amount."),
+    "amount_not_positive": ("The amount was zero or below.", "Nothing here.", "They check the amount."),
+    "not_authenticated": (
+        "The app asked without being signed in.", "Their sessions, on the customer's page.", "They sign in.",
+    ),
+    "invalid_access_token": (
+        "What the app signs in with has expired or is not ours.", "Their sessions, on the customer's page.",
+        "They sign in anew. If it happens every time, the clock of their phone may be wrong.",
+    ),
+    "invalid_refresh_token": (
+        "The session has ended or was not used for a month.", "Their sessions, on the customer's page.",
+        "They sign in anew.",
+    ),
+    "refresh_token_reused": (
+        "One session was used from two places: somebody may have copied it. It was ended.",
+        "Their sessions and the audit trail, on the customer's page: addresses and devices.",
+        "They sign in anew and change their password. Ask whether the phone was lost or lent.",
+    ),
+    "session_ended": (
+        "They signed out, here or on another device, or we ended the session.",
+        "The audit trail on the customer's page.",
+        "They sign in anew.",
+    ),
+    "session_not_found": (
+        "The session that they wanted to end has ended, or is not theirs.", "Their sessions, on the customer's page.",
+        "Nothing more is needed.",
+    ),
+    "invalid_credentials": (
+        "No account has this number or address together with this password. Which of the two is not said.",
+        "Search for the number or address: is it the one of the account?",
+        "They try the other of number and e-mail, and type the password with care. Never ask for it.",
+    ),
+    "too_many_attempts": (
+        "Too many wrong passwords for this account or from this address; it waits by itself.",
+        "The audit trail on the customer's page.",
+        "They wait a quarter of an hour. If it was not them who tried, somebody else did: look at their sessions.",
+    ),
+    "sign_in_unavailable": (
+        "Signing in is closed for everybody, because wrong passwords cannot be counted.",
+        "Operations know, or should.",
+        "They try again in a few minutes. Whoever is signed in stays so.",
+    ),
+    "already_registered": (
+        "The number or the e-mail address belongs to an account.",
+        "Search for both. They may belong to two different accounts.",
+        "They sign in instead. Do not say whose account it is.",
+    ),
+    "country_not_open": (
+        "We do not serve this country, or not yet.", "Countries, in the menu.", "We do not say when it will open.",
+    ),
+    "weak_password": (
+        "The password is short, common, or made of their own name or number.", "Nothing here.",
+        "Some words that only they would put together. No digits or symbols are needed.",
+    ),
+    "password_needed": (
+        "Changing number or address takes the current password.", "Nothing here.", "They enter it. Never ask for it.",
+    ),
+    "wrong_password": (
+        "The current password was wrong; it counts as an attempt.", "Nothing here.",
+        "They try again. Never ask for it.",
+    ),
+    "customer_suspended": (
+        "The customer was suspended: no signing in, no movement.",
+        "The customer's page: the audit trail says by whom and why.",
+        "What is needed from them, if the reason may be told; otherwise that we look into it.",
+    ),
+    "wallet_not_found": (
+        "There is no such wallet, or it is not the caller's.", "The wallets on the customer's page.",
+        "Ask which wallet the customer means.",
+    ),
+    "wallet_exists": (
+        "They have an open wallet in this currency.", "The wallets on the customer's page.", "They use that one.",
+    ),
+    "wallet_not_empty": (
+        "A wallet is closed at zero with nothing held.", "The wallet's page: its balance and what is held for what.",
+        "They move the money out, and wait for what is under way.",
+    ),
+    "instant_not_reached": (
+        "A balance was asked for as of a moment to come.", "Nothing here.", "They choose a date that has passed.",
+    ),
+    "transaction_not_found": (
+        "There is no such transaction, or the caller has no part in it.", "Search for its receipt.",
+        "Ask for the receipt. A transaction of somebody else is not theirs to see.",
+    ),
+    "reference_taken": (
+        "Their own reference belongs to an earlier transaction of theirs.", "Search for the reference.",
+        "They choose another one, or find that they have paid already.",
+    ),
+    "notification_not_found": ("There is no such notification, or it is not theirs.", "Nothing here.", "Nothing more."),
+    "not_found": ("There is no such thing, or it is not theirs.", "Search for what they mean.", "Ask what they mean."),
+    "not_allowed": (
+        "This is not open to customers.", "The log under the request id.", "Ask what they were trying to do.",
+    ),
+    "conflict": ("It cannot be done as things stand.", "The log under the request id.", "Ask what they were doing."),
+    "illegal_transition": (
+        "It had moved on before they acted.", "The timeline of what they mean.", "How it stands now.",
+    ),
+    "rate_limited": (
+        "The app asked faster than anybody needs.", "Nothing here.",
+        "They wait a moment. If it goes on, a program is using their account: look at their sessions.",
+    ),
+    "too_many_requests": ("Too much at once.", "Nothing here.", "They wait a moment."),
+    "outcome_unknown": (
+        "The database did not say whether it kept the payment.",
+        "The wallet's page: if the payment is there, it was made; otherwise nothing was taken.",
+        "They look at their history. Trying again from the same screen never pays twice.",
+    ),
+    "unavailable": ("Part of our system did not answer.", "Operations know, or should.", "They try again in a moment."),
+    "internal_error": (
+        "We made a mistake.", "The log under the request id.",
+        "That we are sorry and look into it. Trying again from the same screen never pays twice.",
+    ),
+}  # fmt: skip
+WORDS = OF_TRANSACTIONS | AT_THE_DOOR
+PARTNERS_OWN = ("This is the partner's own code.", *OF_TRANSACTIONS[RailRefused.code][1:])
 
 
 def explain(code: str) -> Explanation:
     """A refusal code in words. What is no code of ours is the bank's or partner's own, and is shown as it came."""
     kind = catalogue().get(code)
     title = kind.title if kind else code.replace("_", " ").capitalize()
-    meaning, advice = STAFF_WORDS.get(code) or ("This is the partner's own code.", STAFF_WORDS["rail_refused"][1])
-    return Explanation(code, title, meaning, advice)
+    customer = kind.for_customer if kind and kind.for_customer else RailRefused.for_customer
+    return Explanation(code, title, *WORDS.get(code, PARTNERS_OWN), customer)
 
 
 def codes() -> list[tuple[str, str]]:
-    """For the filter: every code of ours by its title."""
-    return sorted(((code, explain(code).title) for code in STAFF_WORDS), key=lambda choice: choice[1])
+    """For the filter: every code of ours that a transaction keeps, by its title."""
+    return sorted(((code, explain(code).title) for code in OF_TRANSACTIONS), key=lambda choice: choice[1])
+
+
+@place("answers/", name="transactions_answers", permission="transactions.view_transaction")
+def answers(request: HttpRequest) -> HttpResponse:
+    """All of them, or those with the words of ``q`` in code, title or text: for questions without a transaction."""
+    q = " ".join(request.GET.get("q", "")[:100].split())
+    groups = [
+        (
+            title,
+            [one for one in map(explain, group) if all(word in " ".join(one).lower() for word in q.lower().split())],
+        )
+        for title, group in (("Of a transaction", OF_TRANSACTIONS), ("At the door, without a transaction", AT_THE_DOOR))
+    ]
+    context = {**admin.site.each_context(request), "title": "Canned answers", "q": q, "groups": groups}
+    return TemplateResponse(request, "admin/transactions/answers.html", context)

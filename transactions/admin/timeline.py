@@ -111,8 +111,8 @@ def changed(
     refusal = event.facts.get("refusal")
     text = ""
     if refusal:
-        why, detail = explain(refusal["code"]).title, refusal.get("detail", "")
-        title, text = f"Refused: {why}", "" if detail == why else detail
+        why, detail = explain(refusal["code"]), refusal.get("detail", "")
+        title, text = f"Refused: {why.title}", "" if detail in (why.title, why.customer) else detail
         facts.append(("Code", code(refusal["code"])))
     if to := event.facts.get("to"):  # whom a refused attempt named
         facts.append(("Asked for", f"{to['by']} {to['value']}"))

@@ -18,7 +18,7 @@ from core.problems import catalogue, described
 from ledger.verify import CHECKS as LEDGER_CHECKS
 from staff.roles import PERMISSIONS, Role
 from tekana import urls  # noqa: F401  (with the doors come all refusals)
-from transactions.admin.refusals import STAFF_WORDS, explain
+from transactions.admin.refusals import AT_THE_DOOR, OF_TRANSACTIONS, explain
 from transactions.models import BORN, LEGAL
 from transactions.rails.sandbox_server import MAGIC
 from transactions.verify import CHECKS
@@ -92,9 +92,21 @@ def currencies() -> str:
     return table(["Currency", "Decimals", "Smallest amount"], rows)
 
 
+def answers(group: Iterable[str]) -> str:
+    """Each refusal under a heading of its own, with the words for the customer as a quotation."""
+    return "\n\n".join(
+        f"### {said.title}\n\n`{said.code}` {said.meaning}\n\n* Look at: {said.look}\n* Tell them: {said.tell}\n\n"
+        f"> {said.customer}"
+        for said in map(explain, group)
+    )
+
+
 def refusals() -> str:
-    rows = [(f"`{said.code}`", said.title, said.meaning, said.advice) for said in map(explain, STAFF_WORDS)]
-    return table(["Code", "What the customer reads", "What it means", "What you can do"], rows)
+    return answers(OF_TRANSACTIONS)
+
+
+def refusals_at_the_door() -> str:
+    return answers(AT_THE_DOOR)
 
 
 def roles() -> str:
@@ -143,5 +155,8 @@ def invariants() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     made.__name__: made
-    for made in (problems, magic_amounts, currencies, refusals, roles, states, environment, jobs, invariants)
-}
+    for made in (
+        problems, magic_amounts, currencies, refusals, refusals_at_the_door, roles, states, environment, jobs,
+        invariants,
+    )
+}  # fmt: skip

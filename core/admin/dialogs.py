@@ -38,6 +38,19 @@ class StaffForm(forms.Form):
         self.add_error(None, told(refusal))
 
 
+def read_amount(form: forms.Form, field: str, currency: str, *, none: str = "") -> int | None:
+    """What was typed into ``field`` as minor units of ``currency``, thousands with commas or not; None where it is
+    ``none``. What cannot be read is said at the field."""
+    text = str(form.cleaned_data.get(field, "")).replace(",", "").strip()
+    if none and text.lower() == none:
+        return None
+    try:
+        return Money.parse(text, currency).amount_minor
+    except TekanaError as refusal:
+        form.add_error(field, refusal.detail)
+        return None
+
+
 def told(refusal: TekanaError) -> str:
     """A refusal in words: what kind it is, and what of this one."""
     return f"{refusal.title}. {refusal.detail}" if refusal.detail != refusal.title else refusal.title

@@ -52,8 +52,9 @@ def read_amount(form: forms.Form, field: str, currency: str, *, none: str = "") 
 
 
 def told(refusal: TekanaError) -> str:
-    """A refusal in words: what kind it is, and what of this one."""
-    return f"{refusal.title}. {refusal.detail}" if refusal.detail != refusal.title else refusal.title
+    """A refusal in words: what kind it is, and what of this one. What customers are told is not for staff."""
+    said = refusal.detail not in (refusal.title, refusal.for_customer)
+    return f"{refusal.title}. {refusal.detail}" if said else refusal.title
 
 
 class ReasonForm(StaffForm):

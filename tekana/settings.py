@@ -32,6 +32,8 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "tekana.urls"
 WSGI_APPLICATION = "tekana.wsgi.application"
+# Each web process keeps to one core: where the machine, or a cpuset, is Tekana's alone.
+WEB_ONE_CORE_EACH = env.bool("WEB_ONE_CORE_EACH", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = False
 

@@ -91,3 +91,15 @@ class BreakNeedsNote(BadRequest):
     """What is signed off although it is broken needs a word about it."""
 
     code, title = "break_needs_note", "Say what is known about the break"
+
+
+class MayNotIssue(NotAllowed):
+    """Papers are made by those who may see what is on them."""
+
+    code, title = "may_not_issue", "You may not make this paper"
+
+
+class PaperTooLong(Declined):
+    """More lines than anybody prints: a file takes any number."""
+
+    code, title = "paper_too_long", "This paper would be too long"

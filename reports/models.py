@@ -189,3 +189,35 @@ class SignOff(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.proof} signed by {self.signed_by}"
+
+
+class IssuedPaper(AppendOnly):
+    """A PDF that left the house, by its number: what it was about, who made it, and what it must hash to.
+
+    The file itself is not kept: the same figures can be made again, with the same ``data_sha256``.
+    """
+
+    class Kind(models.TextChoices):
+        STATEMENT = "statement", "wallet statement"
+        LEDGER = "ledger", "general ledger"
+        TRIAL_BALANCE = "trial_balance", "trial balance"
+        DAILY_PROOF = "daily_proof", "daily proof"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    number = models.CharField(max_length=10)
+    kind = models.CharField(max_length=13, choices=Kind)
+    title = models.CharField(max_length=200)
+    about = models.JSONField(help_text="what it shows: period, account, day")
+    data_sha256 = models.CharField(max_length=64)
+    file_sha256 = models.CharField(max_length=64)
+    pages = models.PositiveIntegerField()
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "paper"
+        constraints = [models.UniqueConstraint(fields=["number"], name="paper_number_once")]
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.number}"

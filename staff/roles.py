@@ -16,7 +16,7 @@ SEES = {
     "customers.view_customer", "customers.view_country", "customers.view_tierlimit", "wallets.view_wallet",
     "wallets.view_freeze", "transactions.view_transaction", "transactions.view_reversalreason",
     "transactions.view_feerule", "transactions.view_railmessage", "notifications.view_notification",
-    "core.view_auditrecord", "staff.view_approval", "staff.request",
+    "core.view_auditrecord", "reports.statement", "staff.view_approval", "staff.request",
 }  # fmt: skip
 ACTS = {
     "customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release",
@@ -45,6 +45,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "reports.view_summedday",
             "reports.view_dailyproof",
             "reports.sign_off",
+            "reports.view_issuedpaper",
             "reports.view_export",
             "reports.export",
         }
@@ -63,6 +64,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "reports.view_summedday",
             "reports.view_dailyproof",
             "reports.sign_off",
+            "reports.view_issuedpaper",
             "reports.view_export",
             "reports.export",
         }

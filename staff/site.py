@@ -59,6 +59,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
             ("General ledger", "menu_book", "reports_ledger", "ledger.view_account"),
             ("Daily proof", "verified", "reports_dailyproof_changelist", "reports.view_dailyproof"),
             ("Daily totals", "calendar_month", "reports_summedday_changelist", "reports.view_summedday"),
+            ("Papers", "print", "reports_issuedpaper_changelist", "reports.view_issuedpaper"),
             ("Exports", "download", "reports_export_changelist", "reports.view_export"),
         ],
     ),

@@ -262,6 +262,9 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Tekana <no-reply@tekana.example>")
 EXPORTS_DIR = Path(env.str("EXPORTS_DIR", default=str(VAR_DIR / "exports")))
 EXPORTS_KEPT_DAYS = env.int("EXPORTS_KEPT_DAYS", default=30)
+# The head of papers that people sign: who we are, and lines beside it such as address and licence.
+LETTERHEAD_NAME = env.str("LETTERHEAD_NAME", default="Tekana")
+LETTERHEAD_LINES = env.list("LETTERHEAD_LINES", default=[])
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True

@@ -221,6 +221,7 @@ def general_ledger(request: HttpRequest) -> HttpResponse:
             ("Closing", money(ledger.closing, currency)),
         ],
         keep={"account": account.code},
+        query=query_of(form.period, account=account.code),
         first=f"?{query_of(form.period, account=account.code)}" if after != "0" else "",
         following=f"?{query_of(form.period, account=account.code, after=ledger.after)}" if ledger.after else "",
     )

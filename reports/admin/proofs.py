@@ -44,6 +44,8 @@ from reports.totals import summed_kinds
 
 PAGES = {"journal": "ledger.journal", "transaction": "transactions.transaction", "wallet": "wallets.wallet"}
 
+LEADS = '<a class="to" href="{}">Trial balance of this day</a> &nbsp; <a class="to" href="{}" download>PDF to sign</a>'
+
 
 class SignOffForm(StaffForm):
     intro = "Under your name, once. It cannot be taken back."
@@ -100,7 +102,7 @@ class DailyProofAdmin(StaffAdmin):
         return Header(
             title=str(proof),
             badge=verdict(proof),
-            lines=[said, format_html('<a class="to" href="{}">Trial balance of this day</a>', books)],
+            lines=[said, format_html(LEADS, books, reverse("admin:reports_proof_pdf", args=[proof.pk]))],
             figures=[("Found", len(proof.findings))] if proof.findings else [],
             notice="" if proof.ok else "The books of this day do not agree. What was found is below, by name.",
         )

@@ -15,7 +15,7 @@ from ledger.models import PeriodClose
 from ledger.selectors import latest_proof
 from ledger.services import keep_proof
 from notifications.services import Notice, notify_many
-from reports.models import DailyProof, Export, SummedDay
+from reports.models import DailyProof, Export, IssuedPaper, SummedDay
 from staff.approvals import request_approval
 from staff.models import Approval, User
 from staff.roles import Role
@@ -142,6 +142,10 @@ def world(staff: dict[str, User]) -> World:
     DailyProof.objects.create(
         day=date(2026, 1, 31), ok=True, figures=[], findings=[], books_id=books[0], sha256="0" * 64
     )
+    IssuedPaper.objects.create(
+        number="0000000000", kind="trial_balance", title="Trial balance", about={}, data_sha256="0" * 64,
+        file_sha256="0" * 64, pages=1, made_by=staff[Role.FINANCE], made_at=datetime(2026, 2, 1, tzinfo=UTC),
+    )  # fmt: skip
     Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
     return small
 

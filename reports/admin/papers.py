@@ -1,0 +1,159 @@
+"""Papers: PDFs that somebody signs or a customer gets, and the register of those that were made."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from core.admin import Facts, MadeBetween, Panel, StaffAdmin, choice_filter, code, link, moment, money, panel, place
+from core.admin.pages import may
+from core.errors import TekanaError
+from core.ids import read_receipt
+from ledger.chart import wallet_account
+from reports import balances, documents
+from reports.admin.books import page
+from reports.admin.periods import PeriodForm, query_of
+from reports.models import DailyProof, IssuedPaper
+from transactions.admin.shown import receipt_tag
+from wallets.models import Wallet
+
+Kind = IssuedPaper.Kind
+
+
+def sent(request: HttpRequest, kind: str, build: Callable[[], documents.Content], back: str) -> HttpResponse:
+    """The paper as a download; a refusal is said on the page it was asked from."""
+    try:
+        issued = documents.issue(kind, build, actor=request.user)  # type: ignore[arg-type]
+    except TekanaError as refusal:
+        messages.error(request, f"{refusal.title}. {refusal.detail}")
+        return HttpResponseRedirect(back)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{issued.file_name}"',
+        "Cache-Control": "no-store",
+    }
+    return HttpResponse(issued.content, content_type="application/pdf", headers=headers)
+
+
+@place("finance/trial-balance.pdf", name="reports_trial_balance_pdf", permission="ledger.view_account")
+def trial_balance_pdf(request: HttpRequest) -> HttpResponse:
+    form = PeriodForm(request)
+    back = f"{reverse('admin:reports_trial_balance')}?{request.GET.urlencode()}"
+    if not form.is_valid():
+        return HttpResponseRedirect(back)
+    return sent(request, Kind.TRIAL_BALANCE, lambda: documents.trial_balance(form.period), back)
+
+
+@place("finance/ledger.pdf", name="reports_ledger_pdf", permission="ledger.view_account")
+def ledger_pdf(request: HttpRequest) -> HttpResponse:
+    form = PeriodForm(request, recorded_only=True)
+    account = balances.find_account(request.GET.get("account", "").strip()[:80])
+    back = f"{reverse('admin:reports_ledger')}?{request.GET.urlencode()}"
+    if account is None or not form.is_valid():
+        return HttpResponseRedirect(back)
+    return sent(request, Kind.LEDGER, lambda: documents.general_ledger(account, form.period), back)
+
+
+@place("finance/proofs/<int:proof_id>.pdf", name="reports_proof_pdf", permission="reports.view_dailyproof")
+def proof_pdf(request: HttpRequest, proof_id: int) -> HttpResponse:
+    proof = DailyProof.objects.select_related("sign_off__signed_by", "books").filter(pk=proof_id).first()
+    back = reverse("admin:reports_dailyproof_changelist")
+    if proof is None:
+        return HttpResponseRedirect(back)
+    return sent(request, Kind.DAILY_PROOF, lambda: documents.daily_proof(proof), back)
+
+
+# --- Statements ------------------------------------------------------------------------------------------------------
+
+
+@place("finance/statement/<uuid:wallet_id>/", name="reports_statement", permission="reports.statement")
+def statement(request: HttpRequest, wallet_id: UUID) -> HttpResponse:
+    """What a statement would say, for any period, before it is made."""
+    wallet = wallet_of(wallet_id)
+    if wallet is None:
+        return HttpResponseRedirect(reverse("admin:wallets_wallet_changelist"))
+    form = PeriodForm(request, recorded_only=True)
+    context: dict[str, Any] = {"form": form, "wallet": wallet}
+    account = balances.find_account(wallet_account(wallet.pk))
+    if form.is_valid() and account is not None:
+        ledger = balances.account_ledger(account, form.period, limit=1)
+        figures = [
+            ("Opening", money(ledger.opening, wallet.currency)),
+            ("In", money(ledger.credits, wallet.currency)),
+            ("Out", money(ledger.debits, wallet.currency)),
+            ("Closing", money(ledger.closing, wallet.currency)),
+        ]
+        pdf = f"{reverse('admin:reports_statement_pdf', args=[wallet.pk])}?{query_of(form.period)}"
+        context |= {"figures": figures, "ledger": ledger, "period": form.period, "pdf": pdf}
+    context["title_link"] = link(request, "wallets.wallet", wallet.pk, f"{wallet.currency} wallet")
+    return page(request, "statement", f"Statement of {wallet.customer.full_name}", **context)
+
+
+@place("finance/statement/<uuid:wallet_id>.pdf", name="reports_statement_pdf", permission="reports.statement")
+def statement_pdf(request: HttpRequest, wallet_id: UUID) -> HttpResponse:
+    wallet, form = wallet_of(wallet_id), PeriodForm(request, recorded_only=True)
+    back = f"{reverse('admin:reports_statement', args=[wallet_id])}?{request.GET.urlencode()}"
+    if wallet is None or not form.is_valid():
+        return HttpResponseRedirect(back)
+    return sent(request, Kind.STATEMENT, lambda: documents.statement(wallet, form.period), back)
+
+
+def wallet_of(wallet_id: UUID) -> Wallet | None:
+    return Wallet.objects.select_related("customer").filter(pk=wallet_id).first()
+
+
+@panel("wallets.wallet", order=85, permission="reports.statement")
+def statements(request: HttpRequest, wallet: Wallet) -> Panel:
+    """On the wallet's page: the way to its statement, and to its ledger for who reads the books."""
+    to_statement = reverse("admin:reports_statement", args=[wallet.pk])
+    rows = [("Statement", format_html('<a class="to" href="{}">make one for any period</a>', to_statement))]
+    if may(request, "ledger.view_account"):
+        to_ledger = f"{reverse('admin:reports_ledger')}?account={wallet_account(wallet.pk)}"
+        rows.append(("Ledger", format_html('<a class="to" href="{}">movements and balances</a>', to_ledger)))
+    return Facts(title="Papers", side=True, rows=rows)
+
+
+# --- The register ----------------------------------------------------------------------------------------------------
+
+
+@admin.register(IssuedPaper)
+class IssuedPaperAdmin(StaffAdmin):
+    list_display = ["title", "number_shown", "kind", "made_by", "made_at", "pages"]
+    list_select_related = page_select_related = ("made_by",)
+    list_filter = [choice_filter("kind", "kind", Kind.choices), MadeBetween]
+    ordering = ["-pk"]
+    search_fields = ["number"]
+    search_help_text = "The number on a paper, or the whole of its SHA-256"
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        asked = search_term.strip()
+        if not asked:
+            return queryset, False
+        if len(asked) == 64:
+            return queryset.filter(data_sha256=asked.lower()) | queryset.filter(file_sha256=asked.lower()), False
+        return queryset.filter(number=read_receipt(asked) or asked.upper()), False
+
+    @display(description="Number")
+    def number_shown(self, paper: IssuedPaper) -> Any:
+        return receipt_tag(paper.number)
+
+    def panels(self, request: HttpRequest, paper: IssuedPaper) -> list[Panel]:
+        facts = Facts(
+            title="Paper",
+            rows=[
+                ("Number", receipt_tag(paper.number)),
+                ("Kind", paper.get_kind_display().capitalize()),
+                *[(name.capitalize(), value) for name, value in paper.about.items()],
+                ("Pages", paper.pages),
+                ("SHA-256 of the data", code(paper.data_sha256)),
+                ("SHA-256 of the file", code(paper.file_sha256)),
+                ("Made by", paper.made_by.full_name),
+                ("Made", moment(paper.made_at)),
+            ],
+        )
+        return [facts]

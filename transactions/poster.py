@@ -55,16 +55,22 @@ class Slot:
 
 
 class Turn:
-    """Which process of this machine posts now: a lock on a file, which a killed process gives back."""
+    """Which process of this machine posts now: a lock on a file, which a killed process gives back.
+
+    Who is next has a lock too. Without it whoever has just posted would be at the first lock again before the one that
+    sleeps there is awake, turn after turn.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w")
+        self._posts, self._is_next = path.open("w"), path.with_suffix(".next").open("w")
 
     def __enter__(self) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        fcntl.flock(self._is_next, fcntl.LOCK_EX)
+        fcntl.flock(self._posts, fcntl.LOCK_EX)
+        fcntl.flock(self._is_next, fcntl.LOCK_UN)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_UN)
+        fcntl.flock(self._posts, fcntl.LOCK_UN)
 
 
 def turn() -> AbstractContextManager[None]:

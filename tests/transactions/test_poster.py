@@ -303,6 +303,25 @@ def test_whoever_waits_for_its_turn_takes_along_what_comes_in_meanwhile(aline, e
     assert_books_balance()
 
 
+def test_nobody_posts_twice_while_another_waits(tmp_path):
+    one, other, order = Turn(tmp_path / "turn"), Turn(tmp_path / "turn"), []
+
+    def wait_for_a_turn():
+        with other:
+            order.append("other")
+
+    for _ in range(20):
+        waiting = threading.Thread(target=wait_for_a_turn)
+        with one:
+            waiting.start()
+            time.sleep(0.01)
+        with one:
+            order.append("one")
+        waiting.join()
+
+    assert order == ["other", "one"] * 20
+
+
 def test_a_turn_is_given_back_by_a_process_that_is_killed(tmp_path):
     hold = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print('mine', flush=True); input()"
     holder = subprocess.Popen(
@@ -311,7 +330,7 @@ def test_a_turn_is_given_back_by_a_process_that_is_killed(tmp_path):
     assert holder.stdout.readline() == "mine\n"
     mine = Turn(tmp_path / "turn")
     with pytest.raises(BlockingIOError):
-        fcntl.flock(mine._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(mine._posts, fcntl.LOCK_EX | fcntl.LOCK_NB)
     holder.kill()
     holder.communicate()
 

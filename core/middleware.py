@@ -40,7 +40,7 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter_ns()
-        offered = request.headers.get("X-Request-ID", "")
+        offered = request.META.get("HTTP_X_REQUEST_ID", "")  # request.headers would read all of them for this one
         request_id = offered if SAFE_REQUEST_ID.fullmatch(offered) else uuid7().hex
         context.request_id.set(request_id)
         context.client_ip.set(client_address(request.META))

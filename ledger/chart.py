@@ -34,6 +34,10 @@ CHART = [
         "What a bank or mobile-money partner holds for us: e-money issued is covered by these.",
     ),
     AccountType("income:fees:{kind}:{currency}", CREDIT, None, "Fees", "What we earned on one kind of movement."),
+    AccountType(
+        "expense:adjustments:{currency}", DEBIT, None, "Adjustments",
+        "What we bear ourselves: goodwill, differences that two people wrote off. On the credit side: what was found.",
+    ),
 ]  # fmt: skip
 
 
@@ -51,6 +55,10 @@ def rail_float(rail: str, currency: str) -> str:
 
 def fee_income(kind: str, currency: str) -> str:
     return f"income:fees:{kind}:{currency}"
+
+
+def adjustments(currency: str) -> str:
+    return f"expense:adjustments:{currency}"
 
 
 def type_of(code: str) -> AccountType:

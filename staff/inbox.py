@@ -529,16 +529,17 @@ def approvals_of(request: HttpRequest, subject: Any) -> Panel | None:
 
 
 def ask(
-    request: HttpRequest, form: StaffForm, operation: str, params: dict[str, Any], *, reason: str, back: str
+    request: HttpRequest, form: StaffForm, operation: str, params: dict[str, Any], *, reason: str, back: str = ""
 ) -> bool | HttpResponse:
-    """What a dialog does with what needs a second person: file the request and go ``back``, or say why not."""
+    """What a dialog does with what needs a second person: file the request and go ``back`` (without one, to the page of
+    the request), or say why not."""
     try:
         approval = approvals.request_approval(operation, params, maker=form.user, reason=reason)
     except TekanaError as refusal:
         form.refuse(refusal)
         return False
     tell_it_waits(request, approval)
-    return go_to(request, back)
+    return go_to(request, back or page_url("staff.approval", approval.pk))
 
 
 def tell_it_waits(request: HttpRequest, approval: Approval) -> None:

@@ -25,7 +25,7 @@ ACTS = {
 # Decide what others asked for; each operation names the one that it takes (`approvals.py`).
 CHECKS = {
     "staff.approve", "transactions.approve_reversal", "wallets.approve_unfreeze", "transactions.approve_fees",
-    "customers.approve_limits",
+    "customers.approve_limits", "transactions.approve_adjustment",
 }  # fmt: skip
 # Ask for what always takes a second person.
 ASKS = {"transactions.change_fees", "customers.change_limits"}
@@ -37,6 +37,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         | CHECKS
         | ASKS
         | {
+            "transactions.adjust",
             "ledger.view_account",
             "ledger.view_journal",
             "ledger.view_periodclose",

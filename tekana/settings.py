@@ -313,6 +313,7 @@ CONTENT_SECURITY_POLICY = {
 APPROVAL_OPERATIONS = [
     "transactions.approvals.reversal",
     "wallets.approvals.unfreeze",
+    "transactions.approvals.adjustment",
     "transactions.approvals.fees",
     "customers.approvals.limits",
 ]

@@ -18,6 +18,7 @@ from staff.approvals import About, Fact, Leg, Operation, Preview, Row, lock_name
 from staff.models import Approval, User
 from transactions.errors import TransactionNotFound
 from transactions.models import PAYS_AT_ONCE, THROUGH_A_RAIL, FeeRule, Kind, ReversalReason, Transaction
+from transactions.services.adjustments import post_adjustment, preview_adjustment, wallet_in
 from transactions.services.fees import add_fee_rule
 from transactions.services.reversals import APPROVED, preview_reversal, reverse_transaction
 from transactions.tariff import FREE, Fee
@@ -200,6 +201,80 @@ class FeeChange(Operation):
         return rules.order_by("-effective_from").first()
 
 
+class Adjustment(Operation):
+    """A correction of the books by hand, always by two people.
+
+    ``params``: debit, credit (codes of accounts), amount_minor, currency.
+    """
+
+    name = "adjustment"
+    title = "Adjustment"
+    request = "transactions.adjust"
+    check = "transactions.approve_adjustment"
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "debit": str(params["debit"]), "credit": str(params["credit"]),
+            "amount_minor": int(params["amount_minor"]), "currency": str(params["currency"]),
+        }  # fmt: skip
+
+    def about(self, params: dict[str, Any]) -> About:
+        names, wallets = self._named(params), self._wallets(params)
+        amount = Money(params["amount_minor"], params["currency"])
+        title = f"Adjust {amount}: debit {names[params['debit']]}, credit {names[params['credit']]}"[:200]
+        rows = [
+            Row("wallets.wallet", str(one.pk), f"{one.currency} wallet of {one.customer.full_name}") for one in wallets
+        ]
+        rows += [Row("ledger.account", str(one.account_id), one.account.code) for one in wallets]
+        rows += [Row("customers.customer", str(pk)) for pk in dict.fromkeys(one.customer_id for one in wallets)]
+        subject, *also = rows or [Row("", "", "Accounts of the house")]
+        slot = f"{params['debit']}:{params['credit']}:{params['amount_minor']}"
+        return About(title=title, subject=subject, also=also, slot=slot)
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        asked = {"debit": params["debit"], "credit": params["credit"]}
+        amount, currency = params["amount_minor"], params["currency"]
+        lines, names = preview_adjustment(**asked, amount=amount, currency=currency), self._named(params)
+        return Preview(
+            facts=[
+                Fact("Amount", str(Money(amount, currency))),
+                Fact("Debited", names[params["debit"]]),
+                Fact("Credited", names[params["credit"]]),
+            ],
+            legs=[Leg(name=names[line["account"]], currency=currency, **line) for line in lines],
+            context=[
+                Fact(f"Wallet of {one.customer.full_name}", f"{one.status}, KYC tier {one.customer.tier}, "
+                     f"{one.customer.get_state_display().lower()}") for one in self._wallets(params)
+            ],
+        )  # fmt: skip
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        params = approval.params
+        outcome = post_adjustment(
+            debit=params["debit"], credit=params["credit"], amount=params["amount_minor"], currency=params["currency"],
+            reason=approval.reason, actor=approval.maker, checker=checker, idempotency_key=f"{APPROVED}{approval.pk}",
+        )  # fmt: skip
+        return Row(
+            "transactions.transaction", str(outcome.transaction), f"Adjustment {spaced_receipt(outcome.receipt)}"
+        )
+
+    def _wallets(self, params: dict[str, Any]) -> list[Wallet]:
+        ids = [pk for pk in (wallet_in(params["debit"]), wallet_in(params["credit"])) if pk]
+        found = {one.pk: one for one in Wallet.objects.select_related("customer", "account").filter(pk__in=ids)}
+        return [found[pk] for pk in ids]
+
+    def _named(self, params: dict[str, Any]) -> dict[str, str]:
+        """Both accounts in words."""
+        owners = {wallet_account(one.pk): f"wallet of {one.customer.full_name}" for one in self._wallets(params)}
+        return {code: owners.get(code) or house_name(code) for code in (params["debit"], params["credit"])}
+
+
+def house_name(code: str) -> str:
+    """``fees (transfer)``, ``suspense``."""
+    which = code.split(":")[2:-1]
+    return f"{type_of(code).name.lower()}{f' ({which[0]})' if which else ''}"
+
+
 def changed(before: int, after: int, currency: str) -> str:
     now, then = str(Money(before, currency)), str(Money(after, currency))
     return then if now == then else f"{now} → {then}"
@@ -210,4 +285,4 @@ def changed_part(before: int, after: int) -> str:
     return then if now == then else f"{now} → {then}"
 
 
-reversal, fees = Reversal(), FeeChange()
+reversal, fees, adjustment = Reversal(), FeeChange(), Adjustment()

@@ -13,10 +13,11 @@ from uuid import UUID
 from core.errors import AmountNotPositive, Declined, IllegalTransition, TekanaError
 from core.ids import new_receipt, uuid7
 from ledger import books as ledger_books
-from ledger.chart import fee_income, rail_float, suspense, wallet_account
+from ledger.chart import CREDIT, fee_income, rail_float, suspense, wallet_account
 from transactions import journals
 from transactions.errors import (
     AmountBelowFee,
+    CurrencyMismatch,
     IdempotencyKeyReused,
     InsufficientFunds,
     NotReversible,
@@ -108,6 +109,8 @@ class _Attempt:
             self.payer = world.parties.at(order.payer, order.currency) if order.payer else None
             self.payee = world.parties.at(order.payee, order.currency) if order.payee else None
             mine = self.payer if order.payer else self.payee
+            if order.kind == Kind.ADJUSTMENT:  # names accounts, of which wallets are some
+                return
             if mine is None or (order.owner and mine.customer != order.owner):
                 raise WalletNotFound()
 
@@ -127,6 +130,9 @@ class _Attempt:
     def _accept(self) -> None:
         if self.order.kind == Kind.REVERSAL:
             self._reverse()
+            return
+        if self.order.kind == Kind.ADJUSTMENT:
+            self._adjust()
             return
         order, world = self.order, self.world
         if order.payer and order.payee and self.payee is None:
@@ -226,6 +232,21 @@ class _Attempt:
             {"reversed_by": str(self.id), "amount_minor": order.amount, "reason_code": order.reason_code},
         )  # fmt: skip
         self.balance_after = giver.posted
+
+    def _adjust(self) -> None:
+        """One account debited, another credited, as two people agreed. Neither freezes nor limits stop it; no wallet
+        goes below zero."""
+        order, accounts = self.order, self.world.books.accounts
+        debited, credited = accounts[order.debit], accounts[order.credit]
+        if {debited.currency, credited.currency} != {order.currency}:
+            raise CurrencyMismatch(f"Both accounts must hold {order.currency}.")
+        if debited.closed or credited.closed:
+            raise WalletClosed()
+        if debited.normal_side == CREDIT and not debited.can_give(order.amount):
+            raise InsufficientFunds()
+        self.facts |= {"debit": order.debit, "credit": order.credit}
+        self._post(journals.adjustment_lines(order.debit, order.credit, order.amount))
+        self.balance_after = debited.posted
 
     def tell(self) -> Outcome:
         """Write up transaction and event, once, and say what the caller is told."""

@@ -151,3 +151,15 @@ class UnknownReason(BadRequest):
     """The reason code is not on the list, or no longer in use."""
 
     code, title = "unknown_reason", "No such reversal reason"
+
+
+class UnknownAccount(BadRequest):
+    """There is no such wallet, or no such account of ours in this currency."""
+
+    code, title = "unknown_account", "No such account"
+
+
+class SameAccount(BadRequest):
+    """What is debited and what is credited are two accounts."""
+
+    code, title = "same_account", "Debit one account and credit another"

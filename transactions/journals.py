@@ -22,6 +22,11 @@ def cash_out_lines(wallet: str, rail: str, amount: int, fee: int, fees: str) -> 
     return [debit(wallet, amount + fee), credit(rail, amount), credit(fees, fee)]
 
 
+def adjustment_lines(debited: str, credited: str, amount: int) -> list[Line]:
+    """What two people agreed on: one account debited, another credited."""
+    return [debit(debited, amount), credit(credited, amount)]
+
+
 def reversal_lines(payer: str, payee: str, amount: int, fee: int, fees: str) -> list[Line]:
     """The mirror of a transfer, in part or in whole: ``payer`` and ``payee`` are those of the original."""
     return [debit(payee, amount), debit(fees, fee), credit(payer, amount + fee)]

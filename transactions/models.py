@@ -17,6 +17,7 @@ class Kind(models.TextChoices):
     CASH_OUT = "cash_out", "cash-out"
     PAYMENT = "payment"
     REVERSAL = "reversal"
+    ADJUSTMENT = "adjustment"
 
 
 class State(models.TextChoices):

@@ -21,8 +21,9 @@ class Movement:
 
     ``caller`` scopes the idempotency ``key``: ``customer:…``, ``staff:…`` or ``job:…``. ``owner`` must own the wallet
     that the caller disposes of. ``settled`` says that the outside world has moved its part already (a partner's file),
-    so that a top-up or cash-out completes at once. ``answer`` renders what the caller is told; it is kept with the
-    transaction and given again, byte for byte, to whoever comes with the same key and body.
+    so that a top-up or cash-out completes at once. ``debit`` and ``credit`` are the accounts of an adjustment.
+    ``answer`` renders what the caller is told; it is kept with the transaction and given again, byte for byte, to
+    whoever comes with the same key and body.
     """
 
     kind: str
@@ -40,6 +41,8 @@ class Movement:
     destination: dict[str, str] | None = None
     settled: bool = False
     reverses: UUID | None = None
+    debit: str = ""
+    credit: str = ""
     reason_code: str = ""
     refunds_fee: bool = False
     reason: str = ""
@@ -54,6 +57,8 @@ class Movement:
             self.kind, self.payer, self.payee, self.amount, self.currency, self.memo, self.reference, self.destination,
             self.reverses, self.reason_code,
         )  # fmt: skip
+        if self.debit:
+            asked = (*asked, self.debit, self.credit)  # type: ignore[assignment]
         return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
 
 

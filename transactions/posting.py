@@ -190,6 +190,8 @@ def _codes(orders: Iterable[Order], world: World) -> set[str]:
         elif order.kind == Kind.REVERSAL:
             if (target := world.targets.get(order.reverses)) and target.fee:  # type: ignore[arg-type]
                 codes.add(fee_income(target.kind, target.currency))
+        elif order.kind == Kind.ADJUSTMENT:
+            codes |= {order.debit, order.credit}
         else:
             if order.settled:
                 codes.add(rail_float(order.rail, order.currency))

@@ -34,7 +34,8 @@ CHECKS = [
         SELECT 'transaction ' || id, 'says ' || amount || ' and a fee of ' || fee || '; its journal moved ' || debits
                || ', ' || taken || ' from the payer, ' || given || ' to the payee, ' || fees || ' to fees'
         FROM (
-            SELECT t.id, t.kind, t.amount, t.fee, t.payer_id, bool_or(e.currency <> t.currency) AS foreign_money,
+            SELECT t.id, t.kind, t.amount, t.fee, t.payer_id, t.payee_id,
+                   bool_or(e.currency <> t.currency) AS foreign_money,
                    sum(e.amount) FILTER (WHERE e.side = 1) AS debits,
                    coalesce(sum(e.side * e.amount) FILTER (
                        WHERE a.code = 'liability:wallet:' || t.payer_id), 0) AS taken,
@@ -55,7 +56,16 @@ CHECKS = [
             WHEN 'top_up' THEN (debits, taken, given, fees) <> (amount, 0, amount - fee, fee)
             WHEN 'cash_out' THEN (debits, taken, given, fees) <> (amount + fee, amount + fee, 0, fee)
             WHEN 'reversal' THEN (debits, taken, given) <> (amount - fees, amount, amount - fees)
+            WHEN 'adjustment' THEN (debits, taken, given) <> (
+                amount, CASE WHEN payer_id IS NULL THEN 0 ELSE amount END,
+                CASE WHEN payee_id IS NULL THEN 0 ELSE amount END)
             ELSE (debits, taken, given, fees) <> (amount + fee, amount + fee, amount, fee) END
+        UNION ALL
+        SELECT 'transaction ' || t.id, 'adjusts the books and was approved by nobody'
+        FROM transactions_transaction t
+        LEFT JOIN staff_approval a ON 'approval-' || a.id = t.idempotency_key AND a.operation = 'adjustment'
+            AND a.state = 'approved' AND a.checker_id <> a.maker_id
+        WHERE t.kind = 'adjustment' AND a.id IS NULL
         UNION ALL
         SELECT 'transaction ' || o.id, CASE
                    WHEN o.reversed_amount <> coalesce(sum(r.amount), 0)

@@ -14,7 +14,7 @@ from staff.approvals import request_approval
 from staff.models import Approval
 from transactions.admin.shown import account_shown, kind_shown, owners_of
 from transactions.approvals import reversal
-from transactions.models import PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, ReversalReason, State, Transaction
+from transactions.models import PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, ReversalReason, State, Transaction
 from transactions.services.reversals import (
     ReversalPreview,
     preview_reversal,
@@ -45,6 +45,8 @@ def why_irreversible(transaction: Transaction) -> str:
     kind = kind_shown(transaction)
     if transaction.kind in THROUGH_A_RAIL:
         return f"A {kind.lower()} went through a bank or partner and can only go back through them."
+    if transaction.kind == Kind.ADJUSTMENT:
+        return "An adjustment is undone by another one, the other way round."
     if transaction.kind not in PAYS_AT_ONCE:
         return "A reversal is not reversed. Whoever got the money back can send it again."
     match transaction.state:

@@ -60,7 +60,7 @@ def elsewhere(transaction: Transaction) -> str:
             return "nobody found"
         case RecipientHasNoWallet.code:
             return f"nobody with a {transaction.currency} wallet"
-    return transaction.rail or "outside"
+    return transaction.rail or ("our books" if transaction.kind == Kind.ADJUSTMENT else "outside")
 
 
 def sides(request: HttpRequest, transaction: Transaction) -> tuple[Any, Any]:

@@ -31,8 +31,9 @@ from core.admin.dialogs import go_to
 from core.admin.pages import NOTHING, may, page_url
 from core.money import CURRENCY_CHOICES, Money
 from customers.finding import read_uuid
-from staff.inbox import tell_it_waits
+from staff.inbox import ask, tell_it_waits
 from staff.selectors import named, names
+from transactions.admin.adjusting import AdjustForm
 from transactions.admin.finding import matching
 from transactions.admin.refusals import codes, explain
 from transactions.admin.reversing import ReverseForm, why_irreversible
@@ -48,6 +49,7 @@ from transactions.admin.shown import (
     state_badge,
 )
 from transactions.admin.timeline import timeline
+from transactions.approvals import adjustment
 from transactions.models import OPEN, Kind, State, Transaction
 from transactions.services.rail_calls import release
 
@@ -151,6 +153,7 @@ class TransactionAdmin(StaffAdmin):
     search_fields = ["receipt"]
     search_help_text = "Receipt, reference, key, id"
     page_select_related = ("payer__customer", "payee__customer", "reverses")
+    actions_list = ["adjust"]
     actions_detail = ["reverse", "release"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
@@ -246,6 +249,10 @@ class TransactionAdmin(StaffAdmin):
             return done
         tell_it_waits(request, form.asked)
         return go_to(request, self.address_of(transaction))
+
+    @staff_action("New adjustment", permission="transactions.adjust", form=AdjustForm, icon="balance")
+    def adjust(self, request: HttpRequest, subject: None, form: AdjustForm) -> bool | HttpResponse:
+        return ask(request, form, adjustment.name, form.params, reason=form.cleaned_data["reason"])
 
     @staff_action(
         "Ask the rail again",

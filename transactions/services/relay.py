@@ -45,6 +45,7 @@ TOLD: dict[tuple[str, str], tuple[str | None, str | None]] = {
     (Kind.CASH_OUT, State.CANCELLED): ("cash_out_cancelled", None),
     # A reversal pays back: its payer is the payee of the original. One that failed concerns staff alone.
     (Kind.REVERSAL, State.COMPLETED): ("money_taken_back", "money_returned"),
+    (Kind.ADJUSTMENT, State.COMPLETED): ("balance_lowered", "balance_raised"),
 }
 
 

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "transactions",
     "reports",
     "tekana",
+    "evidence",
 ]
 
 MIDDLEWARE = [
@@ -148,6 +149,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "proof": {"task": "transactions.tasks.prove_books", "schedule": 60.0},  # it runs at the first tick of a day
 }
 for job in CELERY_BEAT_SCHEDULE.values():  # a tick that no worker took is not kept: the next one does its work
+CELERY_BEAT_SCHEDULE |= {
+    "seal": {"task": "evidence.tasks.seal", "schedule": 30.0},
+    "publish-head": {"task": "evidence.tasks.publish_head", "schedule": 60.0},
+    "check-chain": {"task": "evidence.tasks.check_chain", "schedule": 60.0},  # it runs at the first tick of a day
+}
     job["options"] = {"expires": job["schedule"]}
 
 # --- Who signs in --------------------------------------------------------------------------------------------------
@@ -251,6 +257,19 @@ RAIL_RESUBMIT_AFTER_SECONDS = env.int("RAIL_RESUBMIT_AFTER_SECONDS", default=60)
 RAIL_EXPIRY_SECONDS = env.int("RAIL_EXPIRY_SECONDS", default=60 * 60)
 
 # --- E-mail, files, language, time ---------------------------------------------------------------------------------
+# --- Tamper evidence -----------------------------------------------------------------------------------------------
+# Seed of the Ed25519 key that signs heads of the chain: 32 bytes, hexadecimal.
+EVIDENCE_SIGNING_KEY = env.str("EVIDENCE_SIGNING_KEY", default=derived_key("heads of the chain"))
+EVIDENCE_OLD_PUBLIC_KEYS = env.list("EVIDENCE_OLD_PUBLIC_KEYS", default=[])
+EVIDENCE_HEADS_FILE = env.str("EVIDENCE_HEADS_FILE", default=str(VAR_DIR / "evidence" / "heads.jsonl"))
+EVIDENCE_HEADS_EMAILS = env.list("EVIDENCE_HEADS_EMAILS", default=[])
+# How long a row may be dated before the first write of its database transaction: our sessions are ended after 60 s
+# without a statement, a statement after 30 s. Clocks of other machines may be as slow as this.
+EVIDENCE_TRAIL_SECONDS = env.int("EVIDENCE_TRAIL_SECONDS", default=90)
+# What the daily check looks at: the last blocks, and of the older ones so many, in stretches chosen by chance.
+EVIDENCE_CHECK_BLOCKS = env.int("EVIDENCE_CHECK_BLOCKS", default=5_000)
+EVIDENCE_CHECK_SAMPLE = env.int("EVIDENCE_CHECK_SAMPLE", default=500)
+
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
 EMAIL_FILE_PATH = env.str("EMAIL_FILE_PATH", default=str(VAR_DIR / "mail"))
 EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")

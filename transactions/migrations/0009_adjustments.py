@@ -16,15 +16,18 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name='feerule',
-            name='kind',
-            field=models.CharField(choices=[('transfer', 'Transfer'), ('top_up', 'top-up'), ('cash_out', 'cash-out'), ('payment', 'Payment'), ('reversal', 'Reversal'), ('adjustment', 'Adjustment')], max_length=12),
-        ),
-        migrations.AlterField(
-            model_name='transaction',
-            name='kind',
-            field=models.CharField(choices=[('transfer', 'Transfer'), ('top_up', 'top-up'), ('cash_out', 'cash-out'), ('payment', 'Payment'), ('reversal', 'Reversal'), ('adjustment', 'Adjustment')], max_length=12),
-        ),
+        # Choices are no column: nothing of the books is altered.
+        migrations.SeparateDatabaseAndState(state_operations=[
+            migrations.AlterField(
+                model_name='feerule',
+                name='kind',
+                field=models.CharField(choices=[('transfer', 'Transfer'), ('top_up', 'top-up'), ('cash_out', 'cash-out'), ('payment', 'Payment'), ('reversal', 'Reversal'), ('adjustment', 'Adjustment')], max_length=12),
+            ),
+            migrations.AlterField(
+                model_name='transaction',
+                name='kind',
+                field=models.CharField(choices=[('transfer', 'Transfer'), ('top_up', 'top-up'), ('cash_out', 'cash-out'), ('payment', 'Payment'), ('reversal', 'Reversal'), ('adjustment', 'Adjustment')], max_length=12),
+            ),
+        ]),
         migrations.RunSQL([SQL], [REVERSE]),
     ]

@@ -29,29 +29,24 @@ logger = logging.getLogger(__name__)
 class Slot:
     """One waiting request."""
 
-    __slots__ = ("_done", "_error", "_outcome", "order")
+    __slots__ = ("_done", "_told", "order")
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self._outcome: Outcome | None = None
-        self._error: BaseException | None = None
+        self._told: Outcome | Exception | None = None
         self._done = threading.Lock()
         self._done.acquire()
 
-    def answer(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-        self._done.release()
-
-    def fail(self, error: BaseException) -> None:
-        self._error = error
+    def tell(self, told: Outcome | Exception) -> None:
+        self._told = told
         self._done.release()
 
     def wait(self) -> Outcome:
         self._done.acquire()
-        if self._error is not None:
-            raise self._error
-        assert self._outcome is not None
-        return self._outcome
+        if isinstance(self._told, Exception):
+            raise self._told
+        assert self._told is not None
+        return self._told
 
 
 class Turn:
@@ -118,29 +113,23 @@ class Poster:
             with turn:
                 with self._ready:
                     batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
-                self._settle(batch)
+                told = self._settle([slot.order for slot in batch])
+            for slot, outcome in zip(batch, told, strict=True):  # while the next process posts
+                slot.tell(outcome)
 
-    def _settle(self, batch: list[Slot]) -> None:
+    def _settle(self, batch: list[Order]) -> Sequence[Outcome | Exception]:
         """Post a batch; where it fails as a whole, each alone, so that a bad order harms nobody else.
 
         Where the database is away, or its answer to COMMIT is missing, nobody is posted again: whoever asked retries
         with the same key and is told what happened.
         """
         try:
-            outcomes = self._post([slot.order for slot in batch])
+            return self._post(batch)
         except Unavailable as error:
-            for slot in batch:
-                slot.fail(error)
+            return [error] * len(batch)
         except Exception as error:
             connection.close_if_unusable_or_obsolete()
-            if len(batch) == 1:
-                batch[0].fail(error)
-                return
-            for slot in batch:
-                self._settle([slot])
-        else:
-            for slot, outcome in zip(batch, outcomes, strict=True):
-                slot.answer(outcome)
+            return [error] if len(batch) == 1 else [told for order in batch for told in self._settle([order])]
 
 
 _poster = Poster(post, settings.POSTER_BATCH, turn)

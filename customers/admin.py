@@ -36,6 +36,7 @@ from customers.approvals import LIMITS, limits
 from customers.finding import exactly, matching
 from customers.models import AccountType, Country, Customer, CustomerState, TierLimit
 from customers.services import reactivate_customer, suspend_customer
+from notes.admin import Noted
 from staff.inbox import ask
 
 TONES = {CustomerState.ACTIVE: "good", CustomerState.SUSPENDED: "bad"}
@@ -57,7 +58,7 @@ class ReactivateForm(ReasonForm):
 
 
 @admin.register(Customer)
-class CustomerAdmin(StaffAdmin):
+class CustomerAdmin(Noted):
     list_display = ["full_name", "phone_number", "email", "country", "tier", "state_shown", "created_at"]
     list_select_related = ["country"]
     list_filter = [
@@ -70,7 +71,7 @@ class CustomerAdmin(StaffAdmin):
     search_fields = ["phone_number"]
     search_help_text = "Phone, e-mail, words of a name, id"
     page_select_related = ("country",)
-    actions_detail = ["suspend", "reactivate"]
+    actions_detail = ["suspend", "reactivate", "add_note"]
 
     @display(description="State")
     def state_shown(self, customer: Customer) -> Any:

@@ -17,6 +17,7 @@ SEES = {
     "wallets.view_freeze", "transactions.view_transaction", "transactions.view_reversalreason",
     "transactions.view_feerule", "transactions.view_railmessage", "notifications.view_notification",
     "core.view_auditrecord", "reports.statement", "staff.view_approval", "staff.request",
+    "notes.view_note", "notes.write",
 }  # fmt: skip
 ACTS = {
     "customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release",
@@ -71,5 +72,6 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         }
         | {"reports.view_all_exports"}
         | {"staff.view_user", "staff.manage"}
+        | {"notes.withdraw_others"}
     ),
 }

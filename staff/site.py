@@ -36,6 +36,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
             ("Customers", "group", "customers_customer_changelist", "customers.view_customer"),
             ("Wallets", "account_balance_wallet", "wallets_wallet_changelist", "wallets.view_wallet"),
             ("Freezes", "ac_unit", "wallets_freeze_changelist", "wallets.view_freeze"),
+            ("Notes", "sticky_note_2", "notes_note_changelist", "notes.view_note"),
             (
                 "Notifications",
                 "notifications",

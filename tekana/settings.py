@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "core",
     "staff",
+    "notes",
     "customers",
     "ledger",
     "notifications",
@@ -284,6 +285,14 @@ EXPORTS_KEPT_DAYS = env.int("EXPORTS_KEPT_DAYS", default=30)
 # The head of papers that people sign: who we are, and lines beside it such as address and licence.
 LETTERHEAD_NAME = env.str("LETTERHEAD_NAME", default="Tekana")
 LETTERHEAD_LINES = env.list("LETTERHEAD_LINES", default=[])
+# The files that staff add to notes: no web server shows this folder. The most one may have, in bytes.
+NOTE_FILES_DIR = Path(env.str("NOTE_FILES_DIR", default=str(VAR_DIR / "notes")))
+NOTE_FILE_BYTES = env.int("NOTE_FILE_MEGABYTES", default=10) * 2**20
+FILE_UPLOAD_HANDLERS = [
+    "notes.files.CappedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True

@@ -36,6 +36,7 @@ from core.admin import (
 from core.admin.pages import NOTHING
 from core.money import CURRENCY_CHOICES, Money
 from customers.finding import matching, read_uuid
+from notes.admin import Noted
 from staff.inbox import ask
 from staff.selectors import named, names
 from wallets.approvals import unfreeze
@@ -166,7 +167,7 @@ class StatusFilter(choice_filter("status", "status", [("open", "open"), ("frozen
 
 
 @admin.register(Wallet)
-class WalletAdmin(StaffAdmin):
+class WalletAdmin(Noted):
     list_display = ["owner", "currency", "posted_money", "held_money", "status_shown", "created_at", "id"]
     list_select_related = ["customer", "account"]
     list_filter = [StatusFilter, choice_filter("currency", "currency", CURRENCY_CHOICES), MadeBetween]
@@ -174,7 +175,7 @@ class WalletAdmin(StaffAdmin):
     search_fields = ["id"]
     search_help_text = "Wallet id, or its owner's phone, e-mail, name"
     page_select_related = ("customer", "account")
-    actions_detail = ["freeze", "lift", "close"]
+    actions_detail = ["freeze", "lift", "close", "add_note"]
 
     @display(description="Owner")
     def owner(self, wallet: Wallet) -> Any:

@@ -40,6 +40,7 @@ class StaffAdmin(ModelAdmin):
     sortable_by = ()
     list_filter_submit = True
     page_select_related: tuple[str, ...] = ()
+    always_possible: tuple[str, ...] = ()  # actions to which no state of the row is an obstacle
     empty_value_display = NOTHING
 
     # --- Nothing is added, changed or deleted here -------------------------------------------------------------------
@@ -149,7 +150,7 @@ class StaffAdmin(ModelAdmin):
         for one in super().get_actions_detail(request, object_id):
             name = one.method.original_function_name
             if self.offers(request, subject, name):
-                dialog: Any = {**(one.dialog or {}), "why_not": self.why_not(request, subject, name)}
+                dialog: Any = {**(one.dialog or {}), "why_not": self.obstacle(request, subject, name)}
                 actions.append(replace(one, dialog=dialog))
         return actions
 
@@ -164,6 +165,9 @@ class StaffAdmin(ModelAdmin):
         nothing that the page has not read.
         """
         return ""
+
+    def obstacle(self, request: HttpRequest, subject: Any, name: str) -> str:
+        return "" if name in self.always_possible else self.why_not(request, subject, name)
 
     def call(self, form: StaffForm, service: Any, *args: Any, **kwargs: Any) -> bool:
         """Run one service as the member of staff who filled in ``form``; a refusal is said there, a bug escapes."""

@@ -91,8 +91,10 @@ def staff_action(
             subject = None if object_id is None else self.subject(request, object_id)
             if object_id is not None and subject is None:
                 return cast(HttpResponse, self.missing(request))
-            why_not = "" if subject is None else self.why_not(request, subject, name)
+            why_not = "" if subject is None else self.obstacle(request, subject, name)
             filled = form(request.POST if request.method == "POST" else None, subject=subject, user=request.user)
+            if request.method == "POST":
+                filled.files = request.FILES
             if request.method == "POST" and not why_not and filled.is_valid():
                 outcome = function(self, request, subject, filled)
                 if isinstance(outcome, HttpResponse):

@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from customers.models import Customer
 from customers.tokens import start_session
 from ledger.models import PeriodClose
+from notes.services import write_note
 from ledger.selectors import latest_proof
 from ledger.services import keep_proof
 from notifications.services import Notice, notify_many
@@ -130,6 +131,7 @@ def world(staff: dict[str, User]) -> World:
         maker=staff[Role.SUPPORT], reason="case 7, the rest of it",
     )  # fmt: skip
     small.sent = small.send(1_000_00, memo="rent", reference="INV-2026-77")
+    write_note(small.sent, "She asked what it was for.", actor=staff[Role.SUPPORT], key="note-1234567890")
     small.refused = small.send(90_000_00)
     event = Event.objects.filter(transaction=small.sent).first()
     facts = {"amount": "KES 1,000.00", "counterparty": "John O.", "receipt": small.sent.receipt, "fee": "KES 0.00"}

@@ -13,6 +13,9 @@ from django.utils.timezone import now
 
 from core.admin import badge, code, link, moment, money
 from core.money import Money
+from notes.admin import file_link
+from notes.models import Note
+from notes.selectors import notes_of, withdrawal_of
 from notifications.admin import delivery_badge
 from notifications.models import Notification
 from staff.selectors import named
@@ -58,7 +61,7 @@ class Moment:
 def timeline(
     request: HttpRequest, transaction: Transaction, staff: dict[str, str], reasons: dict[str, str]
 ) -> list[Moment]:
-    """Everything that happened to a transaction, oldest first: five statements, however long the story is."""
+    """Everything that happened to a transaction, oldest first: six statements, however long the story is."""
     events = list(transaction.events.all())
     moments = [requested(request, transaction, events, staff)]
     moments += [changed(request, transaction, event, staff, reasons) for event in events]
@@ -72,6 +75,7 @@ def timeline(
     )
     moments += [notified(request, one) for one in told.order_by("id")]
     moments += [undone(request, one, staff, reasons) for one in transaction.reversals.all()]
+    moments += [noted(one, staff) for one in notes_of(transaction)]
     return sorted(moments, key=lambda one: one.at)  # stable: what happened at one instant stays in the order above
 
 
@@ -252,6 +256,15 @@ def undone(request: HttpRequest, reversal: Transaction, staff: dict[str, str], r
     return Moment(
         reversal.created_at, "undo", title, by=named(reversal.caller, staff), state=state_badge(reversal), facts=facts
     )
+
+
+def noted(note: Note, staff: dict[str, str]) -> Moment:
+    withdrawal = withdrawal_of(note)
+    facts = [("File", file_link(note))] if note.sha256 else []
+    if withdrawal:
+        facts.append(("Withdrawn", f"by {named(withdrawal.author, staff)}: {withdrawal.text}"))
+    state = badge("withdrawn", "odd") if withdrawal else ""
+    return Moment(note.at, "sticky_note_2", "Note", by=named(note.author, staff), state=state, text=note.text, facts=facts)
 
 
 def pretty(value: Any) -> str:

@@ -31,6 +31,7 @@ from core.admin.dialogs import go_to
 from core.admin.pages import NOTHING, may, page_url
 from core.money import CURRENCY_CHOICES, Money
 from customers.finding import read_uuid
+from notes.admin import Noted
 from staff.inbox import ask, tell_it_waits
 from staff.selectors import named, names
 from transactions.admin.adjusting import AdjustForm
@@ -128,7 +129,7 @@ class ReleaseForm(ReasonForm):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(StaffAdmin):
+class TransactionAdmin(Noted):
     list_display = [
         "receipt_shown",
         "kind_shown",
@@ -154,7 +155,7 @@ class TransactionAdmin(StaffAdmin):
     search_help_text = "Receipt, reference, key, id"
     page_select_related = ("payer__customer", "payee__customer", "reverses")
     actions_list = ["adjust"]
-    actions_detail = ["reverse", "release"]
+    actions_detail = ["reverse", "release", "add_note"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         asked = search_term.strip()

@@ -25,6 +25,15 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// Unfold looks beside each file for a field of its own widget and fails without; ours is the browser's.
+document.addEventListener(
+  "change",
+  (event) => {
+    if (event.target.matches(".dialog input[type=file]")) event.stopPropagation();
+  },
+  true,
+);
+
 // A reader hears local times on the phone; pages show UTC and tell the local one on hover.
 const tellLocalTimes = (root) => {
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {

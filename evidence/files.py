@@ -35,7 +35,7 @@ from evidence.hashing import (
     unpacked,
     widths,
 )
-from evidence.models import Block, Form, Publication
+from evidence.models import Block, Form
 from evidence.verify import AT_MOST, Progress, Result, Stretch, Walk, Walked, links_before, snapshot
 
 
@@ -257,7 +257,7 @@ class Anchored(NamedTuple):
 
 
 def _up_to_a_head(number: int) -> Anchored:
-    published = Publication.objects.filter(block_id__gte=number).order_by("block_id", "pk").first()
+    published = selectors.first_published(number)
     last = published.block_id if published else number
     blocks = list(selectors.without_leaves().filter(pk__range=(number, last)).order_by("pk"))
     return Anchored(blocks, published.line if published else None)

@@ -47,6 +47,11 @@ def published_number() -> int:
     return Publication.objects.aggregate(last=Max("block_id"))["last"] or 0
 
 
+def first_published(number: int) -> Publication | None:
+    """The first head that was sent out and vouches for this block."""
+    return Publication.objects.filter(block_id__gte=number).order_by("block_id", "pk").first()
+
+
 def last_check() -> Check | None:
     return Check.objects.first()
 

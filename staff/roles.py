@@ -17,7 +17,7 @@ SEES = {
     "wallets.view_freeze", "transactions.view_transaction", "transactions.view_reversalreason",
     "transactions.view_feerule", "transactions.view_railmessage", "notifications.view_notification",
     "core.view_auditrecord", "reports.statement", "staff.view_approval", "staff.request",
-    "notes.view_note", "notes.write",
+    "evidence.view_block",
 }  # fmt: skip
 ACTS = {
     "customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release",
@@ -50,6 +50,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "reports.view_issuedpaper",
             "reports.view_export",
             "reports.export",
+            "evidence.view_check",
         }
     ),
     Role.ADMINISTRATOR: frozenset(
@@ -69,9 +70,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "reports.view_issuedpaper",
             "reports.view_export",
             "reports.export",
+            "evidence.view_check",
         }
         | {"reports.view_all_exports"}
         | {"staff.view_user", "staff.manage"}
-        | {"notes.withdraw_others"}
     ),
 }

@@ -86,6 +86,8 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         "Oversight",
         [
             ("Audit trail", "history", "core_auditrecord_changelist", "core.view_auditrecord"),
+            ("Seals", "link", "evidence_block_changelist", "evidence.view_block"),
+            ("Checks of the chain", "fact_check", "evidence_check_changelist", "evidence.view_check"),
             ("Staff", "badge", "staff_user_changelist", "staff.view_user"),
         ],
     ),

@@ -60,8 +60,8 @@ INSTALLED_APPS = [
     "wallets",
     "transactions",
     "reports",
-    "tekana",
     "evidence",
+    "tekana",
 ]
 
 MIDDLEWARE = [
@@ -257,7 +257,6 @@ RAIL_RESUBMIT_AFTER_SECONDS = env.int("RAIL_RESUBMIT_AFTER_SECONDS", default=60)
 # A movement that no worker took to its rail for this long is dropped.
 RAIL_EXPIRY_SECONDS = env.int("RAIL_EXPIRY_SECONDS", default=60 * 60)
 
-# --- E-mail, files, language, time ---------------------------------------------------------------------------------
 # --- Tamper evidence -----------------------------------------------------------------------------------------------
 # Seed of the Ed25519 key that signs heads of the chain: 32 bytes, hexadecimal.
 EVIDENCE_SIGNING_KEY = env.str("EVIDENCE_SIGNING_KEY", default=derived_key("heads of the chain"))
@@ -271,6 +270,7 @@ EVIDENCE_TRAIL_SECONDS = env.int("EVIDENCE_TRAIL_SECONDS", default=90)
 EVIDENCE_CHECK_BLOCKS = env.int("EVIDENCE_CHECK_BLOCKS", default=5_000)
 EVIDENCE_CHECK_SAMPLE = env.int("EVIDENCE_CHECK_SAMPLE", default=500)
 
+# --- E-mail, files, language, time ---------------------------------------------------------------------------------
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
 EMAIL_FILE_PATH = env.str("EMAIL_FILE_PATH", default=str(VAR_DIR / "mail"))
 EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")
@@ -357,7 +357,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "staff.site.environment",
-    "DASHBOARD_CALLBACK": "reports.dashboard.dashboard",
+    "DASHBOARD_CALLBACK": "tekana.dashboard.dashboard",
     "SIDEBAR": {"navigation": "staff.site.menu"},
     "STYLES": ["/static/tekana/admin.css"],
     "SCRIPTS": ["/static/tekana/admin.js"],

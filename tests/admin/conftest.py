@@ -11,6 +11,7 @@ from django.utils.timezone import now
 
 from customers.models import Customer
 from customers.tokens import start_session
+from evidence.models import Check
 from ledger.models import PeriodClose
 from notes.services import write_note
 from ledger.selectors import latest_proof
@@ -21,6 +22,7 @@ from staff.approvals import request_approval
 from staff.models import Approval, User
 from staff.roles import Role
 from tests.books import fund, key, transfer
+from tests.evidence.conftest import seal_uncommitted
 from tests.factories import new_wallet
 from transactions.models import Event, Kind, RailMessage, Transaction
 from transactions.movements import Movement
@@ -147,6 +149,11 @@ def world(staff: dict[str, User]) -> World:
     IssuedPaper.objects.create(
         number="0000000000", kind="trial_balance", title="Trial balance", about={}, data_sha256="0" * 64,
         file_sha256="0" * 64, pages=1, made_by=staff[Role.FINANCE], made_at=datetime(2026, 2, 1, tzinfo=UTC),
+    )  # fmt: skip
+    seal_uncommitted()
+    Check.objects.create(
+        at=datetime(2026, 2, 1, 2, tzinfo=UTC), ok=True, scope="blocks 1 to 2", blocks=2, rows=100, head=2, findings=[],
+        milliseconds=12,
     )  # fmt: skip
     Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
     return small

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from django.test import override_settings
+from django.utils import timezone
 
 from core.ids import uuid7
 from evidence import services
@@ -49,6 +52,15 @@ def seal_now() -> int:
     return services.seal()
 
 
+def seal_uncommitted() -> None:
+    """For tests that roll back what they do: seal what only they can see."""
+    with (
+        override_settings(EVIDENCE_TRAIL_SECONDS=0),
+        mock.patch.object(services, "_settled", return_value=Mark(at=timezone.now())),
+    ):
+        services.seal()
+
+
 def set_world(heads: Path) -> World:
     scene = set_scene()
     aline, eric = Wallet.objects.get(account_id=scene.aline), Wallet.objects.get(account_id=scene.eric)
@@ -80,8 +92,6 @@ def world(transactional_db: None, ours: Path) -> World:
 @pytest.fixture(scope="module")
 def standing_world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[World]:
     """One for a whole file of tests that roll back what they do."""
-    from django.test import override_settings
-
     heads = tmp_path_factory.mktemp("evidence") / "heads.jsonl"
     with (
         django_db_blocker.unblock(),

@@ -18,6 +18,7 @@ SEES = {
     "transactions.view_feerule", "transactions.view_railmessage", "notifications.view_notification",
     "core.view_auditrecord", "reports.statement", "staff.view_approval", "staff.request",
     "evidence.view_block",
+    "notes.view_note", "notes.write",
 }  # fmt: skip
 ACTS = {
     "customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release",
@@ -74,5 +75,6 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         }
         | {"reports.view_all_exports"}
         | {"staff.view_user", "staff.manage"}
+        | {"notes.withdraw_others"}
     ),
 }

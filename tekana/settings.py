@@ -149,12 +149,12 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "day-totals": {"task": "reports.tasks.sum_days", "schedule": 60.0},  # once a day, when yesterday has settled
     "proof": {"task": "transactions.tasks.prove_books", "schedule": 60.0},  # it runs at the first tick of a day
 }
-for job in CELERY_BEAT_SCHEDULE.values():  # a tick that no worker took is not kept: the next one does its work
 CELERY_BEAT_SCHEDULE |= {
     "seal": {"task": "evidence.tasks.seal", "schedule": 30.0},
     "publish-head": {"task": "evidence.tasks.publish_head", "schedule": 60.0},
     "check-chain": {"task": "evidence.tasks.check_chain", "schedule": 60.0},  # it runs at the first tick of a day
 }
+for job in CELERY_BEAT_SCHEDULE.values():  # a tick that no worker took is not kept: the next one does its work
     job["options"] = {"expires": job["schedule"]}
 
 # --- Who signs in --------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from core.admin.lists import first_id_at, midnight
 from core.admin.pages import age, list_url, may
 from core.money import EXPONENTS, decimal_string
 from customers.models import AccountType, Customer
+from staff.inbox import for_me
+from staff.models import Approval
 from transactions.admin.refusals import explain
 from transactions.models import RailMessage, State, Transaction
 
@@ -27,7 +29,7 @@ PROOF_HOLDS = timedelta(hours=26)  # it is made daily
 
 
 class Day(NamedTuple):
-    """One UTC day of one currency; ``volume`` in minor units counts what was accepted, without reversals."""
+    """One UTC day of one currency; ``volume`` in minor units is what was accepted, without what staff put right."""
 
     currency: str
     day: date
@@ -50,7 +52,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         open_transactions(request, at),
         charts(days, currencies, chosen, at.date()),
     ]
-    urgent: list[Panel] = [needs_a_person(at)]
+    urgent: list[Panel] = [needs_a_person(request, at)]
     if may(request, "ledger.view_account"):
         panels += [coverage(), books(request)]
         urgent.append(proof(at))
@@ -62,9 +64,10 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 BY_DAY = """
 SELECT currency, (created_at AT TIME ZONE 'UTC')::date AS day,
-       count(*) FILTER (WHERE kind <> 'reversal' AND state IN ('completed', 'partially_reversed', 'reversed')),
-       coalesce(sum(amount) FILTER (
-           WHERE kind <> 'reversal' AND state IN ('completed', 'partially_reversed', 'reversed')), 0)::bigint,
+       count(*) FILTER (WHERE kind NOT IN ('reversal', 'adjustment')
+                          AND state IN ('completed', 'partially_reversed', 'reversed')),
+       coalesce(sum(amount) FILTER (WHERE kind NOT IN ('reversal', 'adjustment')
+                                      AND state IN ('completed', 'partially_reversed', 'reversed')), 0)::bigint,
        count(*) FILTER (WHERE state = 'failed'),
        count(*) FILTER (WHERE kind = 'reversal' AND state = 'completed')
 FROM transactions_transaction WHERE id >= %s GROUP BY 1, 2 ORDER BY 1, 2
@@ -202,7 +205,7 @@ def open_transactions(request: HttpRequest, at: datetime) -> Table:
     )
 
 
-def needs_a_person(at: datetime) -> Table:
+def needs_a_person(request: HttpRequest, at: datetime) -> Table:
     """What no worker can decide, with the age of the oldest; each leads to its list."""
     odd = RailMessage.objects.filter(state=RailMessage.State.ODD).aggregate(count=Count("pk"), since=Min("received_at"))
     given_up = Transaction.objects.filter(state__in=OPEN, quarantined_at__isnull=False).aggregate(
@@ -212,6 +215,9 @@ def needs_a_person(at: datetime) -> Table:
         ("Rail messages", list_url("transactions.railmessage", state=RailMessage.State.ODD), odd),
         ("Given up by the worker", list_url("transactions.transaction", state="given_up"), given_up),
     ]
+    if may(request, "staff.approve"):
+        asked = Approval.objects.filter(for_me(request.user)).aggregate(count=Count("pk"), since=Min("created_at"))
+        kinds.insert(0, ("Approvals", list_url("staff.approval", whose="check"), asked))
     return Table(
         title="Needs a person",
         columns=["What", "How many", "Oldest"],

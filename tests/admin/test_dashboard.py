@@ -88,6 +88,14 @@ def test_what_only_a_person_can_decide_is_counted_with_the_age_of_the_oldest_and
     assert len(support.get(str(given_up[0]).split('"')[3]).context["cl"].result_list) == 1
 
 
+def test_what_waits_for_ones_decision_is_counted_first(finance: Client, world: World) -> None:
+    approvals, *_ = panels(finance)["Needs a person"].rows
+
+    assert approvals[1] == "1"
+    listed = finance.get(str(approvals[0]).split('"')[3]).context["cl"].result_list
+    assert list(listed) == [world.asked]
+
+
 def test_books_and_cover_are_for_who_may_see_the_books(finance: Client, support: Client, world: World) -> None:
     mine, theirs = panels(finance), panels(support)
 
@@ -99,11 +107,13 @@ def test_books_and_cover_are_for_who_may_see_the_books(finance: Client, support:
     assert not {"Books", "E-money issued and what covers it"} & set(theirs)
 
 
+def test_before_the_first_proof_the_page_says_so(finance: Client) -> None:
+    assert "Not proven yet" in finance.get(HOME).text
+
+
 def test_the_last_proof_of_the_books_is_shown_with_what_it_found(
     finance: Client, support: Client, world: World
 ) -> None:
-    assert "Not proven yet" in finance.get(HOME).text
-
     prove()
     assert "Proven" in finance.get(HOME).text
     late = now() - timedelta(days=2)

@@ -1,5 +1,6 @@
 """Questions to the books."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -118,6 +119,11 @@ class Coverage(NamedTuple):
     suspense: int
     rails: int
     fees: int
+
+
+def account_ids(codes: Collection[str]) -> dict[str, int]:
+    """Of the accounts that were opened, by code."""
+    return dict(_all("SELECT code, id FROM ledger_account WHERE code = ANY(%s)", list(codes)))
 
 
 def trial_balance() -> list[TrialRow]:

@@ -25,11 +25,13 @@ import staff.services
 from customers.models import Customer, CustomerState
 from customers.services import Newcomer, suspend_customer
 from notifications.services import deliver_due, mark_read
-from staff.models import User
+from staff.approvals import request_approval
+from staff.models import Approval, User
 from tekana import demo_plan as plan
 from tekana.demo_clock import Clock, clock_set_to
 from tekana.demo_plan import Person, Step
 from tekana.embedded.processes import write_whole
+from transactions.approvals import reversal
 from transactions.models import Kind, RailMessage, State, Transaction
 from transactions.movements import Movement, Outcome
 from transactions.posting import post_one
@@ -209,6 +211,13 @@ class Pilot:
         reverse_transaction(
             txn.pk, amount=amount, reason_code=reason_code, note=note, actor=self.support, idempotency_key=key
         )
+
+    def ask(self, key: str, payer: Person, original: str, amount: int, reason_code: str, note: str) -> None:
+        """For approval of a reversal that is too much for one person."""
+        txn = Transaction.objects.get(caller=self._caller(payer), idempotency_key=original)
+        if not Approval.objects.filter(subject_id=str(txn.pk)).exists():
+            params = {"transaction": txn.pk, "amount_minor": amount, "reason_code": reason_code}
+            request_approval(reversal.name, params, maker=self.support, reason=note)
 
     def read(self, key: str, who: Person) -> None:
         mark_read(self.ids[who.email])

@@ -249,10 +249,15 @@ def story(day: int, clock: str) -> str:
 def last_hours() -> Iterator[Planned]:
     """How long before the demo was started; 905 is an amount to which the sandbox bank gives no answer."""
     hours, minutes, seconds = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+    # more than support gives back alone: it waits for a second person
+    plot = {"payer": OTIENO, "original": "pilot-today-plot", "amount": 18_000_00, "reason_code": "wrong_recipient"}
     acts: list[tuple[timedelta, str, str, dict[str, Any]]] = [
+        (5.1 * hours, "bonus", "receive", {"payee": OTIENO, "amount": 20_000_00, "memo": "bonus"}),
+        (4.9 * hours, "plot", "transfer", {"payer": OTIENO, "payee": WANJIRU, "amount": 18_000_00, "memo": "plot 7"}),
         (4.5 * hours, "tickets", "transfer", {"payer": WANJIRU, "payee": OTIENO, "amount": 850_00, "memo": "tickets"}),
         (3.2 * hours, "lunch", "transfer", {"payer": ALINE, "payee": ERIC, "amount": 6_500, "memo": "umuganda lunch"}),
         (2.1 * hours, "change", "transfer", {"payer": OTIENO, "payee": WANJIRU, "amount": 250_00, "memo": "change"}),
+        (1.6 * hours, "plot-back", "ask", plot | {"note": "Meant for the seller of the plot; Wanjiru agrees."}),
         (1.3 * hours, "fare", "transfer", {"payer": HASSAN, "payee": WANJIRU, "amount": 1_200_00, "memo": "fare"}),
         (3 * minutes, "unanswered", "cash_out", {"payer": ERIC, "amount": 9_905, "called_back": False}),
         (40 * seconds, "coming-in", "wait", {"kind": Kind.TOP_UP, "who": ALINE, "amount": 25_000}),

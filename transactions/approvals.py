@@ -14,6 +14,7 @@ from core.money import EXPONENTS, Money
 from customers.errors import RuleExists
 from customers.services import check_day
 from ledger.chart import type_of, wallet_account
+from ledger.selectors import account_ids
 from staff.approvals import About, Fact, Leg, Operation, Preview, Row, lock_name
 from staff.models import Approval, User
 from transactions.errors import TransactionNotFound
@@ -225,7 +226,8 @@ class Adjustment(Operation):
         rows = [
             Row("wallets.wallet", str(one.pk), f"{one.currency} wallet of {one.customer.full_name}") for one in wallets
         ]
-        rows += [Row("ledger.account", str(one.account_id), one.account.code) for one in wallets]
+        known = account_ids([params["debit"], params["credit"]])
+        rows += [Row("ledger.account", str(pk), capfirst(names[code])) for code, pk in sorted(known.items())]
         rows += [Row("customers.customer", str(pk)) for pk in dict.fromkeys(one.customer_id for one in wallets)]
         subject, *also = rows or [Row("", "", "Accounts of the house")]
         slot = f"{params['debit']}:{params['credit']}:{params['amount_minor']}"

@@ -195,6 +195,9 @@ def test_a_colleague_approves_in_a_dialog_and_it_is_posted(
     )  # fmt: skip
     assert page("transactions_transaction", reversal.pk) in answer.text
     assert "Seen the report" in answer.text
+    undoing = finance.get(page("transactions_transaction", reversal.pk)).text
+    assert "Approved by" in undoing
+    assert page("staff_approval", world.asked.pk) in undoing
     record = AuditRecord.objects.filter(action="reverse").first()
     assert (record.actor, record.after["approved_by"]) == (staff[Role.SUPPORT].principal, staff[Role.FINANCE].principal)
     assert_books_balance()

@@ -9,7 +9,7 @@ from core.errors import TekanaError
 from core.models import AuditRecord
 from core.roles import connected_as_owner
 from ledger import chart
-from ledger.selectors import legs_of
+from ledger.selectors import account_ids, legs_of
 from staff.approvals import approve, request_approval
 from staff.errors import ApprovalNeeded
 from staff.models import Approval, User
@@ -93,9 +93,12 @@ def test_between_two_wallets_and_between_two_accounts_of_ours(
 ) -> None:
     fund(aline, 2_000)
 
-    for debit, credit in ((code(aline), code(eric)), (chart.rail_float("sandbox", "RWF"), SUSPENSE)):
-        approve(ask(samuel, debit, credit).pk, actor=diane)
+    rail = chart.rail_float("sandbox", "RWF")
+    for debit, credit in ((code(aline), code(eric)), (rail, SUSPENSE)):
+        approval = ask(samuel, debit, credit)
+        approve(approval.pk, actor=diane)
 
+    assert approval.about == [f"ledger.account:{account_ids([rail])[rail]}"]  # the other one was opened by it
     assert (posted(aline), posted(eric)) == (1_500, 500)
     assert_books_balance()
 

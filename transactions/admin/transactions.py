@@ -18,7 +18,6 @@ from core.admin import (
     Panel,
     Part,
     ReasonForm,
-    StaffAdmin,
     Table,
     choice_filter,
     code,
@@ -33,6 +32,7 @@ from core.money import CURRENCY_CHOICES, Money
 from customers.finding import read_uuid
 from notes.admin import Noted
 from staff.inbox import ask, tell_it_waits
+from staff.models import Approval
 from staff.selectors import named, names
 from transactions.admin.adjusting import AdjustForm
 from transactions.admin.finding import matching
@@ -53,6 +53,7 @@ from transactions.admin.timeline import timeline
 from transactions.approvals import adjustment
 from transactions.models import OPEN, Kind, State, Transaction
 from transactions.services.rail_calls import release
+from transactions.services.reversals import APPROVED
 
 UNPOSTED = "('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')"
 # A wallet's movements without an index on each side of every transaction: what was posted is found through the books.
@@ -349,6 +350,8 @@ def details(request: HttpRequest, transaction: Transaction, reasons: dict[str, s
             request, "transactions.transaction", transaction.reverses_id, receipt_tag(transaction.reverses.receipt)
         )
         rows += [("Reverses", original), ("Why", reason_shown(transaction.reason_code, reasons))]
+    if (approval := approval_of(transaction)) is not None:
+        rows.append(("Approved by", link(request, "staff.approval", approval.pk, approval.checker)))
     if transaction.rail:
         rows += [("Rail", transaction.rail), ("Rail's reference", code(transaction.rail_reference))]
         rows.append(("Calls", transaction.attempts))
@@ -363,6 +366,15 @@ def details(request: HttpRequest, transaction: Transaction, reasons: dict[str, s
         ("Id", code(transaction.pk)),
     ]
     return Facts(title="Details", side=True, rows=rows)
+
+
+def approval_of(transaction: Transaction) -> Approval | None:
+    """The request that it came from, if a second person approved it."""
+    key = transaction.idempotency_key
+    if not (key.startswith(APPROVED) and transaction.caller.startswith("staff:")):
+        return None
+    asked = read_uuid(key.removeprefix(APPROVED))
+    return Approval.objects.select_related("checker").filter(pk=asked).first() if asked else None
 
 
 def reversals(request: HttpRequest, transaction: Transaction, staff: dict[str, str]) -> Table | None:

@@ -45,7 +45,11 @@ KEPT = {
     "transactions.RailCall": ("id", "transaction_id", "number", "purpose", "started_at", "request"),
     "transactions.RailMessage": ("id", "rail", "message_id", "payload", "received_at"),
     "wallets.Wallet": ("id", "customer_id", "currency", "account_id", "created_at"),
-    "wallets.Freeze": ("id", "wallet_id", "mode", "reason", "placed_by", "placed_at", "expires_at"),
+    "wallets.Freeze": ("id", "wallet_id", "mode", "cause", "reason", "placed_by", "placed_at", "expires_at"),
+    "staff.Approval": (
+        "id", "operation", "title", "subject_type", "subject_id", "params", "preview", "digest", "maker_id", "reason",
+        "created_at", "expires_at",
+    ),
 }  # fmt: skip
 # Small tables whose rows may change: each version of a row is sealed, with what it says.
 CHANGING = {

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,7 +16,7 @@ from core.ids import uuid7
 from evidence import services
 from evidence.models import Block, Mark
 from evidence.services import make_mark
-from staff.models import User
+from staff.models import Approval, User
 from staff.roles import Role
 from staff.services import create_staff
 from tests.conftest import empty_tables
@@ -71,6 +72,11 @@ def set_world(heads: Path) -> World:
     for number in (1, 2):
         RailCall.objects.create(transaction_id=scene.cash_out, number=number, purpose="submit", request={"n": number})
         RailMessage.objects.create(rail="sandbox", message_id=f"msg-{number}-{uuid7()}", payload={"n": number})
+    Approval.objects.create(
+        operation="reversal", title="Reverse it", subject_type="transactions.transaction", subject_id=scene.transfer,
+        subject_title="Transfer", about=[], slot="reversal", params={}, preview={}, digest="0" * 64, maker=grace,
+        reason="a mistake", expires_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
     prove()
     seal_now()
     return World(scene, aline, eric, grace, heads)

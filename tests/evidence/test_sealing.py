@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.core.management import call_command
 from django.db import connection
 from django.db import transaction as db_transaction
 from django.utils import timezone
@@ -25,6 +27,8 @@ from evidence.verify import verify
 from staff.models import User
 from staff.roles import Role
 from staff.services import create_staff, set_role
+from tekana import demo_data
+from tekana.demo_clock import clock_set_to
 from tests.books import fund, transfer
 from tests.evidence.conftest import World, seal_now, settle
 from tests.factories import new_wallet
@@ -309,3 +313,19 @@ def test_a_row_dated_by_a_clock_that_is_ahead_waits_until_its_time(world: World)
     seal_now()
     assert sealed("core_auditrecord") == before + 1
     assert verify().faults == []
+
+
+def test_data_loaded_with_its_own_times_is_let_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo's thirty days lie before the head of a sealer that ran already."""
+    monkeypatch.setattr(demo_data, "make_logins", list)
+
+    def load(*args: Any) -> bool:
+        with clock_set_to(timezone.now() - timedelta(days=3)):
+            fund(world.eric, 77)
+        return True
+
+    monkeypatch.setattr(demo_data, "load", load)
+    call_command("seed_demo", stdout=StringIO())
+
+    assert verify().faults == []
+    assert "thirty days" in Block.objects.exclude(again="").get().again

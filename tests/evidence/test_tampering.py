@@ -13,7 +13,7 @@ from django.db import transaction as db_transaction
 from core.ids import uuid7
 from core.roles import connected_as_owner
 from evidence.checking import Fault
-from evidence.coverage import ACTED_ON, current_tables
+from evidence.coverage import ACTED_ON, MAY_CHANGE, current_tables
 from evidence.hashing import IN_ORDER, OF_HOUSE, OF_JOURNAL, OF_WALLET, RECORDED, time_of_id
 from evidence.models import Block
 from evidence.verify import verify
@@ -21,6 +21,7 @@ from tests.evidence.conftest import World
 from tests.forgery import MONEY
 
 EDITS = 100
+KEPT = "append-only|never change|it is history|keeps what it says|violates"  # what guards and constraints say
 SEED = 12
 # How a value of a type becomes another one.
 OTHER = {
@@ -196,6 +197,19 @@ def test_untouched_it_verifies(standing_world: World) -> None:
 
 def sealed_tables() -> set[str]:
     return {table for counts in Block.objects.values_list("counts", flat=True) for table in counts}
+
+
+def test_what_is_sealed_for_good_is_what_the_guards_keep_for_good(standing_world: World) -> None:
+    """Otherwise an honest change would look like a forgery: no sealed column of these can be changed, by the owner."""
+    types = column_types()
+    for table in current_tables():
+        if table[0] in MAY_CHANGE:
+            continue
+        for row in all_rows(table)[:1]:
+            for column in table[3]:
+                value = OTHER[types[table[0], column]].format(c=f'"{column}"').replace("+ 1", "+ 1000003")
+                with connected_as_owner(), pytest.raises(DatabaseError, match=KEPT):
+                    run(f'UPDATE {table[0]} SET "{column}" = {value} WHERE ctid = %s', row["ctid"])
 
 
 @pytest.mark.parametrize("number", range(EDITS))

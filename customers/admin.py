@@ -207,7 +207,7 @@ class LimitForm(ReasonForm):
         for name, label in LIMITS.items():
             widget = UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"})
             self.fields[name] = forms.CharField(
-                label=label, max_length=24, widget=widget, help_text=f"An amount, or {NO_LIMIT}."
+                label=label, max_length=24, widget=widget, help_text=f"An amount, or the word {NO_LIMIT}."
             )
         self.order_fields(self.field_order)
         self.fields["effective_from"].initial = datetime.now(UTC).date() + timedelta(days=1)

@@ -179,7 +179,9 @@ def checkable_by(user: User) -> list[str]:
 
 def checkers_of(approval: Approval) -> Iterable[User]:
     """Active colleagues who may decide this request."""
-    permission = operation_of(approval.operation).check
+    if approval.operation not in operations():
+        return User.objects.none()
+    permission = operations()[approval.operation].check
     roles = [role for role, granted in PERMISSIONS.items() if permission in granted]
     return User.objects.filter(role__in=roles, is_active=True).exclude(pk=approval.maker_id).order_by("full_name")
 
@@ -190,7 +192,9 @@ def why_not_decide(approval: Approval, user: User) -> str:
         return decided(approval)
     if approval.maker_id == user.pk:
         return "You asked for this yourself, so somebody else decides. You can withdraw it."
-    if not user.has_perm(operation_of(approval.operation).check):
+    if approval.operation not in operations():
+        return "Requests of this kind are not decided any more. It is withdrawn, or it expires."
+    if not user.has_perm(operations()[approval.operation].check):
         return "Your role does not decide requests of this kind. It waits for a colleague who may."
     return ""
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.urls import reverse
 from django.utils.timezone import now
 
 from core.errors import TekanaError
@@ -30,6 +31,7 @@ from staff.errors import (
 )
 from staff.models import Approval, User
 from staff.tasks import expire_approvals
+from tests.admin.conftest import client_of
 from tests.factories import fresh
 from tests.racing import at_once
 from tests.staff.operations import NoMoreWords, Word
@@ -273,6 +275,25 @@ def test_what_somebody_asked_for_who_has_left_goes_nowhere(
     reject(approval.pk, comment="Grace has left.", actor=samuel)
 
     assert operation.said == []
+
+
+def test_a_kind_that_is_gone_is_decided_by_nobody_and_its_page_says_so(
+    ask: Ask, operation: Word, grace: User, diane: User, settings: Any
+) -> None:
+    approval = ask()
+    settings.APPROVAL_OPERATIONS = settings.APPROVAL_OPERATIONS[:-1]
+
+    with pytest.raises(UnknownOperation):
+        approve(approval.pk, actor=diane)
+    page = client_of(diane).get(reverse("admin:staff_approval_change", args=[approval.pk]))
+    dialogs = [
+        client_of(diane).get(reverse(f"admin:staff_approval_{name}", args=[approval.pk]))
+        for name in ("approve", "assign")
+    ]
+    withdraw(approval.pk, actor=grace)
+
+    assert "No such operation" in page.text
+    assert all("not decided any more" in dialog.text for dialog in dialogs)
 
 
 # --- Time ------------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ class CustomerAdmin(Noted):
     ]
     ordering = ["-pk"]
     search_fields = ["phone_number"]
-    search_help_text = "Phone, e-mail, words of a name, id"
+    search_help_text = "Phone, e-mail, words of a name, id, or the beginning of one"
     page_select_related = ("country",)
     actions_detail = ["suspend", "reactivate", "add_note"]
 
@@ -79,7 +79,7 @@ class CustomerAdmin(Noted):
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         found = matching(search_term) if search_term.strip() else None
-        return (queryset if found is None else queryset.filter(pk__in=found.values("pk")[:1000])), False
+        return (queryset if found is None else queryset.filter(pk__in=found.values("pk"))), False
 
     def header(self, request: HttpRequest, customer: Customer) -> Header:
         return Header(
@@ -141,10 +141,10 @@ class CustomerAdmin(Noted):
         return self.call(form, reactivate_customer, customer, reason=form.cleaned_data["reason"])
 
 
-@finder("Customers", order=20, permission="customers.view_customer")
+@finder("Customers", order=20, permission="customers.view_customer", model="customers.customer")
 def find_customers(text: str) -> list[Hit]:
     exact = exactly(text) is not None
-    found = list(matching(text)[:MOST_HITS])
+    found = list(matching(text).order_by("-pk")[: MOST_HITS + 1])
     return [
         Hit(
             title=customer.full_name,

@@ -61,8 +61,15 @@ class Customer(models.Model):
     is_authenticated = True  # what DRF asks of a principal
 
     class Meta:
-        # Each word of a name, and the beginnings of each: `finding.py`.
-        indexes = [GinIndex(SearchVector("full_name", config="simple"), name="customer_by_word")]
+        # Each word of a name, and the beginnings of each: `finding.py`. Filters of the list that leave few of many.
+        indexes = [
+            GinIndex(SearchVector("full_name", config="simple"), name="customer_by_word"),
+            models.Index(fields=["tier", "-id"], name="customer_by_tier"),
+            models.Index(
+                fields=["account_type", "-id"], condition=~Q(account_type="individual"), name="customer_firms"
+            ),
+            models.Index(fields=["-id"], condition=~Q(state="active"), name="customer_not_active"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(email=Lower("email")), name="customer_email_lower"),
             models.CheckConstraint(

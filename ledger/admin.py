@@ -5,9 +5,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSingleDateWidget
 
@@ -32,12 +33,15 @@ from core.admin import (
     words,
 )
 from core.admin.pages import NOTHING
+from core.admin.search import MOST_HITS, read_identity
 from core.money import CURRENCY_CHOICES
 from ledger import selectors, services
 from ledger.books import TOO_LATE_FOR
+from ledger.chart import CHART
 from ledger.models import Account, Journal, PeriodClose, Side
 
 ENTRIES_SHOWN = 50
+CLASSES = tuple(sorted({account_type.pattern.partition(":")[0] for account_type in CHART}))
 
 
 def meant_for(journal: Journal) -> datetime | None:
@@ -51,7 +55,7 @@ def debit_credit(amount: int, side: int, currency: str) -> tuple[Any, Any]:
     return (money(amount, currency), "") if side == Side.DEBIT else ("", money(amount, currency))
 
 
-class ClassFilter(choice_filter("class", "class", [(c, c) for c in ("asset", "liability", "income", "equity")])):  # type: ignore[misc]
+class ClassFilter(choice_filter("class", "class", [(c, c) for c in CLASSES])):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(code__startswith=f"{self.value()}:") if self.value() else queryset
 
@@ -74,10 +78,6 @@ class AccountAdmin(StaffAdmin):
     ordering = ["code"]
     search_fields = ["code"]
     search_help_text = "The beginning of a code, e.g. income:fees"
-    list_before_template = "admin/ledger/trial_balance.html"
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"trial_balance": trial_balance_table(), **(extra_context or {})})
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         return queryset.filter(code__startswith=search_term.strip()), False
@@ -161,11 +161,12 @@ class JournalAdmin(StaffAdmin):
     list_filter = [MadeBetween]
     ordering = ["-pk"]
     search_fields = ["reference"]
-    search_help_text = "A whole reference, e.g. transfer:0192…"
+    search_help_text = "A whole reference, e.g. transfer:0192…, or an id or its beginning"
     page_select_related = ("reverses",)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        return queryset.filter(reference=search_term.strip()) if search_term.strip() else queryset, False
+        asked = search_term.strip()
+        return queryset.filter(pk__in=journals(asked).values("pk")) if asked else queryset, False
 
     @display(description="Kind")
     def kind_shown(self, journal: Journal) -> str:
@@ -218,24 +219,6 @@ def entries_table(request: HttpRequest, legs: list[selectors.Leg]) -> Table:
             for leg in legs
         ],
         total=("Total", *total[0], "") if len(total) == 1 else (),
-    )
-
-
-def trial_balance_table() -> Table:
-    return Table(
-        title="Trial balance",
-        columns=["Currency", "Debits", "Credits", ""],
-        numeric=["Debits", "Credits"],
-        rows=[
-            (
-                row.currency,
-                money(row.debits, row.currency),
-                money(row.credits, row.currency),
-                badge("balanced", "good") if row.debits == row.credits else badge("does not balance", "bad"),
-            )
-            for row in selectors.trial_balance()
-        ],
-        empty="Nothing has been posted yet.",
     )
 
 
@@ -313,16 +296,45 @@ class PeriodCloseAdmin(StaffAdmin):
         return self.call(form, services.close_period, answers["through"], note=answers["reason"])
 
 
-@finder("Accounts", order=40, permission="ledger.view_account")
+@finder("Accounts", order=40, permission="ledger.view_account", model="ledger.account")
 def find_accounts(text: str) -> list[Hit]:
-    if ":" not in text:
+    """By the code or its beginning, of which no other identifier has the first word."""
+    beginning = text.lower() if text.lower().startswith(CLASSES) else ""
+    if not beginning:
         return []
+    codes = {text, f"{beginning[:-3]}{beginning[-3:].upper()}"}  # house accounts end in a currency
+    ways = [Q(code__in=codes), Q(code__startswith=text), Q(code__startswith=beginning)]
+    ids = [Account.objects.filter(way).order_by("code").values("pk")[: MOST_HITS + 1] for way in ways]
+    found = Account.objects.filter(pk__in=ids[0].union(*ids[1:]))
     return [
         Hit(
             title=account.code,
             detail=account.name,
             url=page_url("ledger.account", account.pk),
-            exact=account.code == text,
+            exact=account.code in codes,
         )
-        for account in Account.objects.filter(code__startswith=text)[:20]
+        for account in found.order_by("code")[: MOST_HITS + 1]
     ]
+
+
+@finder("Journals", order=45, permission="ledger.view_journal", model="ledger.journal")
+def find_journals(text: str) -> list[Hit]:
+    """By the reference; by the id too, which is that of a transaction and means the transaction first."""
+    return [
+        Hit(
+            title=journal.reference,
+            detail=format_html("{} · {}", words(journal.kind), moment(journal.recorded_at)),
+            url=page_url("ledger.journal", journal.pk),
+            exact=journal.reference == text,
+        )
+        for journal in journals(text).order_by("-pk")[: MOST_HITS + 1]
+    ]
+
+
+def journals(text: str) -> QuerySet[Journal]:
+    """Each way to name one reads one index."""
+    ways = [Journal.objects.filter(reference=text)]
+    if (identity := read_identity(text)) is not None:
+        ways.append(Journal.objects.filter(identity.within()))
+    found = [way.order_by().values("pk")[: MOST_HITS + 1] for way in ways]
+    return Journal.objects.filter(pk__in=found[0].union(*found[1:]))

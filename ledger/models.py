@@ -51,9 +51,21 @@ class Account(models.Model):
                 condition=Q(closed_at=None) | Q(posted=0, held=0), name="account_closed_only_at_zero"
             ),
         ]
+        # For the lists of staff; written when an account is opened, and never by a posting.
+        indexes = [
+            models.Index(fields=["code"], opclasses=["varchar_pattern_ops"], name="account_by_beginning"),
+            models.Index(
+                fields=["code"], condition=~Q(code__startswith="liability:wallet:"), name="account_of_the_house"
+            ),
+            models.Index(fields=["currency", "code"], name="account_by_currency"),
+        ]
 
     def __str__(self) -> str:
         return self.code
+
+
+# Most journals are of these kinds; whatever else there is, is rare and found by an index of its own.
+DAILY_KINDS = ["transfer", "payment", "top_up", "cash_out"]
 
 
 class Journal(AppendOnly):
@@ -77,6 +89,9 @@ class Journal(AppendOnly):
         ]
         indexes = [
             models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="journal_reversals"),
+            # The list of entries, in the order in which they were recorded; and the kinds of which there are few.
+            models.Index(fields=["recorded_at", "id"], name="journal_by_time"),
+            models.Index(fields=["kind", "recorded_at"], condition=~Q(kind__in=DAILY_KINDS), name="journal_rare_kinds"),
             models.Index(fields=["effective_at"], condition=~Q(metadata={}), name="journal_too_late"),
         ]
 

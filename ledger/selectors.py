@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from ledger.models import Journal, PeriodClose, Proof
+from ledger.models import Account, Journal, PeriodClose, Proof
 
 
 class Balance(NamedTuple):
@@ -103,6 +103,21 @@ def too_late_for(close: PeriodClose) -> list[Journal]:
     """What was meant for the time before a close and came after it, the newest 100 first."""
     late = Journal.objects.exclude(metadata={}).filter(effective_at=close.closed_before)
     return list(late.order_by("-pk")[:100])
+
+
+def account_ids_beginning(beginning: str, most: int) -> list[int]:
+    """Accounts whose code begins so, no more than ``most``."""
+    return list(Account.objects.filter(code__startswith=beginning).order_by("code").values_list("pk", flat=True)[:most])
+
+
+def account_ids_in(currency: str, most: int) -> list[int]:
+    """Accounts in a currency, no more than ``most``."""
+    return list(Account.objects.filter(currency=currency).order_by("code").values_list("pk", flat=True)[:most])
+
+
+def journal_ids(reference: str) -> list[UUID]:
+    """The journal with this reference, if there is one."""
+    return list(Journal.objects.filter(reference=reference).values_list("pk", flat=True))
 
 
 def hold_of(transaction: UUID) -> list[HoldStep]:

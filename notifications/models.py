@@ -50,4 +50,7 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["notification", "channel"], name="delivery_once")]
-        indexes = [models.Index(fields=["due_at"], condition=Q(state="pending"), name="delivery_due")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state="pending"), name="delivery_due"),
+            models.Index(fields=["notification"], condition=Q(state="failed"), name="delivery_failed"),
+        ]

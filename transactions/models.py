@@ -138,6 +138,16 @@ class Transaction(models.Model):
             models.Index(
                 fields=["due_at"], name="transaction_due", condition=Q(state__in=["pending", "processing", "unknown"])
             ),
+            # Filters of the list that leave few of many: a currency that few have, rare kinds, what came to nothing.
+            models.Index(fields=["currency", "-id"], name="transaction_by_currency"),
+            models.Index(
+                fields=["kind", "-id"], name="transaction_rare_kinds",
+                condition=~Q(kind__in=["transfer", "payment", "top_up", "cash_out"]),
+            ),
+            models.Index(
+                fields=["state", "-id"], name="transaction_not_done",
+                condition=Q(state__in=["failed", "cancelled", "expired"]),
+            ),
         ]  # fmt: skip
 
     def __str__(self) -> str:
@@ -306,4 +316,5 @@ class RailMessage(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state="received"), name="rail_message_to_do"),
             models.Index(fields=["-id"], condition=Q(state="odd"), name="rail_message_odd"),
+            models.Index(fields=["rail", "-id"], name="rail_message_by_rail"),
         ]

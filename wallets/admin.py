@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.text import capfirst
@@ -33,9 +33,11 @@ from core.admin import (
     staff_action,
     words,
 )
+from core.admin.lists import MOST_COUNTED
 from core.admin.pages import NOTHING
+from core.admin.search import MOST_HITS, read_identity
 from core.money import CURRENCY_CHOICES, Money
-from customers.finding import matching, read_uuid
+from customers.finding import matching
 from notes.admin import Noted
 from staff.inbox import ask
 from staff.selectors import named, names
@@ -50,6 +52,7 @@ MODES = [
 ]
 TONES = {"active": "good", "frozen": "odd", "closed": ""}
 ENTRIES_SHOWN = 20
+MOST_OWNERS = 200  # whose wallets are looked for; who means one of more says more
 
 
 def status_badge(wallet: Wallet) -> Any:
@@ -160,7 +163,8 @@ class StatusFilter(choice_filter("status", "status", [("open", "open"), ("frozen
             case "open":
                 return queryset.filter(closed_at=None)
             case "frozen":  # few wallets are: from the freezes that are not lifted, of which there is an index
-                return queryset.filter(closed_at=None, pk__in=Freeze.objects.filter(lifted_at=None).values("wallet_id"))
+                live = Freeze.objects.filter(lifted_at=None).order_by("-pk").values_list("wallet_id", flat=True)
+                return queryset.filter(closed_at=None, pk__in=list(live[: MOST_COUNTED + 1]))
             case "closed":
                 return queryset.exclude(closed_at=None)
         return queryset
@@ -173,7 +177,7 @@ class WalletAdmin(Noted):
     list_filter = [StatusFilter, choice_filter("currency", "currency", CURRENCY_CHOICES), MadeBetween]
     ordering = ["-pk"]
     search_fields = ["id"]
-    search_help_text = "Wallet id, or its owner's phone, e-mail, name"
+    search_help_text = "Wallet id or its beginning, or its owner's phone, e-mail, name"
     page_select_related = ("customer", "account")
     actions_detail = ["freeze", "lift", "close", "add_note"]
 
@@ -197,9 +201,12 @@ class WalletAdmin(Noted):
         asked = search_term.strip()
         if not asked:
             return queryset, False
-        owned = Q(customer__in=matching(asked).values("pk")[:1000])
-        identity = read_uuid(asked)
-        return queryset.filter(owned if identity is None else Q(pk=identity) | Q(customer=identity)), False
+        owners = matching(asked).order_by("-pk").values("pk")[:MOST_OWNERS]
+        ways = [Wallet.objects.filter(customer__in=owners)]
+        if (identity := read_identity(asked)) is not None:
+            ways.append(Wallet.objects.filter(identity.within()))
+        found = [way.order_by().values("pk")[:MOST_COUNTED] for way in ways]
+        return queryset.filter(pk__in=found[0].union(*found[1:])), False
 
     def name_of(self, wallet: Wallet) -> str:
         return f"{wallet.currency} wallet of {wallet.customer.full_name}"
@@ -369,20 +376,21 @@ def who_when(actor: str, at: Any, staff: dict[str, str]) -> Any:
     return format_html("{}<br>{}", moment(at), named(actor, staff)) if at else NOTHING
 
 
-@finder("Wallets", order=30, permission="wallets.view_wallet")
+@finder("Wallets", order=30, permission="wallets.view_wallet", model="wallets.wallet")
 def find_wallets(text: str) -> list[Hit]:
-    identity = read_uuid(text)
+    identity = read_identity(text)
     if identity is None:
         return []
+    found = Wallet.objects.select_related("customer", "account").filter(identity.within()).order_by("-pk")
     return [
         Hit(
             title=f"{wallet.currency} wallet",
             detail=wallet.customer.full_name,
             state=status_badge(wallet),
             url=page_url("wallets.wallet", wallet.pk),
-            exact=True,
+            exact=identity.is_whole,
         )
-        for wallet in Wallet.objects.select_related("customer", "account").filter(pk=identity)
+        for wallet in found[: MOST_HITS + 1]
     ]
 
 

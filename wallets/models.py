@@ -23,6 +23,10 @@ class Wallet(models.Model):
                 fields=["customer", "currency"], condition=Q(closed_at=None), name="wallet_one_per_currency"
             ),
         ]
+        indexes = [
+            models.Index(fields=["currency", "-id"], name="wallet_by_currency"),
+            models.Index(fields=["-id"], condition=Q(closed_at__isnull=False), name="wallet_closed"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.currency} wallet {self.id}"

@@ -20,14 +20,17 @@ MOST_COUNTED = 10_000
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than MOST_COUNTED rows: what is asked of a long list is its beginning, or a filter."""
+    """Counts no further than MOST_COUNTED rows: what is asked of a long list is its beginning, or a filter.
+
+    In the order of the list, so that the rows are counted along the index that the page is read along.
+    """
 
     template_name = "admin/panels/pagination.html"
 
     @cached_property
     def count(self) -> int:
         rows = cast("QuerySet[Model]", self.object_list)
-        return rows.order_by()[: MOST_COUNTED + 1].count()
+        return rows[: MOST_COUNTED + 1].count()
 
     @property
     def is_capped(self) -> bool:

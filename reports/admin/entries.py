@@ -1,5 +1,6 @@
 """The entries of the books as a list to look through and to export."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -10,18 +11,46 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from core.admin import Facts, MadeBetween, Panel, StaffAdmin, choice_filter, code, moment, money, page_url, words
+from core.admin.lists import midnight
 from core.admin.pages import NOTHING
+from core.admin.search import read_identity
 from core.money import CURRENCY_CHOICES
-from customers.finding import read_uuid
+from ledger.selectors import account_ids_beginning, account_ids_in, journal_ids
+from reports.balances import CLASSES
 from reports.models import EntryLine
 from transactions.admin.shown import account_shown
 from transactions.models import Kind
 
+MOST_ACCOUNTS = 100  # whose entries are looked for one by one
+MOST_ACCOUNTS_IN = 2_000  # of one currency: beyond that, every so many entries are in it
 
-class PostedBetween(MadeBetween):
-    """A journal's id carries the time of its posting, and entries have an index on it."""
 
-    field = "journal_id"
+class RecordedBetween(MadeBetween):
+    """By the time that the list is in the order of."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        first, last = (self.form.cleaned_data.get(name) for name in ("from", "to"))
+        if first:
+            queryset = queryset.filter(journal__recorded_at__gte=midnight(first))
+        if last:
+            queryset = queryset.filter(journal__recorded_at__lt=midnight(last + timedelta(days=1)))
+        return queryset
+
+
+class KindFilter(choice_filter("kind", "kind", Kind.choices)):  # type: ignore[misc]
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Of the journal whose time the list is in the order of, for which there is an index."""
+        return queryset.filter(journal__kind=self.value()) if self.value() else queryset
+
+
+class CurrencyFilter(choice_filter("currency", "currency", CURRENCY_CHOICES)):  # type: ignore[misc]
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """An entry is in its account's currency. Where few accounts are, their entries are found through them."""
+        if not self.value():
+            return queryset
+        accounts = account_ids_in(str(self.value()), MOST_ACCOUNTS_IN)
+        few = {"account_id__in": accounts} if len(accounts) < MOST_ACCOUNTS_IN else {}
+        return queryset.filter(currency=self.value(), **few)
 
 
 @admin.register(EntryLine)
@@ -36,26 +65,34 @@ class EntryLineAdmin(StaffAdmin):
     ]
     list_display_links = None
     list_filter = [
-        choice_filter("kind", "kind", Kind.choices),
-        choice_filter("currency", "currency", CURRENCY_CHOICES),
-        PostedBetween,
+        KindFilter,
+        CurrencyFilter,
+        RecordedBetween,
     ]
     list_select_related = page_select_related = ("account__wallet__customer",)
     # When it was recorded: a journal's id is of when its movement was asked for, which may be days before.
     ordering = ["-journal__recorded_at", "-journal_id", "account_id"]
     search_fields = ["account_code"]
-    search_help_text = "The beginning of an account's code, or a journal's id or reference"
+    search_help_text = "An account's code or the beginning that few share, or a journal's id or reference"
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """Each way reads one index."""
+        """Each way reads one index. The entries of one account are in the order of their numbers, which is the same.
+
+        What many accounts begin with finds nothing: the filters are for that, and for one customer the whole code.
+        """
         asked = search_term.strip()
         if not asked:
             return queryset, False
-        if (journal := read_uuid(asked)) is not None:
-            return queryset.filter(journal_id=journal), False
-        if asked.startswith(("asset", "liability", "income", "equity")):
-            return queryset.filter(account_code__startswith=asked), False
-        return queryset.filter(reference=asked), False
+        if (identity := read_identity(asked)) is not None:
+            return queryset.filter(identity.within("journal_id")), False
+        if asked.startswith(CLASSES):
+            accounts = account_ids_beginning(asked, MOST_ACCOUNTS)
+            if len(accounts) == 1:
+                return queryset.filter(account_id=accounts[0]).order_by("-seq"), False
+            if len(accounts) < MOST_ACCOUNTS:
+                return queryset.filter(account_id__in=accounts), False
+            return queryset.none(), False
+        return queryset.filter(journal_id__in=journal_ids(asked)), False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> EntryLine | None:
         """By the entry's real key; nothing indexes the text that the view makes of it."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -25,7 +25,8 @@ from core.admin import (
     staff_action,
 )
 from core.admin.pages import NOTHING, page_url
-from customers.finding import read_uuid
+from core.ids import read_uuid
+from transactions.admin.finding import messages
 from transactions.admin.shown import kind_shown, message_badge, receipt_tag, sides, state_badge
 from transactions.admin.timeline import pretty
 from transactions.models import RailMessage
@@ -56,14 +57,14 @@ class RailMessageAdmin(StaffAdmin):
     actions_detail = ["close"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """By index alone: a message's id is unique within its rail."""
+        """By its ids or that of its transaction, each of which is a look-up in an index."""
         asked = search_term.strip()
         if not asked:
             return queryset, False
-        ways = Q(rail__in=list(settings.RAILS), message_id=asked)
-        if (identity := read_uuid(asked)) is not None:
-            ways |= Q(pk=identity) | Q(transaction=identity)
-        return queryset.filter(ways), False
+        ways = [messages(asked).order_by().values("pk")]
+        if (transaction := read_uuid(asked)) is not None:
+            ways.append(RailMessage.objects.filter(transaction=transaction).order_by().values("pk"))
+        return queryset.filter(pk__in=ways[0].union(*ways[1:])), False
 
     @display(description="State")
     def state_shown(self, message: RailMessage) -> Any:

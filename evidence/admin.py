@@ -56,7 +56,7 @@ class AgainFilter(choice_filter("again", "late rows", [("yes", "let in")])):  # 
 
 @admin.register(Block)
 class BlockAdmin(StaffAdmin):
-    list_display = ["number", "sealed_at", "until_at", "rows_shown", "hash_shown", "published"]
+    list_display = ["number", "sealed_at", "rows_until", "rows_shown", "hash_shown", "published"]
     list_filter = [SealedBetween, AgainFilter]
     ordering = ["-pk"]
     search_fields = ["pk"]
@@ -80,6 +80,10 @@ class BlockAdmin(StaffAdmin):
     @display(description="Block")
     def number(self, block: Block) -> str:
         return f"{block.pk:,}"
+
+    @display(description="With what happened until")
+    def rows_until(self, block: Block) -> Any:
+        return moment(block.until_at)
 
     @display(description="Rows")
     def rows_shown(self, block: Block) -> str:
@@ -151,6 +155,7 @@ def sealing_panel(request: HttpRequest) -> Facts:
         title="Sealing",
         more=("All checks", list_url("evidence.check")) if may(request, "evidence.view_check") else None,
         rows=[
+            ("What this is", "What happened is sealed here, so that nobody can change it and not be found out."),
             (
                 "Head",
                 link(request, "evidence.block", state.head.pk, f"block {state.head.pk:,}") if state.head else NOTHING,

@@ -83,10 +83,28 @@ def make_mark() -> None:
         cursor.execute("INSERT INTO evidence_mark (at, horizon) SELECT now(), pg_current_xact_id()::text")
 
 
+# The last mark before which nothing is under way. Either no smaller number is, in the whole cluster. Or none in this
+# database, going by the locks that every database transaction holds on its own number; these are taken a moment after
+# the number itself, so only marks of some age are judged by them. Neighbours that take long hold back nothing then.
+SETTLED = """
+SELECT m.* FROM evidence_mark m
+WHERE m.horizon::xid8 <= pg_snapshot_xmin(pg_current_snapshot())
+   OR (m.at < now() - make_interval(secs => greatest(%s, 1))
+       AND NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())
+       AND NOT EXISTS (
+           SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+           WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted
+             AND a.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+             -- Locks have the lower half of a number; smaller is what lies behind on the circle.
+             AND mod(m.horizon::bigint - l.transactionid::text::bigint + 8589934592, 4294967296)
+                 BETWEEN 1 AND 2147483647))
+ORDER BY m.at DESC LIMIT 1
+"""
+
+
 def _settled() -> Mark | None:
-    """The last mark before which nothing is under way any more."""
-    over = "SELECT * FROM evidence_mark WHERE horizon::xid8 <= pg_snapshot_xmin(pg_current_snapshot())"
-    return next(iter(Mark.objects.raw(f"{over} ORDER BY at DESC LIMIT 1")), None)
+    """The last mark of which everything older has ended."""
+    return next(iter(Mark.objects.raw(SETTLED, [settings.EVIDENCE_TRAIL_SECONDS])), None)
 
 
 def _seal_once(most_rows: int) -> int | None:

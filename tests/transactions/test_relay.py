@@ -113,9 +113,10 @@ def test_a_reversal_tells_who_gets_back_and_who_gives_back(aline, eric):
 def test_every_end_of_every_kind_is_told_or_left_out_on_purpose():
     silent = {
         (Kind.REVERSAL, State.FAILED),  # staff's attempt
+        (Kind.ADJUSTMENT, State.FAILED),
         *((kind, state) for kind in Kind for state in (State.PENDING, State.PROCESSING, State.UNKNOWN)),
         *((kind, state) for kind in Kind for state in (State.REVERSED, State.PARTIALLY_REVERSED)),
-        *((kind, state) for kind in (Kind.TRANSFER, Kind.PAYMENT, Kind.REVERSAL)
+        *((kind, state) for kind in (Kind.TRANSFER, Kind.PAYMENT, Kind.REVERSAL, Kind.ADJUSTMENT)
           for state in (State.CANCELLED, State.EXPIRED)),
     }  # fmt: skip
     assert set(relay.TOLD) | silent == {(kind, state) for kind in Kind for state in State}

@@ -74,7 +74,10 @@ def unit_of_work() -> Iterator[Work]:
             with raw.pipeline():
                 yield Work(raw)
         return
-    connection.ensure_connection()
+    try:
+        connection.ensure_connection()
+    except OperationalError as exc:
+        raise Unavailable(retry_after=1) from exc
     raw = connection.connection
     notices: list[str] = []
 
@@ -93,7 +96,7 @@ def unit_of_work() -> Iterator[Work]:
     except CONFLICTS:
         _roll_back(raw)
         raise
-    except psycopg.OperationalError as exc:
+    except (psycopg.OperationalError, OperationalError) as exc:  # the driver's own, or through Django's cursor
         # An error that leaves the session as it was is the answer "no"; a session that is gone answered nothing.
         answered = _roll_back(raw)
         raise (OutcomeUnknown() if committing and not answered else Unavailable(retry_after=1)) from exc

@@ -108,6 +108,8 @@ DATABASES["default"] |= {
         " -c plan_cache_mode=force_generic_plan -c jit=off",
         "application_name": "tekana",
         "connect_timeout": 5,
+        # A server that is gone without a word is noticed within half a minute.
+        "tcp_user_timeout": 30_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
     },
     "DISABLE_SERVER_SIDE_CURSORS": env.bool("DB_POOLED", default=False),
 }

@@ -15,13 +15,14 @@ from functools import partial
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from core.errors import OutcomeUnknown, Unavailable
 from core.roles import connected_as_owner
 from core.work import SYNC_WAIT_CANCELLED, Work
 from tests.books import assert_books_balance, fund, posted, transfer
 from tests.racing import at_once
+from transactions import posting, tariff
 from transactions.models import Transaction
 from transactions.poster import Poster, Turn, turn
 from transactions.posting import post, post_one
@@ -266,6 +267,26 @@ def test_a_backend_that_is_killed_harms_only_those_it_worked_for(monkeypatch, al
     assert killed["sessions"] >= 3
     assert told["completed"] + told["replayed"] == 300
     assert posted(eric) == Transaction.objects.filter(kind="transfer").count() == 300
+    assert_books_balance()
+
+
+def test_a_connection_lost_while_the_tariff_is_read_is_lost_like_any_other(monkeypatch, aline, eric):
+    """Fees and limits are read through Django, whose errors are its own; nothing has happened, and all is well after."""
+    fund(aline, 100)
+    lost = iter([OperationalError("server closed the connection unexpectedly")] * (posting.RETRIES + 1))
+    current = tariff.current
+
+    def maybe_lost():
+        if error := next(lost, None):
+            raise error
+        return current()
+
+    monkeypatch.setattr(tariff, "current", maybe_lost)
+    with pytest.raises(Unavailable):
+        post_one(transfer(aline, eric, 1))
+
+    assert post_one(transfer(aline, eric, 2)).error is None
+    assert posted(eric) == 2
     assert_books_balance()
 
 

@@ -13,8 +13,8 @@ from django.conf import settings  # noqa: E402
 
 from core.ids import uuid7  # noqa: E402
 from reports import services  # noqa: E402
+from reports.lists import exportable  # noqa: E402
 from reports.models import Export  # noqa: E402
-from reports.selectors import exportable  # noqa: E402
 from staff.models import User  # noqa: E402
 from staff.roles import Role  # noqa: E402
 

@@ -33,6 +33,12 @@ class InvalidFilter(BadRequest):
     code, title = "invalid_filter", "This filter is not right"
 
 
+class UnknownColumn(BadRequest):
+    """The list has no such column."""
+
+    code, title = "unknown_column", "No such column"
+
+
 class TooManyExports(Conflict):
     """As many of yours are waiting or running as may be."""
 
@@ -103,3 +109,27 @@ class PaperTooLong(Declined):
     """More lines than anybody prints: a file takes any number."""
 
     code, title = "paper_too_long", "This paper would be too long"
+
+
+class SavedExportNotFound(NotFound):
+    """No saved export of this kind that one may look at."""
+
+    code, title = "saved_export_not_found", "No such saved export"
+
+
+class NotYourSavedExport(NotAllowed):
+    """A saved export is changed by its owner, or by whoever answers for all exports."""
+
+    code, title = "not_your_saved_export", "This saved export is somebody else's"
+
+
+class NameTaken(Conflict):
+    """One of one's saved exports has this name."""
+
+    code, title = "name_taken", "You have a saved export of this name"
+
+
+class InvalidSchedule(BadRequest):
+    """When it is to run does not say a day, or nobody could get it."""
+
+    code, title = "invalid_schedule", "This schedule is not right"

@@ -20,6 +20,61 @@ class Side(models.IntegerChoices):
     CREDIT = -1, "credit"
 
 
+class SavedExport(models.Model):
+    """A list, its filters, columns and format under a name, to be run again: by hand, or by the clock.
+
+    By the clock it runs with its owner's rights. ``every`` and the columns after it say when: at ``at`` (UTC) on
+    each day, on ``weekday`` (Monday is 0) or on ``month_day``, or the last of a shorter month. ``covers`` moves the
+    list's own days to those before the business date. Each run is an `Export`; of a business date there is one.
+    """
+
+    class Every(models.TextChoices):
+        DAILY = "daily"
+        WEEKLY = "weekly"
+        MONTHLY = "monthly"
+
+    class Covers(models.TextChoices):
+        AS_SAVED = "", "as it was saved"
+        DAY = "day", "the day before"
+        WEEK = "week", "the seven days before"
+        MONTH = "month", "the month before"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=80)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    is_shared = models.BooleanField(default=False)
+    subject = models.CharField(max_length=60, help_text="the list")
+    format = models.CharField(max_length=4)
+    filters = models.JSONField(default=dict, blank=True)
+    columns = models.JSONField(default=list, blank=True, help_text="names; none: all that the owner may take")
+    every = models.CharField(max_length=7, choices=Every, blank=True)
+    weekday = models.PositiveSmallIntegerField(null=True, blank=True)
+    month_day = models.PositiveSmallIntegerField(null=True, blank=True)
+    at = models.TimeField(null=True, blank=True)
+    covers = models.CharField(max_length=5, choices=Covers, blank=True)
+    scheduled_at = models.DateTimeField(null=True, blank=True, help_text="since when it runs by the clock")
+    recipients = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name", "id"]
+        verbose_name = "saved export"
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], condition=Q(ended_at=None), name="saved_export_name"),
+            models.CheckConstraint(
+                condition=(Q(every="") & Q(at=None) & Q(weekday=None) & Q(month_day=None))
+                | (Q(every="daily") & Q(at__isnull=False) & Q(weekday=None) & Q(month_day=None))
+                | (Q(every="weekly") & Q(at__isnull=False) & Q(weekday__lte=6) & Q(month_day=None))
+                | (Q(every="monthly") & Q(at__isnull=False) & Q(weekday=None) & Q(month_day__range=(1, 31))),
+                name="saved_export_when",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Export(models.Model):
     """The row is the queue: a worker takes it, counts rows as it writes, and leaves file, totals and checksum.
 
@@ -38,9 +93,13 @@ class Export(models.Model):
         FAILED = "failed"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    subject = models.CharField(max_length=20, help_text="transactions or entries")
+    subject = models.CharField(max_length=60, help_text="the list")
     format = models.CharField(max_length=4, choices=Format)
     filters = models.JSONField(default=dict)
+    columns = models.JSONField(default=list, blank=True, help_text="names; none: all that who asked may take")
+    has_personal = models.BooleanField(default=False, help_text="by which people are reached: fetched by few")
+    saved = models.ForeignKey(SavedExport, models.PROTECT, null=True, blank=True, related_name="runs")
+    business_date = models.DateField(null=True, blank=True, help_text="of a run by the clock")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -57,10 +116,16 @@ class Export(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     lease = models.UUIDField(null=True, blank=True)
     due_at = models.DateTimeField(db_default=Now())
+    told_at = models.DateTimeField(null=True, blank=True, help_text="when its recipients were written to")
+    file_removed_at = models.DateTimeField(null=True, blank=True, help_text="kept long enough; the row stays")
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["due_at"], condition=Q(state__in=["queued", "running"]), name="export_due")]
+        constraints = [models.UniqueConstraint(fields=["saved", "business_date"], name="export_once_a_business_date")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state__in=["queued", "running"]), name="export_due"),
+            models.Index(fields=["finished_at"], condition=Q(file_removed_at=None), name="export_kept"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject} as {self.get_format_display()}"
@@ -104,6 +169,34 @@ class EntryLine(models.Model):
 
     def __str__(self) -> str:
         return f"entry {self.seq} of {self.account_code}"
+
+
+class HoldLine(models.Model):
+    """A hold as it stands, under the id of its transaction: a database view (`migrations/0007_saved_exports.sql`)."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        CAPTURED = "captured"
+        VOIDED = "voided"
+        EXPIRED = "expired"
+
+    id = models.UUIDField(primary_key=True)
+    account = models.ForeignKey("ledger.Account", models.DO_NOTHING, db_constraint=False, related_name="+")
+    account_code = models.CharField(max_length=80)
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    amount = models.BigIntegerField()
+    remaining = models.BigIntegerField()
+    state = models.CharField(max_length=8, choices=State)
+    placed_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        managed = False
+        verbose_name = "hold"
+
+    def __str__(self) -> str:
+        return f"hold {self.id}"
 
 
 class SummedDay(AppendOnly):

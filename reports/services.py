@@ -46,15 +46,17 @@ from reports.errors import (
     MayNotExport,
     TooManyExports,
 )
-from reports.models import Export
-from reports.selectors import Exportable, Listing, Total, exportable, listing, visible_to
+from reports.lists import exportable
+from reports.models import Export, SavedExport
+from reports.selectors import PERSONAL, Listing, for_user, listing, refuse_unless_allowed, visible_to
+from reports.tables import Exportable, Total
 from reports.writers import WRITERS, Writer
 
 logger = logging.getLogger(__name__)
 
-PERMISSION = "reports.export"
 MOST_WAITING = 10  # of one person
 ATTEMPTS = 3
+MOST_REMOVED = 500  # at a sweep
 MOST_SECONDS = 20 * 60
 SWEEP_SECONDS = 8
 LEASE = timedelta(seconds=30)
@@ -72,12 +74,19 @@ class LeaseLost(Exception):
 # --- Asking -----------------------------------------------------------------------------------------------------------
 
 
-def request_export(of: Exportable, filters: dict[str, str], *, file_format: str, actor: Any, key: UUID) -> Export:
+def request_export(
+    of: Exportable, filters: dict[str, str], *, file_format: str, actor: Any, key: UUID, columns: Sequence[str] = (),
+    saved: SavedExport | None = None,
+) -> Export:  # fmt: skip
     """Ask for all rows of a list under its filters, as a file. A second request with the same ``key`` is the first one.
 
-    Raises: MayNotExport, TooManyExports, and as `selectors.listing` for filters that the list does not have.
+    Args:
+        columns: names of those to take; none for all that ``actor`` may take.
+        saved: what it was saved as, if it was.
+    Raises: MayNotExport, UnknownColumn, TooManyExports, and as `selectors.listing` for filters that the list does not
+        have.
     """
-    refuse_unless_allowed(of, actor)
+    chosen = for_user(of, actor, columns)
     listing(of, filters, actor)
     with db_transaction.atomic():
         waiting = Export.objects.filter(requested_by=actor, state__in=WAITING).exclude(pk=key)
@@ -89,13 +98,17 @@ def request_export(of: Exportable, filters: dict[str, str], *, file_format: str,
                 "subject": of.name,
                 "format": Export.Format(file_format),
                 "filters": filters,
+                "columns": list(columns),
+                "has_personal": chosen.is_personal,
                 "requested_by": actor,
+                "saved": saved,
             },
         )
         if export.requested_by_id != actor.pk:
             raise ExportNotFound()
         if is_new:
             asked = {"list": of.name, "format": file_format, "filters": filters}
+            asked |= {"columns": list(columns)} if columns else {}
             audit.record(actor=actor, action="request_export", subject=export, after=asked)
             ring("reports.tasks.run_export", export.pk)
     return export
@@ -116,8 +129,8 @@ def run_again(export: Export, *, actor: Any) -> None:
         before = {"state": locked.state, "error": locked.error}
         Export.objects.filter(pk=locked.pk).update(
             state=Export.State.QUEUED, due_at=Now(), lease=None, attempts=0, error="", started_at=None,
-            finished_at=None, as_of=None, rows_written=0, rows_expected=None, control_totals=None, sha256="",
-            bytes=None, file_name="",
+            finished_at=None, as_of=None, file_removed_at=None, rows_written=0, rows_expected=None,
+            control_totals=None, sha256="", bytes=None, file_name="",
         )  # fmt: skip
         audit.record(actor=actor, action="run_export_again", subject=locked, before=before)
         ring("reports.tasks.run_export", locked.pk)
@@ -131,6 +144,8 @@ def open_file(export: Export, *, actor: Any) -> BinaryIO:
     if not visible_to(actor).filter(pk=export.pk).exists():
         raise ExportNotFound()
     refuse_unless_allowed(exportable(export.subject), actor)
+    if export.has_personal and not actor.has_perm(PERSONAL):
+        raise MayNotExport("It has personal data, which your role does not take out of the house.")
     if export.state != Export.State.DONE:
         raise ExportNotDone()
     try:
@@ -139,11 +154,6 @@ def open_file(export: Export, *, actor: Any) -> BinaryIO:
         raise ExportFileGone() from gone
     audit.record(actor=actor, action="download_export", subject=export, after={"sha256": export.sha256})
     return file
-
-
-def refuse_unless_allowed(of: Exportable, actor: Any) -> None:
-    if not (actor.has_perm(PERMISSION) and actor.has_perm(of.permission)):
-        raise MayNotExport(f"Your role does not export {of.name}.")
 
 
 # --- Running ----------------------------------------------------------------------------------------------------------
@@ -209,7 +219,7 @@ def claim(export_id: UUID) -> Export | None:
             state=Export.State.RUNNING, attempts=F("attempts") + 1, lease=uuid4(), due_at=Now() + LEASE,
             started_at=Now(), rows_written=0, rows_expected=None,
         )  # fmt: skip
-        return Export.objects.select_related("requested_by").get(pk=export.pk)
+        return Export.objects.select_related("requested_by", "saved").get(pk=export.pk)
 
 
 class Lease:
@@ -255,8 +265,8 @@ class Lease:
 
 def write(export: Export, lease: Lease) -> None:
     """The work itself. Raises: TekanaError for what will not work next time either, LeaseLost."""
-    of, user = exportable(export.subject), export.requested_by
-    refuse_unless_allowed(of, user)  # the role may have changed since
+    user = export.requested_by
+    of = for_user(exportable(export.subject), user, export.columns)  # the role may have changed since
     settings.EXPORTS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     with TemporaryDirectory(dir=settings.EXPORTS_DIR, prefix=f"{export.pk}.{export.lease}.") as folder:
         part = Path(folder) / "part"
@@ -265,7 +275,7 @@ def write(export: Export, lease: Lease) -> None:
             listed = listing(of, export.filters, user)
             totals = of.totals(listed.rows)
             expected = sum(total.rows for total in totals)
-            lease.told |= {"rows_expected": expected, "as_of": as_of}
+            lease.told |= {"rows_expected": expected, "as_of": as_of, "has_personal": of.is_personal}
             written = copy_rows(of.rows(listed.rows, as_inert=writer.as_inert), writer, lease)
         if written != expected:
             raise RuntimeError(f"{written} rows were written and {expected} counted in one snapshot")
@@ -295,7 +305,9 @@ def facts_of(export: Export, listed: Listing, as_of: datetime, rows: int) -> lis
     """What a workbook says about itself. Its filters are in words, as the list shows them."""
     return [
         ("Export", str(export.pk)),
-        ("List", export.subject),
+        ("List", exportable(export.subject).words),
+        *([("Saved as", export.saved.name)] if export.saved else []),
+        *([("Business date", export.business_date.isoformat())] if export.business_date else []),
         *listed.words,
         ("Data as of", f"{as_of:%Y-%m-%d %H:%M:%S} UTC"),
         ("Requested by", export.requested_by.full_name),
@@ -313,7 +325,7 @@ def record(export: Export, lease: Lease, part: Path, totals: Sequence[Total]) ->
     part.rename(file_of(export))
     reported = lease.mine.update(
         state=Export.State.DONE, rows_written=lease.rows, sha256=checksum, bytes=size, error="", finished_at=Now(),
-        control_totals=[total.as_json() for total in totals], **lease.told,
+        control_totals=[total.as_json() for total in totals], file_removed_at=None, **lease.told,
         file_name=f"tekana-{export.subject}-{lease.told['as_of']:%Y%m%d-%H%M%S}.{export.format}",
     )  # fmt: skip
     if not reported:
@@ -364,11 +376,17 @@ def remove_files(export: Export) -> None:
 
 def remove_old_files() -> None:
     """Personal data is not kept for ever. The row stays, with its totals and checksum, and can be run again."""
-    oldest = time() - timedelta(days=settings.EXPORTS_KEPT_DAYS).total_seconds()
+    kept = timedelta(days=settings.EXPORTS_KEPT_DAYS)
+    oldest = time() - kept.total_seconds()
     for file in settings.EXPORTS_DIR.glob("*.*"):
         with suppress(FileNotFoundError):
             if file.stat().st_mtime < oldest:
                 remove(file)
+    old = Export.objects.filter(state=Export.State.DONE, file_removed_at=None, finished_at__lt=Now() - kept)
+    for export in old.order_by("finished_at")[:MOST_REMOVED]:
+        remove_files(export)
+        Export.objects.filter(pk=export.pk).update(file_removed_at=Now())
+        audit.record(actor=JOB, action="remove_export_file", subject=export, before={"sha256": export.sha256})
 
 
 def remove(file: Path) -> None:

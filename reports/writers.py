@@ -15,13 +15,14 @@ from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
 from core.money import EXPONENTS, decimal_string
 from reports.errors import ExportTooLarge
-from reports.selectors import Cell, Exportable, Total
+from reports.tables import Cell, Exportable, Total
 
 if TYPE_CHECKING:
     from psycopg import Copy
 
 CHUNK = 1 << 18
 COUNT_EVERY = 500
+LONGEST_NAME = 27  # of 31 characters that a sheet's name may have, with room for a number
 SHEET_ROWS = 1_048_576  # of a worksheet, its header included
 EXACT_DIGITS = 15  # of any decimal that a spreadsheet's number, an IEEE double, keeps
 DAY = timedelta(days=1)
@@ -109,7 +110,7 @@ class XlsxWriter(Writer):
 
     def new_sheet(self) -> Any:
         self.sheets += 1
-        sheet = self.book.add_worksheet(self.of.title + (f" {self.sheets}" if self.sheets > 1 else ""))
+        sheet = self.book.add_worksheet(self.of.title[:LONGEST_NAME] + (f" {self.sheets}" if self.sheets > 1 else ""))
         for position, column in enumerate(self.of.columns):
             sheet.write_string(0, position, column.name, self.bold)
         sheet.freeze_panes(1, 0)
@@ -117,13 +118,14 @@ class XlsxWriter(Writer):
 
     def rows(self, copy: "Copy", count: Count) -> int:
         cells = [column.cell for column in self.of.columns]
-        currency_at = [column.name for column in self.of.columns].index("currency")
+        names = [column.name for column in self.of.columns]
+        currency_at = names.index("currency") if "currency" in names else None
         written, line = 0, 0
         for row in copy.rows():
             line += 1
             if line == SHEET_ROWS:
                 self.sheet, line = self.new_sheet(), 1
-            amount_format = self.amounts[row[currency_at]]
+            amount_format = None if currency_at is None else self.amounts.get(row[currency_at] or "")
             for position, (cell, value) in enumerate(zip(cells, row)):
                 if value:
                     self.write(line, position, cell, value, amount_format)
@@ -142,7 +144,7 @@ class XlsxWriter(Writer):
             days = (datetime.fromisoformat(value) - SPREADSHEET_EPOCH) / DAY
             sheet.write_number(line, position, days, self.instant)
         else:
-            sheet.write_string(line, position, value, self.text if cell == Cell.FREE else None)
+            sheet.write_string(line, position, value, self.text if cell in (Cell.FREE, Cell.JSON) else None)
 
     def finish(self, facts: Sequence[tuple[str, str]], totals: Sequence[Total]) -> None:
         sheet = self.totals_sheet

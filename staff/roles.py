@@ -49,6 +49,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "reports.view_dailyproof",
             "reports.sign_off",
             "reports.view_issuedpaper",
+            "reports.view_holdline",
+            "reports.view_savedexport",
             "reports.view_export",
             "reports.export",
             "evidence.view_check",
@@ -69,11 +71,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             "reports.view_dailyproof",
             "reports.sign_off",
             "reports.view_issuedpaper",
+            "reports.view_holdline",
+            "reports.view_savedexport",
             "reports.view_export",
             "reports.export",
             "evidence.view_check",
         }
-        | {"reports.view_all_exports"}
+        | {"reports.view_all_exports", "reports.export_personal"}
         | {"staff.view_user", "staff.manage"}
         | {"notes.withdraw_others"}
     ),

@@ -1,5 +1,5 @@
 """The door for staff to figures, proofs and files."""
 
-from reports.admin import books, entries, exports, papers, proofs
+from reports.admin import books, entries, exports, papers, proofs, saved
 
-__all__ = ["books", "entries", "exports", "papers", "proofs"]
+__all__ = ["books", "entries", "exports", "papers", "proofs", "saved"]

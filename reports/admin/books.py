@@ -1,6 +1,7 @@
 """The books as finance reads them: trial balance, the accounts behind a line, the ledger of an account."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -10,11 +11,11 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
 from core.admin import Facts, MadeBetween, Panel, StaffAdmin, Table, link, moment, money, place, words
-from core.admin.pages import NOTHING
+from core.admin.pages import NOTHING, may
 from core.money import EXPONENTS, grouped
 from ledger.chart import wallet_account
 from reports import balances
-from reports.admin.periods import PeriodForm, query_of
+from reports.admin.periods import PeriodForm, query_of, written
 from reports.balances import Line, Section, Totals, find_account
 from reports.models import SummedDay
 from reports.totals import summed_kinds
@@ -222,9 +223,17 @@ def general_ledger(request: HttpRequest) -> HttpResponse:
         ],
         keep={"account": account.code},
         query=query_of(form.period, account=account.code),
+        export_list="ledger" if may(request, "reports.export") else "",
+        export_query=exported(account.code, form.period),
         first=f"?{query_of(form.period, account=account.code)}" if after != "0" else "",
         following=f"?{query_of(form.period, account=account.code, after=ledger.after)}" if ledger.after else "",
     )
+
+
+def exported(code: str, period: balances.Period) -> str:
+    """The filters under which the ledger of an account is exported (`entries.py`)."""
+    recorded = {"recorded_from": written(period.start), "recorded_before": written(period.end)}
+    return urlencode({"account": code, **recorded})
 
 
 # --- Daily totals ----------------------------------------------------------------------------------------------------

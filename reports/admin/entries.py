@@ -1,23 +1,38 @@
-"""The entries of the books as a list to look through and to export."""
+"""The entries and the holds of the books as lists to look through and to export."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from core.admin import Facts, MadeBetween, Panel, StaffAdmin, choice_filter, code, moment, money, page_url, words
+from core.admin import (
+    Facts,
+    MadeBetween,
+    Panel,
+    StaffAdmin,
+    badge,
+    choice_filter,
+    code,
+    link,
+    moment,
+    money,
+    page_url,
+    words,
+)
 from core.admin.lists import midnight
 from core.admin.pages import NOTHING
 from core.admin.search import read_identity
+from core.ids import read_uuid
 from core.money import CURRENCY_CHOICES
 from ledger.selectors import account_ids_beginning, account_ids_in, journal_ids
 from reports.balances import CLASSES
-from reports.models import EntryLine
+from reports.models import EntryLine, HoldLine
 from transactions.admin.shown import account_shown
 from transactions.models import Kind
 
@@ -53,6 +68,55 @@ class CurrencyFilter(choice_filter("currency", "currency", CURRENCY_CHOICES)):  
         return queryset.filter(currency=self.value(), **few)
 
 
+class AccountFilter(admin.SimpleListFilter):
+    """Only by address, from the ledger of an account: its code."""
+
+    title = parameter_name = "account"
+    template = "admin/transactions/of_wallet.html"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(self.title, self.title)]
+
+    def choices(self, changelist: Any) -> Any:
+        return [{"name": self.parameter_name, "value": self.value()}]
+
+    @property
+    def shown(self) -> str:
+        return f"{self.title} {self.value()}" if self.value() else ""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(account_code=self.value()) if self.value() else queryset
+
+
+class RecordedFilter(AccountFilter):
+    """The same for an instant from which, or up to which, entries were recorded."""
+
+    title, parameter_name = "recorded from", "recorded_from"
+    lookup = "recorded_at__gte"
+
+    @property
+    def at(self) -> datetime | None:
+        try:
+            at = parse_datetime(str(self.value()))
+        except ValueError:
+            return None
+        return at.replace(tzinfo=at.tzinfo or UTC) if at else None
+
+    @property
+    def wrong(self) -> str:
+        return "" if self.value() is None or self.at else f"{self.title.capitalize()} is not an instant."
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(**{self.lookup: self.at}) if self.at else queryset.none()
+
+
+class RecordedBefore(RecordedFilter):
+    title, parameter_name = "recorded before", "recorded_before"
+    lookup = "recorded_at__lt"
+
+
 @admin.register(EntryLine)
 class EntryLineAdmin(StaffAdmin):
     list_display = [
@@ -68,6 +132,9 @@ class EntryLineAdmin(StaffAdmin):
         KindFilter,
         CurrencyFilter,
         RecordedBetween,
+        AccountFilter,
+        RecordedFilter,
+        RecordedBefore,
     ]
     list_select_related = page_select_related = ("account__wallet__customer",)
     # When it was recorded: a journal's id is of when its movement was asked for, which may be days before.
@@ -139,3 +206,61 @@ class EntryLineAdmin(StaffAdmin):
         """Its kind in words leads to it."""
         address = page_url("ledger.journal", entry.journal_id)
         return format_html('<a class="to" href="{}">{}</a>', address, words(entry.kind))
+
+
+# --- Holds -----------------------------------------------------------------------------------------------------------
+
+
+@admin.register(HoldLine)
+class HoldLineAdmin(StaffAdmin):
+    """What is set aside and not yet posted: of cash-outs under way, and what became of those before."""
+
+    list_display = ["placed_at", "account_shown", "amount_money", "remaining_money", "state_shown", "expires_at"]
+    list_filter = [
+        choice_filter("state", "state", HoldLine.State.choices),
+        MadeBetween,
+    ]
+    list_select_related = page_select_related = ("account__wallet__customer",)
+    ordering = ["-pk"]
+    search_fields = ["account_code"]
+    search_help_text = "The whole of an account's code, or a transaction's id"
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        asked = search_term.strip()
+        if not asked:
+            return queryset, False
+        if (transaction := read_uuid(asked)) is not None:
+            return queryset.filter(pk=transaction), False
+        return queryset.filter(account_code=asked), False
+
+    @display(description="Account")
+    def account_shown(self, hold: HoldLine) -> SafeString:
+        wallet = getattr(hold.account, "wallet", None)
+        owners = {hold.account_code: wallet.customer.full_name} if wallet else {}
+        return account_shown(hold.account_code, owners)
+
+    @display(description="Amount")
+    def amount_money(self, hold: HoldLine) -> Any:
+        return money(hold.amount, hold.currency)
+
+    @display(description="Remaining")
+    def remaining_money(self, hold: HoldLine) -> Any:
+        return money(hold.remaining, hold.currency)
+
+    @display(description="State")
+    def state_shown(self, hold: HoldLine) -> Any:
+        return badge(hold.get_state_display(), "busy" if hold.state == HoldLine.State.OPEN else "")
+
+    def panels(self, request: HttpRequest, hold: HoldLine) -> list[Panel]:
+        rows = [
+            ("Account", link(request, "ledger.account", hold.account_id, self.account_shown(hold))),
+            ("Transaction", link(request, "transactions.transaction", hold.pk, "open")),
+            ("Amount", self.amount_money(hold)),
+            ("Remaining", self.remaining_money(hold)),
+            ("State", self.state_shown(hold)),
+            ("Placed", moment(hold.placed_at)),
+            ("Last changed", moment(hold.changed_at)),
+            ("Expires", moment(hold.expires_at)),
+            ("Id", code(hold.pk)),
+        ]
+        return [Facts(title="Hold", rows=rows)]

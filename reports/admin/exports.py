@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction as db_transaction
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.defaultfilters import filesizeformat
@@ -15,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminRadioSelectWidget
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
 from core.admin import (
     Facts,
@@ -38,17 +39,22 @@ from core.admin.dialogs import go_to
 from core.admin.pages import NOTHING, list_url, may
 from core.errors import TekanaError
 from core.ids import uuid7
-from reports import services
+from core.models import AuditRecord
+from reports import saving, services
+from reports.lists import EXPORTABLE, exportable
 from reports.models import Export
-from reports.selectors import EXPORTABLE, as_query, exportable, listing, read_query, visible_to
+from reports.selectors import PERMISSION, as_query, for_user, listing, read_query, refuse_unless_allowed, visible_to
+from reports.tables import Exportable
 from reports.writers import WRITERS
+from staff.selectors import named, names
 
 DOWN = SafeString('<span class="material-symbols-outlined" aria-hidden="true">download</span>')
+FETCHED_SHOWN = 50
 TONES = {"queued": "busy", "running": "busy", "done": "good", "failed": "bad"}
 
 
 class ExportForm(StaffForm):
-    """``words``: the filters as the list shows them, and how many rows they leave."""
+    """``words``: the filters as the list shows them, and how many rows they leave. ``subject``: the list."""
 
     intro = (
         "Every row that these filters leave, not only this page. It is made in the background; you may go on working."
@@ -63,8 +69,27 @@ class ExportForm(StaffForm):
         initial="csv",
         widget=UnfoldAdminRadioSelectWidget,
     )
+    columns = forms.MultipleChoiceField(
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "ticks"}),
+        help_text="Without any: all of them.",
+    )
+    save_as = forms.CharField(
+        required=False,
+        max_length=80,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="A name, to run it again or by the clock; found under Saved exports.",
+    )
     query = forms.CharField(required=False, widget=forms.HiddenInput)
     key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
+        super().__init__(data, subject=subject, user=user)
+        offered = for_user(subject, user)
+        self.fields["columns"].choices = [(one.name, one.name.replace("_", " ")) for one in offered.columns]  # type: ignore[attr-defined]
+        if len(offered.columns) < len(subject.columns):
+            left_out = ", ".join(one.name for one in subject.columns if one not in offered.columns)
+            self.fields["columns"].help_text = f"Without any: all of them. Your role does not take: {left_out}."
 
 
 class AgainForm(StaffForm):
@@ -75,7 +100,7 @@ class AgainForm(StaffForm):
 @admin.register(Export)
 class ExportAdmin(StaffAdmin):
     list_display = ["what", "filters_shown", "state_shown", "rows", "size", "requested_by", "created_at"]
-    list_select_related = ["requested_by"]
+    list_select_related = ["requested_by", "saved"]
     list_filter = [
         choice_filter("subject", "list", [(one.name, one.title) for one in EXPORTABLE.values()]),
         choice_filter("state", "state", Export.State.choices),
@@ -101,7 +126,8 @@ class ExportAdmin(StaffAdmin):
 
     @display(description="What")
     def what(self, export: Export) -> str:
-        return f"{export.subject.capitalize()}, {export.get_format_display()}"
+        name = export.saved.name if export.saved else title_of(export)
+        return f"{name}, {export.get_format_display()}"
 
     @display(description="Filters")
     def filters_shown(self, export: Export) -> str:
@@ -126,7 +152,8 @@ class ExportAdmin(StaffAdmin):
         figures, lines = [], [words_shown(words_of(export))]
         if export.state == Export.State.DONE:
             address = reverse("admin:reports_export_download", args=[export.pk])
-            lines.append(format_html('<a class="button main" href="{}" download>{} Download</a>', address, DOWN))
+            if export.file_removed_at is None:
+                lines.append(format_html('<a class="button main" href="{}" download>{} Download</a>', address, DOWN))
             figures = [("Rows", f"{export.rows_written:,}"), ("Size", self.size(export)), ("Took", took(export))]
         return Header(
             title=self.what(export),
@@ -147,6 +174,10 @@ class ExportAdmin(StaffAdmin):
                 ("Finished", moment(export.finished_at)),
                 ("Took", took(export)),
                 ("Attempts", export.attempts),
+                ("Columns", ", ".join(export.columns) or "all"),
+                ("Saved as", saved_link(export)),
+                *([("Business date", f"{export.business_date:%d %b %Y}")] if export.business_date else []),
+                *([("Recipients told", moment(export.told_at))] if export.business_date else []),
                 ("Id", code(export.pk)),
             ],
         )
@@ -162,10 +193,11 @@ class ExportAdmin(StaffAdmin):
                 ("Rows", f"{export.rows_written:,}"),
                 ("Size", f"{self.size(export)} ({export.bytes:,} bytes)"),
                 ("SHA-256", code(export.sha256)),
-                ("Kept", f"{settings.EXPORTS_KEPT_DAYS} days"),
+                ("Personal data", "yes: fetched by few" if export.has_personal else "no columns of that kind"),
+                ("Kept", kept(export)),
             ],
         )
-        return [totals_table(export), file, facts]
+        return [totals_table(export), file, fetched_table(export), facts]
 
     def progress(self, request: HttpRequest, export_id: UUID) -> HttpResponse:
         """What the page asks for each second while the export waits or runs; where its state changed, the page anew."""
@@ -180,7 +212,7 @@ class ExportAdmin(StaffAdmin):
     def download(self, request: HttpRequest, export_id: UUID) -> HttpResponse | FileResponse:
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
-        if not may(request, services.PERMISSION):
+        if not may(request, PERMISSION):
             raise PermissionDenied
         export = self.get_queryset(request).filter(pk=export_id).first()
         if export is None:
@@ -204,7 +236,7 @@ class ExportAdmin(StaffAdmin):
         """The dialog on a list. Its address carries the list's own query string."""
         try:
             of = exportable(name)
-            services.refuse_unless_allowed(of, request.user)
+            refuse_unless_allowed(of, request.user)
         except TekanaError as refusal:
             raise PermissionDenied(refusal.detail) from refusal
         posted = request.method == "POST"
@@ -217,9 +249,7 @@ class ExportAdmin(StaffAdmin):
             listed = listing(of, filters, request.user)
             form.words = [*listed.words, ("Rows now", listed.size)]
             if posted and form.is_valid():
-                asked = {"file_format": form.cleaned_data["file_format"], "key": form.cleaned_data["key"]}
-                export = services.request_export(of, filters, actor=request.user, **asked)
-                return go_to(request, page_url("reports.export", export.pk))
+                return go_to(request, page_url("reports.export", self.asked_for(of, filters, form).pk))
         except TekanaError as refusal:
             if not posted:
                 messages.error(request, refusal.detail)
@@ -227,12 +257,22 @@ class ExportAdmin(StaffAdmin):
             form.refuse(refusal)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Export {of.name}",
+            "title": f"Export {of.words}",
             "form": form,
             "opts": self.opts,
             "back": back,
         }
         return TemplateResponse(request, "admin/dialog.html", context)
+
+    def asked_for(self, of: Exportable, filters: dict[str, str], form: ExportForm) -> Export:
+        """Saved under its name first, where it has one: then both are there, or neither."""
+        given = form.cleaned_data
+        asked: dict[str, Any] = {"file_format": given["file_format"], "columns": given["columns"], "actor": form.user}
+        with db_transaction.atomic():
+            name = given["save_as"].strip()
+            known = Export.objects.filter(pk=given["key"]).exists()  # pressed twice
+            saved = saving.save_export(of, filters, name=name, **asked) if name and not known else None
+            return services.request_export(of, filters, key=given["key"], saved=saved, **asked)
 
     def why_not(self, request: HttpRequest, export: Export, name: str) -> str:
         if export.state in services.WAITING:
@@ -259,6 +299,40 @@ def words_shown(words: list[tuple[str, str]]) -> Any:
     return shown or "Everything, without a filter"
 
 
+def title_of(export: Export) -> str:
+    """The name of its list; as it was written, where there is no such list any more."""
+    try:
+        return exportable(export.subject).title
+    except TekanaError:
+        return export.subject
+
+
+def saved_link(export: Export) -> Any:
+    if export.saved is None:
+        return NOTHING
+    return format_html('<a class="to" href="{}">{}</a>', page_url("reports.savedexport", export.saved_id), export.saved)
+
+
+def kept(export: Export) -> Any:
+    if export.file_removed_at:
+        return format_html("removed {}; totals and checksum stay", moment(export.file_removed_at))
+    return f"{settings.EXPORTS_KEPT_DAYS} days"
+
+
+def fetched_table(export: Export) -> Table:
+    """Each download is in the audit trail; here they are again, for who answers for the file."""
+    records = AuditRecord.objects.filter(
+        subject_type=export._meta.label_lower, subject_id=str(export.pk), action="download_export"
+    ).order_by("-id")[:FETCHED_SHOWN]
+    whose = names()
+    return Table(
+        title="Fetched",
+        columns=["When", "By", "From"],
+        rows=[(moment(one.at), named(one.actor, whose), one.ip or NOTHING) for one in records],
+        empty="Nobody has fetched the file.",
+    )
+
+
 def took(export: Export) -> str:
     if export.duration is None:
         return NOTHING
@@ -276,16 +350,16 @@ def progress_panel(export: Export) -> Part:
 
 def totals_table(export: Export) -> Table:
     """What the file must add up to. Currencies are never added to each other."""
-    names = [name.capitalize() for name in exportable(export.subject).sums]
+    heads = [name.capitalize() for name in exportable(export.subject).sums]
     return Table(
         title="Control totals",
-        columns=["Currency", "Rows", *names],
-        numeric=["Rows", *names],
+        columns=["Currency", "Rows", *heads],
+        numeric=["Rows", *heads],
         rows=[
             (
-                total["currency"],
+                total["currency"] or "all",
                 f"{total['rows']:,}",
-                *[money(total[name.lower()], total["currency"]) for name in names],
+                *[money(total[name.lower()], total["currency"]) for name in heads],
             )
             for total in export.control_totals or []
         ],

@@ -32,7 +32,7 @@ class PeriodForm(forms.Form):
     known = instant_field("As known at")
 
     def __init__(self, request: HttpRequest, *, recorded_only: bool = False) -> None:
-        self.now = utc_now().replace(microsecond=0)
+        self.now = (utc_now() + timedelta(seconds=1)).replace(microsecond=0)  # what has just happened is in it
         asked = {name: request.GET.get(name, "").strip()[:40] for name in ("start", "end", "basis", "known")}
         defaults = {
             "start": self.now.replace(day=1, hour=0, minute=0, second=0).strftime(INSTANT),

@@ -13,11 +13,11 @@ from customers.models import Customer
 from customers.tokens import start_session
 from evidence.models import Check
 from ledger.models import PeriodClose
-from notes.services import write_note
 from ledger.selectors import latest_proof
 from ledger.services import keep_proof
+from notes.services import write_note
 from notifications.services import Notice, notify_many
-from reports.models import DailyProof, Export, IssuedPaper, SummedDay
+from reports.models import DailyProof, Export, IssuedPaper, SavedExport, SummedDay
 from staff.approvals import request_approval
 from staff.models import Approval, User
 from staff.roles import Role
@@ -155,6 +155,7 @@ def world(staff: dict[str, User]) -> World:
         at=datetime(2026, 2, 1, 2, tzinfo=UTC), ok=True, scope="blocks 1 to 2", blocks=2, rows=100, head=2, findings=[],
         milliseconds=12,
     )  # fmt: skip
+    SavedExport.objects.create(name="Failed ones", owner=staff[Role.FINANCE], subject="transactions", format="csv")
     Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
     return small
 

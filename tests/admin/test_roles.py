@@ -14,6 +14,7 @@ from staff.models import User
 from staff.roles import PERMISSIONS, Role
 from tests.admin.conftest import World, client_of
 from tests.factories import signed_in
+from transactions.models import Kind
 
 REGISTRY: dict[type[models.Model], StaffAdmin] = admin.site._registry  # type: ignore[assignment]
 MODELS = sorted(REGISTRY, key=lambda model: model._meta.label)
@@ -44,6 +45,7 @@ def role(request: Any) -> str:
 
 @pytest.fixture
 def client(world: World, staff: dict[str, User], role: str) -> Client:
+    world.through_a_rail(Kind.CASH_OUT, 1_00)  # of holds there is a list, too
     return client_of(staff[role])
 
 

@@ -18,8 +18,8 @@ from core.ids import uuid7
 from core.models import AuditRecord
 from reports import services
 from reports.errors import ExportFileGone, ExportNotDone, ExportNotFound, MayNotExport, TooManyExports
+from reports.lists import ENTRIES, TRANSACTIONS
 from reports.models import EntryLine, Export
-from reports.selectors import ENTRIES, TRANSACTIONS
 from staff.models import User
 from staff.roles import Role
 from tests.admin.conftest import client_of, member
@@ -139,7 +139,7 @@ def test_a_form_that_was_tampered_with_is_refused(world: World, finance: Client,
 
 
 def test_only_lists_can_be_exported(staff: dict[str, User], finance: Client) -> None:
-    assert finance.get(dialog("customers")).status_code == 403
+    assert finance.get(dialog("exports")).status_code == 403
 
 
 def test_one_person_does_not_fill_the_queue(world: World, staff: dict[str, User], finance: Client) -> None:

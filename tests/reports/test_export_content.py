@@ -17,8 +17,8 @@ from django.test import Client
 from core.admin.lists import first_id_at
 from core.money import EXPONENTS, decimal_string
 from reports import writers
+from reports.lists import EXPORTABLE, TRANSACTIONS
 from reports.models import EntryLine, Export
-from reports.selectors import EXPORTABLE, TRANSACTIONS
 from tests.books import assert_books_balance
 from tests.reports.conftest import TRANSFERS, World, export, read_csv, read_sheet, read_xlsx
 from transactions.models import Transaction
@@ -231,6 +231,9 @@ ENTRY_FILTERS: dict[str, Any] = {
     "q, journal": lambda w: ({"q": str(w.reversed.pk)}, Q(journal_id=w.reversed.pk)),
     "q, wallet": lambda w: ({"q": f"liability:wallet:{w.aline.pk}"}, Q(account_id=w.aline.account_id)),
     "q, nothing": lambda w: ({"q": "no such reference"}, Q(pk="")),
+    "account": lambda w: ({"account": "asset:rail:sandbox:KES"}, Q(account_code="asset:rail:sandbox:KES")),
+    "recorded_from": lambda w: ({"recorded_from": f"{today()}T00:00:00"}, Q(recorded_at__date__gte=today())),
+    "recorded_before": lambda w: ({"recorded_before": "2999-01-01T00:00"}, Q()),
 }  # fmt: skip
 
 

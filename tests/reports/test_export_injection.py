@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
 from customers.models import Customer
-from reports.selectors import inert
+from reports.tables import inert
 from tests.books import transfer
 from tests.factories import CustomerFactory
 from tests.reports.conftest import World, export, read_csv

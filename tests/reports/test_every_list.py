@@ -1,0 +1,191 @@
+"""Every list of the back office is exported; columns are chosen; what reaches a person leaves with few."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import models
+from django.test import Client
+from django.urls import reverse
+from django.utils.timezone import now
+
+from core.models import AuditRecord
+from ledger.chart import wallet_account
+from reports import services
+from reports.errors import MayNotExport, UnknownColumn
+from reports.lists import EXPORTABLE, NOT_EXPORTED, exportable, list_of, plain
+from reports.models import Export
+from reports.selectors import for_user
+from staff.models import User
+from staff.roles import Role
+from tests.admin.conftest import World
+from tests.admin.conftest import world as world_fixture
+from tests.factories import fresh
+from tests.reports.conftest import dialog, export, fetch, read_csv, read_sheet, read_xlsx
+from transactions.models import Kind
+
+pytestmark = pytest.mark.django_db(transaction=True)
+world = world_fixture
+MODELS = sorted((model for model in admin.site._registry if model not in NOT_EXPORTED), key=lambda one: one._meta.label)
+
+
+def labels(models_: list[type[models.Model]]) -> list[str]:
+    return [model._meta.label for model in models_]
+
+
+@pytest.fixture
+def through(world: World) -> World:
+    world.through_a_rail(Kind.CASH_OUT, 30_00)  # money set aside
+    return world
+
+
+@pytest.mark.parametrize("model", MODELS, ids=labels(MODELS))
+def test_every_list_offers_its_export_and_makes_it(
+    through: World, administrator: Client, model: type[models.Model]
+) -> None:
+    of = list_of(model)
+    assert of is not None and of.columns
+    listed = administrator.get(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"))
+    assert dialog(of.name) in listed.text
+
+    made, content = export(administrator, of.name)
+    rows = read_csv(content)
+    there = model._base_manager.count()
+    assert len(rows) == made.rows_written > 0
+    assert len(rows) == there - (model is AuditRecord), "but for the record of its own fetching"
+    assert list(rows[0]) == [column.name for column in of.columns]
+    assert sum(total["rows"] for total in made.control_totals) == len(rows)
+    assert "Control totals" in administrator.get(reverse("admin:reports_export_change", args=[made.pk])).text
+
+    again, workbook = export(administrator, of.name, file_format="xlsx")
+    assert len(read_xlsx(workbook)) == again.rows_written >= len(rows)
+
+
+def test_no_secret_is_a_column_of_any_list(through: World) -> None:
+    for model in MODELS:
+        of = list_of(model)
+        assert of is not None
+        for column in of.columns:
+            assert not any(word in column.source for word in ("password", "fingerprint", "answer", "idempotency"))
+    assert {"password", "last_login"} & {column.name for column in plain(User).columns} == {"last_login"}
+
+
+def test_lists_that_are_described_are_found_by_their_names() -> None:
+    assert all(exportable(name) is of and of.name == name for name, of in EXPORTABLE.items())
+    assert exportable("staff-user").model is User
+
+
+def test_columns_are_chosen_and_the_currency_stays_with_amounts(through: World, finance: Client) -> None:
+    shown = finance.get(dialog("transactions"))
+    hidden = shown.context["form"].initial
+    asked = {**hidden, "columns": ["receipt", "amount"]}
+    answer = finance.post(dialog("transactions"), asked)
+    assert answer.status_code == 302
+
+    made = Export.objects.get(pk=hidden["key"])
+    services.run_export(made.pk)
+    content = fetch(finance, made.pk)
+
+    assert content.splitlines()[0] == b"receipt,currency,amount"
+    assert made.columns == ["receipt", "amount"]
+    refused = finance.post(dialog("transactions"), {**hidden, "columns": ["password"]})
+    assert refused.context["form"].errors["columns"]
+
+
+def test_personal_columns_leave_with_who_may_take_them(
+    through: World, staff: dict[str, User], finance: Client, administrator: Client
+) -> None:
+    _, content = export(finance, "customers")
+    mine, theirs = read_csv(content), export(administrator, "customers")
+    assert "phone_number" not in mine[0] and "email" not in mine[0] and "name" in mine[0]
+    assert "+254712345678" in theirs[1].decode() and theirs[0].has_personal
+    assert "Your role does not take: phone_number, email" in finance.get(dialog("customers")).text
+
+    of = EXPORTABLE["customers"]
+    with pytest.raises(MayNotExport):
+        for_user(of, staff[Role.FINANCE], ["name", "phone_number"])
+    with pytest.raises(UnknownColumn):
+        for_user(of, staff[Role.ADMINISTRATOR], ["password"])
+    with pytest.raises(MayNotExport):
+        for_user(EXPORTABLE["accounts"], staff[Role.SUPPORT])
+
+
+def test_a_file_with_personal_data_is_not_fetched_by_who_lost_the_right(
+    through: World, staff: dict[str, User], administrator: Client
+) -> None:
+    made, _ = export(administrator, "customers")
+    User.objects.filter(pk=staff[Role.ADMINISTRATOR].pk).update(role=Role.FINANCE)
+
+    answer = administrator.get(reverse("admin:reports_export_download", args=[made.pk]), follow=True)
+
+    assert "personal data" in answer.text and not AuditRecord.objects.filter(action="download_export").count() > 1
+
+
+def test_each_fetching_is_on_the_page_of_the_export(through: World, finance: Client) -> None:
+    made, _ = export(finance, "wallets")
+    page = reverse("admin:reports_export_change", args=[made.pk])
+    fetch(finance, made.pk)
+
+    (fetched,) = [panel for panel in finance.get(page).context["panels"] if panel.title == "Fetched"]
+
+    assert AuditRecord.objects.filter(action="download_export").count() == 2
+    assert [by for _, by, _ in fetched.rows] == ["Finance Person (finance)"] * 2
+
+
+def test_files_are_removed_after_their_time_and_the_row_stays(
+    through: World, finance: Client, settings: Any, exports_dir: Path
+) -> None:
+    made, _ = export(finance, "wallets")
+    Export.objects.filter(pk=made.pk).update(finished_at=now() - timedelta(days=settings.EXPORTS_KEPT_DAYS, hours=1))
+
+    services.remove_old_files()
+    services.remove_old_files()
+
+    gone = fresh(made)
+    assert gone.file_removed_at and gone.sha256 == made.sha256 and gone.control_totals == made.control_totals
+    assert list(exports_dir.glob("*")) == []
+    assert AuditRecord.objects.filter(action="remove_export_file", subject_id=str(made.pk)).count() == 1
+    page = finance.get(reverse("admin:reports_export_change", args=[made.pk]))
+    assert "totals and checksum stay" in page.text and ">Download<" not in page.text
+    services.run_again(gone, actor=made.requested_by)
+    assert services.run_export(made.pk) and fresh(made).file_removed_at is None
+
+
+def test_the_ledger_of_an_account_is_exported_in_its_order(through: World, finance: Client) -> None:
+    code = wallet_account(through.wallet.pk)
+    page = finance.get(reverse("admin:reports_ledger"), {"account": code})
+    query = page.context["export_query"]
+    assert dialog("ledger") in page.text
+
+    made, content = export(finance, "ledger", query)
+
+    rows = read_csv(content)
+    ledger = page.context["ledger"]
+    assert [int(row["number"]) for row in rows] == [one.seq for one in ledger.page]
+    assert rows[-1]["balance_after_minor"] == str(ledger.closing)
+    assert made.control_totals == [
+        {"currency": "KES", "rows": len(rows), "debits": ledger.debits, "credits": ledger.credits}
+    ]
+    refused = finance.get(dialog("ledger", "account=x&recorded_from=yesterday"), follow=True)
+    assert "not an instant" in refused.text
+
+
+def test_holds_are_listed_as_they_stand(through: World, finance: Client) -> None:
+    made, content = export(finance, "holds", "state=open")
+    (row,) = read_csv(content)
+
+    assert row["amount"] == row["remaining"] == "80.00", "with its fee"
+    assert row["account"] == wallet_account(through.wallet.pk)
+    assert made.control_totals == [{"currency": "KES", "rows": 1, "amount": 80_00, "remaining": 80_00}]
+    assert export(finance, "holds", "state=captured")[0].rows_written == 0
+    page = finance.get(reverse("admin:reports_holdline_change", args=[row["transaction"]]))
+    assert "Wanjiku Kamau" in page.text
+
+
+def test_the_workbook_says_what_it_is(through: World, finance: Client) -> None:
+    made, content = export(finance, "rail_messages", file_format="xlsx")
+
+    facts = dict(row[:2] for row in read_sheet(content, 1)[:6])
+    assert facts["List"] == "rail messages" and facts["Export"] == str(made.pk)

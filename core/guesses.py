@@ -4,6 +4,7 @@ A guess counts for the account it is about and for the address it came from; bei
 """
 
 import logging
+from collections.abc import Iterable
 
 import redis
 from django.conf import settings
@@ -67,6 +68,28 @@ def give_back(purpose: str, account: str | None = None) -> None:
             pipe.execute()
     except redis.RedisError:
         logger.warning("a right guess stays counted: Valkey does not answer")
+
+
+def waits(purpose: str, accounts: Iterable[str]) -> dict[str, int]:
+    """Which of these accounts are locked, and for how many seconds more. Raises: redis.RedisError."""
+    names, most = list(accounts), settings.LOGIN_GUESSES
+    with valkey.client().pipeline(transaction=False) as pipe:
+        pipe.time()
+        for name in names:
+            pipe.zrange(account_counter(purpose, name), -most, -most, withscores=True)
+        (seconds, micros), *oldest = pipe.execute()
+    now = seconds * 1_000_000 + micros
+    found = {}
+    for name, guess in zip(names, oldest, strict=True):
+        left = int(guess[0][1]) + settings.LOGIN_GUESS_WINDOW_SECONDS * 1_000_000 - now if guess else 0
+        if left > 0:
+            found[name] = -(-left // 1_000_000)
+    return found
+
+
+def forget(purpose: str, account: str) -> None:
+    """The account may be guessed at anew. Raises: redis.RedisError."""
+    valkey.client().delete(account_counter(purpose, account))
 
 
 def account_counter(purpose: str, account: str) -> str:

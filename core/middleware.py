@@ -98,7 +98,10 @@ class ForStaffPages:
 class StaffStatic(ForStaffPages, WhiteNoiseMiddleware): ...
 
 
-class StaffSession(ForStaffPages, SessionMiddleware): ...
+class StaffSession(ForStaffPages, SessionMiddleware):
+    def process_request(self, request: HttpRequest) -> None:
+        context.user_agent.set(request.META.get("HTTP_USER_AGENT", ""))
+        super().process_request(request)
 
 
 class StaffCommon(ForStaffPages, CommonMiddleware): ...

@@ -9,6 +9,9 @@ from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -20,33 +23,35 @@ from core.admin import (
     Panel,
     ReasonForm,
     StaffAdmin,
-    StaffForm,
     Table,
     badge,
     choice_filter,
     code,
     moment,
     panel,
+    place,
     staff_action,
 )
 from core.admin.pages import NOTHING, list_url
 from core.errors import TekanaError
 from core.models import AuditRecord
-from staff import inbox, services
+from staff import access, services, session_admin
+from staff.inbox import ask
 from staff.models import Approval, User
-from staff.roles import PERMISSIONS, Role
+from staff.roles import PURPOSE, RIGHTS, Right, Role
 from staff.selectors import named, names
 
-__all__ = ["inbox"]  # is registered with this module
+__all__ = ["session_admin"]  # is registered with this module
 
 SHOWN = 10
 
 admin.site.unregister(Group)  # roles are code; nobody edits groups
 
 
-class NewStaffForm(StaffForm):
-    intro = "A password is made for them and shown once; pass it on in person or by a call, not by e-mail."
-    submit = "Create"
+class NewStaffForm(ReasonForm):
+    intro = "A second person decides. After that you make their first password on their page."
+    submit = "Ask for approval"
+    field_order = ["username", "full_name", "email", "role", "reason"]
 
     username = forms.CharField(max_length=60, widget=UnfoldAdminTextInputWidget)
     full_name = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget)
@@ -55,8 +60,8 @@ class NewStaffForm(StaffForm):
 
 
 class RoleForm(ReasonForm):
-    intro = "Holds from their next click. The last active administrator keeps the role."
-    submit = "Change role"
+    intro = "A second person decides; it holds from their next click after that."
+    submit = "Ask for approval"
     field_order = ["role", "reason"]
 
     role = forms.ChoiceField(choices=Role.choices, widget=UnfoldAdminSelectWidget)
@@ -68,12 +73,17 @@ class DeactivateForm(ReasonForm):
 
 
 class ReactivateForm(ReasonForm):
-    intro = "They get a new password, shown once."
-    submit = "Let back in"
+    intro = "A second person decides. After that you make them a new password on their page."
+    submit = "Ask for approval"
+
+
+class LiftLockoutForm(ReasonForm):
+    intro = "They were locked out after too many wrong attempts. Make sure that it was them."
+    submit = "Let them try again"
 
 
 class ResetPasswordForm(ReasonForm):
-    intro = "They are signed out and get a new password, shown once."
+    intro = "They are signed out and get a new password, shown once; pass it on in person or by a call."
     submit = "Make a new password"
 
 
@@ -83,10 +93,26 @@ class UserAdmin(StaffAdmin):
     list_filter = [choice_filter("role", "role", Role.choices)]
     ordering = ["username"]
     actions_list = ["create"]
-    actions_detail = ["set_role", "reset_password", "deactivate", "reactivate"]
+    actions_detail = ["set_role", "reset_password", "lift_lockout", "deactivate", "reactivate"]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Who is locked out is asked of Valkey once for the page."""
+        changelist = super().get_changelist_instance(request)
+        locked = services.locked_for(changelist.result_list)
+        for user in changelist.result_list:
+            user.locked = locked.get(user.username, 0)
+        return changelist
+
+    def subject(self, request: HttpRequest, object_id: str) -> Any:
+        user = super().subject(request, object_id)
+        if user is not None and not hasattr(user, "locked"):
+            user.locked = services.locked_for([user]).get(user.username, 0)
+        return user
 
     @display(description="Access")
-    def active(self, user: User) -> Any:
+    def active(self, user: Any) -> Any:
+        if user.locked:
+            return badge(f"locked for {-(-user.locked // 60)} min", "bad")
         return badge("active", "good") if user.is_active else badge("ended")
 
     def header(self, request: HttpRequest, user: User) -> Header:
@@ -107,7 +133,11 @@ class UserAdmin(StaffAdmin):
         may = Facts(
             title="What this role may do",
             side=True,
-            rows=[(app, ", ".join(actions)) for app, actions in permissions_by_app(user.role).items()],
+            rows=[
+                (group, format_html_join(SafeString("<br>"), "{}", ((right.words,) for right in rights)))
+                for group, rights in rights_of(user.role).items()
+            ],
+            more=("All roles", reverse("admin:staff_roles")),
         )
         did = Table(
             title="What they did last",
@@ -120,9 +150,11 @@ class UserAdmin(StaffAdmin):
         )
         return [facts, did, may]
 
-    def why_not(self, request: HttpRequest, user: User, name: str) -> str:
+    def why_not(self, request: HttpRequest, user: Any, name: str) -> str:
         if user.pk == request.user.pk:
             return "Nobody does this to themselves: ask another administrator."
+        if name == "lift_lockout" and not user.locked:
+            return "They are not locked out."
         if name == "reactivate":
             return "Their access has not ended." if user.is_active else ""
         return "" if user.is_active else "Their access has ended. Let them back in first."
@@ -135,20 +167,29 @@ class UserAdmin(StaffAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def create(self, request: HttpRequest, subject: None, form: NewStaffForm) -> bool | HttpResponse:
+        reason = form.cleaned_data.pop("reason")
+        return ask(request, form, access.new_staff.name, form.cleaned_data, reason=reason, back=self.address_of(None))
+
+    @staff_action("Change role", permission="staff.manage", form=RoleForm, icon="badge")
+    def set_role(self, request: HttpRequest, user: User, form: RoleForm) -> bool | HttpResponse:
+        params = {"user": user.pk, "role": form.cleaned_data["role"]}
+        reason = form.cleaned_data["reason"]
+        return ask(request, form, access.role.name, params, reason=reason, back=self.address_of(user))
+
+    @staff_action("New password", permission="staff.manage", form=ResetPasswordForm, icon="key")
+    def reset_password(self, request: HttpRequest, user: User, form: ResetPasswordForm) -> bool | HttpResponse:
         try:
-            user, password = services.create_staff(**form.cleaned_data, actor=request.user)
+            password = services.reset_password(user, reason=form.cleaned_data["reason"], actor=request.user)
         except TekanaError as refusal:
             form.refuse(refusal)
             return False
         return self.show_password(request, user, password)
 
-    @staff_action("Change role", permission="staff.manage", form=RoleForm, done="Role changed.", icon="badge")
-    def set_role(self, request: HttpRequest, user: User, form: RoleForm) -> bool:
-        return self.call(form, services.set_role, user, **form.cleaned_data)
-
-    @staff_action("New password", permission="staff.manage", form=ResetPasswordForm, icon="key")
-    def reset_password(self, request: HttpRequest, user: User, form: ResetPasswordForm) -> bool | HttpResponse:
-        return self.with_password(request, services.reset_password, user, form)
+    @staff_action(
+        "Lift lockout", permission="staff.manage", form=LiftLockoutForm, done="They can try again.", icon="lock_open"
+    )
+    def lift_lockout(self, request: HttpRequest, user: User, form: LiftLockoutForm) -> bool:
+        return self.call(form, services.lift_lockout, user, **form.cleaned_data)
 
     @staff_action(
         "End access", permission="staff.manage", form=DeactivateForm, done="Their access has ended.", icon="block",
@@ -161,15 +202,8 @@ class UserAdmin(StaffAdmin):
         "Let back in", permission="staff.manage", form=ReactivateForm, icon="undo", variant=ActionVariant.PRIMARY
     )
     def reactivate(self, request: HttpRequest, user: User, form: ReactivateForm) -> bool | HttpResponse:
-        return self.with_password(request, services.reactivate, user, form)
-
-    def with_password(self, request: HttpRequest, service: Any, user: User, form: ReasonForm) -> bool | HttpResponse:
-        try:
-            password = service(user, reason=form.cleaned_data["reason"], actor=request.user)
-        except TekanaError as refusal:
-            form.refuse(refusal)
-            return False
-        return self.show_password(request, user, password)
+        reason = form.cleaned_data["reason"]
+        return ask(request, form, access.readmission.name, {"user": user.pk}, reason=reason, back=self.address_of(user))
 
     def show_password(self, request: HttpRequest, user: User, password: str) -> HttpResponse:
         """Once, in the answer to the POST: neither in a message, which is a cookie, nor in an address."""
@@ -184,12 +218,27 @@ class UserAdmin(StaffAdmin):
         return TemplateResponse(request, "admin/staff/password.html", context)
 
 
-def permissions_by_app(role: str) -> dict[str, list[str]]:
-    by_app: dict[str, list[str]] = {}
-    for permission in sorted(PERMISSIONS[role]):
-        app, _, action = permission.partition(".")
-        by_app.setdefault(app.capitalize(), []).append(action.replace("_", " "))
-    return by_app
+def rights_of(role: str) -> dict[str, list[Right]]:
+    """What the role may do, in words, by group; groups without any are left out."""
+    found = {group: [right for right in rights if right.given_to(role)] for group, rights in RIGHTS.items()}
+    return {group: rights for group, rights in found.items() if rights}
+
+
+@place("staff/roles/", name="staff_roles", permission="staff.view_roles")
+def roles(request: HttpRequest) -> HttpResponse:
+    """Who may do what: the table in `roles.py`, as it is."""
+    user: Any = request.user
+    context = {
+        **admin.site.each_context(request),
+        "title": "Roles",
+        "mine": user.role,
+        "roles": [(role.value, role.label, PURPOSE[role]) for role in Role],
+        "groups": [
+            (group, [(right.words, [(role.value, right.given_to(role)) for role in Role]) for right in rights])
+            for group, rights in RIGHTS.items()
+        ],
+    }
+    return TemplateResponse(request, "admin/staff/roles.html", context)
 
 
 # --- The audit trail ------------------------------------------------------------------------------------------

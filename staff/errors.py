@@ -31,6 +31,10 @@ class MayNotManage(NotAllowed):
     code, title = "may_not_manage", "Only an administrator manages staff"
 
 
+class StaffNotFound(NotFound):
+    code, title = "staff_not_found", "No such member of staff"
+
+
 class UserNameTaken(Conflict):
     code, title = "user_name_taken", "Another member of staff has this user name"
 
@@ -59,6 +63,18 @@ class AlreadyInactive(Conflict):
 
 class AlreadyActive(Conflict):
     code, title = "already_active", "They have access already"
+
+
+class NotYourSession(NotAllowed):
+    """Only administrators end a colleague's session."""
+
+    code, title = "not_your_session", "Not your session"
+
+
+class ReasonMissing(BadRequest):
+    """What is done to a colleague is done for a reason."""
+
+    code, title = "reason_missing", "Say why"
 
 
 # Approvals

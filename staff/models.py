@@ -1,13 +1,16 @@
-"""Staff users, and what they asked a second person for.
+"""Staff users, their sessions, and what they asked a second person for.
 
 A user's rights follow from the role (`roles.py`); no groups, no permission rows, no superusers.
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -17,7 +20,7 @@ from staff.roles import PERMISSIONS, Role
 
 
 class UserManager(BaseUserManager["User"]):
-    def create_user(self, username: str, password: str, role: str, **fields: Any) -> "User":
+    def create_user(self, username: str, password: str | None, role: str, **fields: Any) -> "User":
         user = self.model(username=self.model.normalize_username(username), role=Role(role), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -61,6 +64,51 @@ class User(AbstractBaseUser):
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and any(p.startswith(f"{app_label}.") for p in PERMISSIONS[self.role])
+
+
+class Session(AbstractBaseSession):
+    """A browser in which somebody signed in, or is about to (then it is nobody's). Over when not used or too old.
+
+    The key is a digest (`sessions.py`). Rows go when they are over; that there was one is in the audit trail.
+    """
+
+    session_key = models.CharField(max_length=64, primary_key=True, help_text="SHA-256 of what the browser has")
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
+    started_at = models.DateTimeField()
+    used_at = models.DateTimeField(help_text="to the minute")
+    proved_at = models.DateTimeField(null=True, help_text="signed in, or proved again who they are")
+    ip = models.GenericIPAddressField(null=True, help_text="where it was used last")
+    user_agent = models.CharField(max_length=300, blank=True)
+
+    objects = models.Manager()
+
+    class Meta:
+        verbose_name = "session"
+        verbose_name_plural = "sessions"
+        ordering = ["-used_at"]
+        indexes = [models.Index(fields=["user", "-used_at"], name="session_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.device}" if self.user else "Somebody who is signing in"
+
+    def over_since(self, now: datetime) -> str:
+        """Why it is over, in words; empty while it is not."""
+        if now - self.used_at > timedelta(minutes=settings.STAFF_IDLE_MINUTES):
+            return f"not used for {settings.STAFF_IDLE_MINUTES} minutes"
+        if now - self.started_at > timedelta(hours=settings.STAFF_SESSION_HOURS):
+            return f"{settings.STAFF_SESSION_HOURS} hours old"
+        return ""
+
+    @property
+    def device(self) -> str:
+        """``Firefox on Linux``: as much of it as browsers still tell."""
+        agent = self.user_agent
+        browsers = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
+        systems = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "Mac OS": "macOS",
+                   "CrOS": "ChromeOS", "Linux": "Linux"}  # fmt: skip
+        browser = next((name for sign, name in browsers.items() if sign in agent), "Another browser")
+        system = next((name for sign, name in systems.items() if sign in agent), "")
+        return f"{browser} on {system}" if system else browser
 
 
 class Approval(models.Model):

@@ -1,84 +1,158 @@
-"""Roles as code: what each may see and do. Nobody edits permissions; a role is changed here, reviewed and released.
+"""Roles as code: what each may see and do. Nobody edits permissions; a right is changed here, reviewed and released.
 
-A permission is ``app.action`` (``transactions.reverse``) or Django's own ``app.view_model``.
+A permission is ``app.action`` (``transactions.reverse``) or Django's own ``app.view_model``. Every permission is part
+of one right, which says it in words: the back office and docs/support.md show this table as it is.
 """
+
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from django.db import models
 
 
 class Role(models.TextChoices):
     SUPPORT = "support"
-    FINANCE = "finance"
+    SENIOR_SUPPORT = "senior_support", "Senior support"
+    COMPLIANCE = "compliance"
+    FINANCE = "finance", "Finance maker"
+    FINANCE_CHECKER = "finance_checker", "Finance checker"
+    OPERATIONS = "operations"
+    AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
 
 
-SEES = {
-    "customers.view_customer", "customers.view_country", "customers.view_tierlimit", "wallets.view_wallet",
-    "wallets.view_freeze", "transactions.view_transaction", "transactions.view_reversalreason",
-    "transactions.view_feerule", "transactions.view_railmessage", "notifications.view_notification",
-    "core.view_auditrecord", "reports.statement", "staff.view_approval", "staff.request",
-    "evidence.view_block",
-    "notes.view_note", "notes.write",
+PURPOSE = {
+    Role.SUPPORT: "Answers customers: finds, explains, freezes, gives back smaller sums.",
+    Role.SENIOR_SUPPORT: "Support that gives back more alone, and decides what support asks for.",
+    Role.COMPLIANCE: "Suspends and freezes, decides on freezes for fraud, and on who gets which role.",
+    Role.FINANCE: "Keeps the books and asks for what changes them or what things cost.",
+    Role.FINANCE_CHECKER: "Decides what finance and support ask for; asks for nothing of the kind.",
+    Role.OPERATIONS: "Clears what hangs between us and the banks.",
+    Role.AUDITOR: "Reads everything, changes nothing.",
+    Role.ADMINISTRATOR: "Looks after staff, and may do much of what the others do, but never both sides of it.",
+}
+
+EVERYBODY = frozenset(Role)
+WORKERS = EVERYBODY - {Role.AUDITOR}
+BOSS = frozenset({Role.ADMINISTRATOR})
+DESK = BOSS | {Role.SUPPORT, Role.SENIOR_SUPPORT}
+BOOKS = BOSS | {Role.FINANCE, Role.FINANCE_CHECKER}
+
+
+class Right(NamedTuple):
+    """Something that one may do, in words; ``looks``: it changes nothing, so that auditors have it too."""
+
+    words: str
+    permissions: frozenset[str]
+    roles: frozenset[Role]
+    looks: bool
+
+    def given_to(self, role: str) -> bool:
+        return role in self.roles
+
+
+def see(words: str, permissions: Iterable[str], roles: Iterable[Role] = EVERYBODY) -> Right:
+    return Right(words, frozenset(permissions), frozenset(roles) | {Role.AUDITOR}, looks=True)
+
+
+def do(words: str, permissions: Iterable[str], roles: Iterable[Role]) -> Right:
+    return Right(words, frozenset(permissions), frozenset(roles), looks=False)
+
+
+RIGHTS: dict[str, list[Right]] = {
+    "Customers and wallets": [
+        see(
+            "See customers, wallets, freezes, notifications",
+            ["customers.view_customer", "wallets.view_wallet", "wallets.view_freeze",
+             "notifications.view_notification"],
+        ),
+        see("Read notes and their files", ["notes.view_note"]),
+        do("Write notes", ["notes.write"], WORKERS),
+        do("Withdraw what others noted", ["notes.withdraw_others"], BOSS | {Role.SENIOR_SUPPORT}),
+        do("Suspend customers and let them back in", ["customers.suspend"], DESK | {Role.COMPLIANCE}),
+        do(
+            "Freeze wallets; lift freezes, those for fraud with a second person", ["wallets.freeze"],
+            DESK | {Role.COMPLIANCE},
+        ),
+        do("Make statements for customers", ["reports.statement"], WORKERS),
+    ],
+    "Transactions": [
+        see(
+            "See transactions, messages of banks, canned answers",
+            ["transactions.view_transaction", "transactions.view_railmessage", "transactions.view_reversalreason"],
+        ),
+        do("Reverse: alone up to a sum, above it with a second person", ["transactions.reverse"], DESK),
+        do("Release what waits for a bank", ["transactions.release"], DESK | {Role.OPERATIONS}),
+        do("Close odd messages of banks", ["transactions.close_message"], DESK | {Role.OPERATIONS}),
+    ],
+    "Books": [
+        see(
+            "See accounts, journals, entries, holds, trial balance, daily proofs and totals, papers",
+            ["ledger.view_account", "ledger.view_journal", "ledger.view_periodclose", "reports.view_entryline",
+             "reports.view_summedday", "reports.view_dailyproof", "reports.view_issuedpaper",
+             "reports.view_holdline"],
+            BOOKS,
+        ),
+        do("Sign off daily proofs", ["reports.sign_off"], BOOKS),
+        do("Close periods", ["ledger.close_period"], BOSS | {Role.FINANCE}),
+        do("Ask for adjustments of the books", ["transactions.adjust"], {Role.FINANCE}),
+        see("Fetch finished exports of their own", ["reports.view_export", "reports.view_savedexport"], BOOKS),
+        do("Export lists, by hand and by the clock", ["reports.export"], BOOKS),
+        do("Export by which people are reached: phones, e-mails", ["reports.export_personal"], BOSS),
+        see("See everybody's exports", ["reports.view_all_exports"], BOSS),
+    ],
+    "Rules": [
+        see(
+            "See limits, fees and countries",
+            ["customers.view_tierlimit", "customers.view_country", "transactions.view_feerule"],
+        ),
+        do("Ask for other fees", ["transactions.change_fees"], BOSS | {Role.FINANCE}),
+        do("Ask for other limits", ["customers.change_limits"], BOSS | {Role.FINANCE}),
+    ],
+    "Deciding what others ask for": [
+        see("See requests", ["staff.view_approval"]),
+        do("Withdraw requests of their own", ["staff.request"], WORKERS),
+        do(
+            "Have an inbox of what waits for a decision", ["staff.approve"],
+            BOSS | {Role.SENIOR_SUPPORT, Role.COMPLIANCE, Role.FINANCE_CHECKER},
+        ),
+        do(
+            "Decide reversals", ["transactions.approve_reversal"],
+            BOSS | {Role.SENIOR_SUPPORT, Role.FINANCE_CHECKER},
+        ),
+        do(
+            "Decide on lifting freezes for fraud", ["wallets.approve_unfreeze"],
+            BOSS | {Role.COMPLIANCE, Role.FINANCE_CHECKER},
+        ),
+        do("Decide adjustments", ["transactions.approve_adjustment"], BOSS | {Role.FINANCE_CHECKER}),
+        do("Decide fees", ["transactions.approve_fees"], BOSS | {Role.FINANCE_CHECKER}),
+        do("Decide limits", ["customers.approve_limits"], BOSS | {Role.FINANCE_CHECKER}),
+        do("Decide who gets in and which role they have", ["staff.approve_access"], BOSS | {Role.COMPLIANCE}),
+    ],
+    "Staff and oversight": [
+        do(
+            "Look after one's own sign-in: where one is signed in, and with what",
+            ["staff.view_session", "staff.end_session"], EVERYBODY,
+        ),
+        see("See this table", ["staff.view_roles"]),
+        see("See the audit trail", ["core.view_auditrecord"]),
+        see("See the seals of the hash chain", ["evidence.view_block"]),
+        see("See the checks of the hash chain", ["evidence.view_check"], BOOKS | {Role.OPERATIONS}),
+        see("See staff, and what was done to their accounts", ["staff.view_user"], BOSS),
+        do(
+            "Look after staff: ask for roles and access; end access and sessions, make new passwords, lift lockouts",
+            ["staff.manage"], BOSS,
+        ),
+    ],
 }  # fmt: skip
-ACTS = {
-    "customers.suspend", "wallets.freeze", "transactions.reverse", "transactions.release",
-    "transactions.close_message",
-}  # fmt: skip
-# Decide what others asked for; each operation names the one that it takes (`approvals.py`).
-CHECKS = {
-    "staff.approve", "transactions.approve_reversal", "wallets.approve_unfreeze", "transactions.approve_fees",
-    "customers.approve_limits", "transactions.approve_adjustment",
-}  # fmt: skip
-# Ask for what always takes a second person.
-ASKS = {"transactions.change_fees", "customers.change_limits"}
 
 PERMISSIONS: dict[str, frozenset[str]] = {
-    Role.SUPPORT: frozenset(SEES | ACTS),
-    Role.FINANCE: frozenset(
-        SEES
-        | CHECKS
-        | ASKS
-        | {
-            "transactions.adjust",
-            "ledger.view_account",
-            "ledger.view_journal",
-            "ledger.view_periodclose",
-            "ledger.close_period",
-            "reports.view_entryline",
-            "reports.view_summedday",
-            "reports.view_dailyproof",
-            "reports.sign_off",
-            "reports.view_issuedpaper",
-            "reports.view_holdline",
-            "reports.view_savedexport",
-            "reports.view_export",
-            "reports.export",
-            "evidence.view_check",
-        }
-    ),
-    Role.ADMINISTRATOR: frozenset(
-        SEES
-        | ACTS
-        | CHECKS
-        | ASKS
-        | {
-            "ledger.view_account",
-            "ledger.view_journal",
-            "ledger.view_periodclose",
-            "ledger.close_period",
-            "reports.view_entryline",
-            "reports.view_summedday",
-            "reports.view_dailyproof",
-            "reports.sign_off",
-            "reports.view_issuedpaper",
-            "reports.view_holdline",
-            "reports.view_savedexport",
-            "reports.view_export",
-            "reports.export",
-            "evidence.view_check",
-        }
-        | {"reports.view_all_exports", "reports.export_personal"}
-        | {"staff.view_user", "staff.manage"}
-        | {"notes.withdraw_others"}
-    ),
+    role: frozenset(
+        permission
+        for rights in RIGHTS.values()
+        for right in rights
+        if right.given_to(role)
+        for permission in right.permissions
+    )
+    for role in Role
 }

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from staff.models import User
+from staff.roles import Role
 
 
 def names() -> dict[str, str]:
     """Every member of staff, past ones too, by the principal that trails name (``staff:3``). Staff are few."""
     return {
-        f"staff:{pk}": f"{full_name or username} ({role})"
+        f"staff:{pk}": f"{full_name or username} ({Role(role).label.lower()})"
         for pk, username, full_name, role in User.objects.values_list("pk", "username", "full_name", "role")
     }
 

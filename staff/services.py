@@ -1,13 +1,18 @@
 """Who may work here: staff come, change roles and go; each act is recorded with its reason. Signing in is here too."""
 
 import secrets
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import HttpRequest
+from django.utils import timezone
 from redis import RedisError
 
 from core import audit, guesses
@@ -15,9 +20,12 @@ from core.ids import CROCKFORD
 from staff.errors import (
     AlreadyActive,
     AlreadyInactive,
+    ApprovalNeeded,
     LastAdministrator,
     MayNotManage,
     NotYourself,
+    NotYourSession,
+    ReasonMissing,
     SameRole,
     SignInClosed,
     TooManySignIns,
@@ -26,43 +34,57 @@ from staff.errors import (
     WeakStaffPassword,
     WrongPassword,
 )
-from staff.models import User
+from staff.models import Session, User
 from staff.roles import Role
+from staff.sessions import live
 
 MANAGE = "staff.manage"
 NOBODY = User(pk=0)  # who failed to sign in under a name that nobody has; the name may be a mistyped password
 
 
 def create_staff(
-    *, username: str, full_name: str, role: str, actor: Any, email: str = "", password: str | None = None
+    *,
+    username: str,
+    full_name: str,
+    role: str,
+    actor: Any,
+    email: str = "",
+    password: str | None = None,
+    checker: User | None = None,
 ) -> tuple[User, str]:
     """Let somebody in. Returns the user and the password, made up when none is given; it is not kept anywhere else.
 
     Args:
         actor: an administrator, or None for the command line.
-    Raises: MayNotManage, UserNameTaken, UnknownRole, WeakStaffPassword.
+        checker: the second person, who has approved it (`access.py`); what an administrator asked for then has no
+            password yet: `reset_password` makes one.
+    Raises: MayNotManage, ApprovalNeeded, UserNameTaken, UnknownRole, WeakStaffPassword.
     """
     refuse_unless_manager(actor)
+    refuse_alone(actor, checker)
     role = known(role)
     password = checked(password) if password is not None else new_password()
     try:
         with transaction.atomic():
-            user = User.objects.create_user(username.strip(), password, role, full_name=full_name.strip(), email=email)
-            audit.record(
-                actor=actor, action="create_staff", subject=user, after={"username": user.username, "role": role}
-            )
+            kept = None if actor else password
+            user = User.objects.create_user(username.strip(), kept, role, full_name=full_name.strip(), email=email)
+            after = {"username": user.username, "role": role}
+            audit.record(actor=actor, action="create_staff", subject=user, after=after | approved_by(checker))
     except IntegrityError as exc:
         raise UserNameTaken() from exc
     return user, password
 
 
-def set_role(user: User, *, role: str, reason: str, actor: Any) -> None:
-    """Give a colleague another role; it holds from their next click.
+def set_role(user: User, *, role: str, reason: str, actor: Any, checker: User | None = None) -> None:
+    """Give a colleague another role. Their sessions end, so that they sign in with it.
 
-    Raises: MayNotManage, NotYourself, UnknownRole, SameRole, LastAdministrator.
+    Args:
+        checker: the second person, who has approved it (`access.py`).
+    Raises: MayNotManage, NotYourself, ApprovalNeeded, UnknownRole, SameRole, LastAdministrator.
     Locks: the user, and the active administrators.
     """
     refuse_unless_manager(actor, of=user)
+    refuse_alone(actor, checker, of=user)
     role = known(role)
     with transaction.atomic():
         locked = lock(user)
@@ -71,7 +93,11 @@ def set_role(user: User, *, role: str, reason: str, actor: Any) -> None:
         before, locked.role = locked.role, role
         locked.save(update_fields=["role"])
         refuse_without_administrator(before)
-        audit.record(actor=actor, action="set_role", subject=locked, before=before, after=role, reason=reason)
+        end_sessions(locked)
+        audit.record(
+            actor=actor, action="set_role", subject=locked, before={"role": before},
+            after={"role": role} | approved_by(checker), reason=reason,
+        )  # fmt: skip
     user.role = role
 
 
@@ -90,29 +116,34 @@ def deactivate(user: User, *, reason: str, actor: Any) -> None:
         locked.set_unusable_password()
         locked.save(update_fields=["is_active", "password"])
         refuse_without_administrator(locked.role)
+        end_sessions(locked)
         audit.record(
-            actor=actor, action="deactivate_staff", subject=locked, before="active", after="inactive", reason=reason
-        )
+            actor=actor, action="deactivate_staff", subject=locked, before={"access": "active"},
+            after={"access": "ended"}, reason=reason,
+        )  # fmt: skip
 
 
-def reactivate(user: User, *, reason: str, actor: Any) -> str:
-    """Let a colleague back in; returns their new password.
+def reactivate(user: User, *, reason: str, actor: Any, checker: User | None = None) -> None:
+    """Let a colleague back in. They have no password yet: `reset_password` makes one.
 
-    Raises: MayNotManage, NotYourself, AlreadyActive.
+    Args:
+        checker: the second person, who has approved it (`access.py`).
+    Raises: MayNotManage, NotYourself, ApprovalNeeded, AlreadyActive.
+    Locks: the user.
     """
     refuse_unless_manager(actor, of=user)
-    password = new_password()
+    refuse_alone(actor, checker, of=user)
     with transaction.atomic():
         locked = lock(user)
         if locked.is_active:
             raise AlreadyActive()
         locked.is_active = True
-        locked.set_password(password)
+        locked.set_unusable_password()
         locked.save(update_fields=["is_active", "password"])
         audit.record(
-            actor=actor, action="reactivate_staff", subject=locked, before="inactive", after="active", reason=reason
-        )
-    return password
+            actor=actor, action="reactivate_staff", subject=locked, before={"access": "ended"},
+            after={"access": "active"} | approved_by(checker), reason=reason,
+        )  # fmt: skip
 
 
 def reset_password(user: User, *, reason: str, actor: Any) -> str:
@@ -128,8 +159,62 @@ def reset_password(user: User, *, reason: str, actor: Any) -> str:
             raise AlreadyInactive()
         locked.set_password(password)
         locked.save(update_fields=["password"])
+        end_sessions(locked)
         audit.record(actor=actor, action="reset_password", subject=locked, reason=reason)
     return password
+
+
+# --- Sessions and lockouts ---------------------------------------------------------------------------------------------
+
+
+def end_sessions(user: User) -> None:
+    """Wherever they are signed in, they are out at the next click."""
+    Session.objects.filter(user=user).delete()
+
+
+def end_session(session: Session, *, reason: str, actor: User) -> None:
+    """Sign out one browser: one's own, or, for administrators, anybody's with a reason.
+
+    Raises: NotYourSession, ReasonMissing.
+    """
+    if session.user_id != actor.pk:
+        if not actor.has_perm(MANAGE):
+            raise NotYourSession()
+        if not reason.strip():
+            raise ReasonMissing()
+    with transaction.atomic():
+        session.delete()
+        before = {"device": session.device, "ip": session.ip, "since": session.started_at.isoformat()}
+        audit.record(actor=actor, action="end_session", subject=session.user, before=before, reason=reason)
+
+
+def clear_sessions() -> int:
+    """Drop the rows of sessions that are over, and of those who never finished signing in; how many."""
+    now = timezone.now()
+    begun = Q(user=None, used_at__gt=now - timedelta(minutes=settings.STAFF_IDLE_MINUTES))
+    return Session.objects.exclude(live(now) | begun).delete()[0]
+
+
+def locked_for(users: Iterable[User]) -> dict[str, int]:
+    """User names that have been guessed at too often, and for how many seconds more; nobody while Valkey is away."""
+    names = [user.username for user in users]
+    try:
+        return guesses.waits("staff", names)
+    except RedisError:
+        return {}
+
+
+def lift_lockout(user: User, *, reason: str, actor: Any) -> None:
+    """Let a colleague try again before the lockout ends by itself.
+
+    Raises: MayNotManage, NotYourself, SignInClosed.
+    """
+    refuse_unless_manager(actor, of=user)
+    try:
+        guesses.forget("staff", user.username)
+    except RedisError as exc:
+        raise SignInClosed() from exc
+    audit.record(actor=actor, action="lift_lockout", subject=user, reason=reason)
 
 
 # --- Signing in -------------------------------------------------------------------------------------------------
@@ -175,6 +260,20 @@ def refuse_unless_manager(actor: Any, *, of: User | None = None) -> None:
         raise MayNotManage()
     if of is not None and of.pk == actor.pk:
         raise NotYourself()
+
+
+def refuse_alone(actor: Any, checker: User | None, *, of: User | None = None) -> None:
+    """What gives rights takes two people, neither of them the one who gets them. None is the command line."""
+    if actor is None:
+        return
+    if checker is None or checker.pk == actor.pk:
+        raise ApprovalNeeded()
+    if of is not None and of.pk == checker.pk:
+        raise NotYourself()
+
+
+def approved_by(checker: User | None) -> dict[str, str]:
+    return {"approved_by": checker.principal} if checker else {}
 
 
 def refuse_without_administrator(role_given_up: str) -> None:

@@ -91,6 +91,8 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
             ("Seals", "link", "evidence_block_changelist", "evidence.view_block"),
             ("Checks of the chain", "fact_check", "evidence_check_changelist", "evidence.view_check"),
             ("Staff", "badge", "staff_user_changelist", "staff.view_user"),
+            ("Roles", "rule", "staff_roles", "staff.view_roles"),
+            ("Sessions", "devices", "staff_session_changelist", "staff.view_session"),
         ],
     ),
 ]
@@ -107,6 +109,14 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
         ]
         groups.append({"title": title, "items": items})
     return groups
+
+
+def account(request: HttpRequest) -> list[dict[str, str]]:
+    """Behind one's own name in the corner."""
+    return [
+        {"title": "Where I am signed in", "link": address("staff_session_changelist") + "?whose=mine"},
+        {"title": "Change password", "link": address("password_change")},
+    ]
 
 
 def address(view: str) -> str:
@@ -131,6 +141,7 @@ class SignInForm(AuthenticationForm):
                 self.user_cache = services.sign_in(self.request, username, password)
             except TekanaError as refusal:
                 raise ValidationError(refusal.detail, code=refusal.code) from refusal
+            self.request.session.flush()  # whatever key the browser came with is worth nothing from here on
         return self.cleaned_data
 
 

@@ -56,7 +56,11 @@ ERIC = Person("Eric Habimana", "RW", "+250788345008", "eric.habimana@example.com
 CHARACTERS = [WANJIRU, OTIENO, BRIAN, FAITH, HASSAN, ESTHER, ALINE, ERIC]
 NOBODY = "+254799000000"
 SIGN_IN = {WANJIRU.phone_number: WANJIRU, OTIENO.email: OTIENO}  # one by number, one by address
-STAFF = {Role.SUPPORT: "Grace Akinyi", Role.FINANCE: "Samuel Njoroge", Role.ADMINISTRATOR: "Diane Uwase"}
+STAFF = {
+    Role.SUPPORT: "Grace Akinyi", Role.SENIOR_SUPPORT: "Peter Omondi", Role.COMPLIANCE: "Zainab Yusuf",
+    Role.FINANCE: "Samuel Njoroge", Role.FINANCE_CHECKER: "Joyce Wambui", Role.OPERATIONS: "Isaac Mugabo",
+    Role.AUDITOR: "Amina Bello", Role.ADMINISTRATOR: "Diane Uwase",
+}  # fmt: skip
 
 # --- The others ------------------------------------------------------------------------------------------------------
 MOBILE = {

@@ -43,7 +43,6 @@ INSTALLED_APPS = [
     "staff.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
@@ -146,6 +145,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
     "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
+    "clear-sessions": {"task": "staff.tasks.clear_sessions", "schedule": 3600.0},
     "daily-proof": {"task": "reports.tasks.prove_day", "schedule": 60.0},  # once a day, after the totals and the proof
     "watch-books": {"task": "reports.tasks.watch_books", "schedule": 120.0},
     "saved-exports": {"task": "reports.tasks.run_saved", "schedule": 30.0},
@@ -320,7 +320,12 @@ CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
-SESSION_COOKIE_AGE = 8 * 3600
+# Sessions of staff: over when not used for so long, or when so old; who they are is asked again for what moves money.
+STAFF_IDLE_MINUTES = env.int("STAFF_IDLE_MINUTES", default=15)
+STAFF_SESSION_HOURS = env.int("STAFF_SESSION_HOURS", default=8)
+STAFF_STEP_UP_MINUTES = env.int("STAFF_STEP_UP_MINUTES", default=5)
+SESSION_ENGINE = "staff.sessions"
+SESSION_COOKIE_AGE = STAFF_SESSION_HOURS * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 X_FRAME_OPTIONS = "DENY"
 # These ask for Django's own classes by name; core.middleware has subclasses of all three.
@@ -347,6 +352,9 @@ APPROVAL_OPERATIONS = [
     "transactions.approvals.adjustment",
     "transactions.approvals.fees",
     "customers.approvals.limits",
+    "staff.access.new_staff",
+    "staff.access.role",
+    "staff.access.readmission",
 ]
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires
 # The badge on every staff page: says whose money this is.
@@ -362,6 +370,7 @@ UNFOLD: dict[str, Any] = {
     "ENVIRONMENT": "staff.site.environment",
     "DASHBOARD_CALLBACK": "tekana.dashboard.dashboard",
     "SIDEBAR": {"navigation": "staff.site.menu"},
+    "ACCOUNT": {"navigation": "staff.site.account"},
     "STYLES": ["/static/tekana/admin.css"],
     "SCRIPTS": ["/static/tekana/admin.js"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/tekana/favicon.svg"}],

@@ -1,4 +1,4 @@
-"""Three members of staff, and a small world for them to look at."""
+"""A member of staff for each role, and a small world for them to look at."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +60,12 @@ def support(staff: dict[str, User]) -> Client:
 @pytest.fixture
 def finance(staff: dict[str, User]) -> Client:
     return client_of(staff[Role.FINANCE])
+
+
+@pytest.fixture
+def checker(staff: dict[str, User]) -> Client:
+    """Decides what finance and support ask for."""
+    return client_of(staff[Role.FINANCE_CHECKER])
 
 
 @pytest.fixture

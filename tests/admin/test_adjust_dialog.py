@@ -70,7 +70,7 @@ def test_finance_asks_an_administrator_approves_and_the_books_balance(
     for said in (
         "Adjustment",
         "our books",
-        "Finance Person (finance)",
+        "Finance Person (finance maker)",
         "Paid twice at the till",
         "expense:adjustments:KES",
     ):

@@ -55,8 +55,8 @@ def ask(world: World, maker: User, transaction: Transaction, amount: int = 50_00
 # --- The inbox -------------------------------------------------------------------------------------------------------
 
 
-def test_the_inbox_says_what_waits_for_whom_how_long_and_about_what(finance: Client, world: World) -> None:
-    text = finance.get(INBOX + "?state=open").text
+def test_the_inbox_says_what_waits_for_whom_how_long_and_about_what(checker: Client, world: World) -> None:
+    text = checker.get(INBOX + "?state=open").text
 
     for shown in (
         "Reverse KES 100.00 of transfer", "Reversal", "Support Person", "in 2 d",
@@ -66,72 +66,72 @@ def test_the_inbox_says_what_waits_for_whom_how_long_and_about_what(finance: Cli
 
 
 def test_the_menu_counts_what_one_may_decide(
-    support: Client, finance: Client, administrator: Client, world: World, staff: dict[str, User]
+    support: Client, checker: Client, administrator: Client, world: World, staff: dict[str, User]
 ) -> None:
     ask(world, staff[Role.ADMINISTRATOR], world.sent)
 
     assert waiting_in_menu(support) == 0
-    assert waiting_in_menu(finance) == 2
+    assert waiting_in_menu(checker) == 2
     assert waiting_in_menu(administrator) == 1
-    assign(world.asked.pk, to=staff[Role.ADMINISTRATOR], actor=staff[Role.FINANCE])
-    assert waiting_in_menu(finance) == 1
+    assign(world.asked.pk, to=staff[Role.ADMINISTRATOR], actor=staff[Role.FINANCE_CHECKER])
+    assert waiting_in_menu(checker) == 1
     assert waiting_in_menu(administrator) == 1
 
 
 def test_the_inbox_is_cut_by_whose_it_is_kind_and_state(
-    finance: Client, administrator: Client, world: World, staff: dict[str, User]
+    checker: Client, administrator: Client, world: World, staff: dict[str, User]
 ) -> None:
     own = ask(world, staff[Role.ADMINISTRATOR], world.sent)
 
     assert listed(administrator, "?whose=check") == [world.asked]
     assert listed(administrator, "?whose=made") == [own]
-    assert listed(finance, "?whose=check") == [world.asked, own]
-    assign(own.pk, to=staff[Role.FINANCE], actor=staff[Role.FINANCE])
-    assert listed(finance, "?whose=assigned") == [own]
-    assert listed(finance, "?operation=reversal") == [own, world.asked]
-    reject(own.pk, comment="No", actor=staff[Role.FINANCE])
-    assert listed(finance, "?state=rejected") == [own]
-    assert listed(finance, "?state=open") == [world.asked]
-    assert listed(finance, f"?q={world.sent.pk}") == [own]
-    assert listed(finance, f"?q={own.pk}") == [own]
-    assert listed(finance, f"?q={world.wallet.pk}&state=open") == [world.asked]
-    assert listed(finance, "?q=nonsense") == []
+    assert listed(checker, "?whose=check") == [world.asked, own]
+    assign(own.pk, to=staff[Role.FINANCE_CHECKER], actor=staff[Role.FINANCE_CHECKER])
+    assert listed(checker, "?whose=assigned") == [own]
+    assert listed(checker, "?operation=reversal") == [own, world.asked]
+    reject(own.pk, comment="No", actor=staff[Role.FINANCE_CHECKER])
+    assert listed(checker, "?state=rejected") == [own]
+    assert listed(checker, "?state=open") == [world.asked]
+    assert listed(checker, f"?q={world.sent.pk}") == [own]
+    assert listed(checker, f"?q={own.pk}") == [own]
+    assert listed(checker, f"?q={world.wallet.pk}&state=open") == [world.asked]
+    assert listed(checker, "?q=nonsense") == []
 
 
-def test_an_empty_inbox_says_so(finance: Client, staff: dict[str, User]) -> None:
-    assert listed(finance) == []
+def test_an_empty_inbox_says_so(checker: Client, staff: dict[str, User]) -> None:
+    assert listed(checker) == []
 
 
 @pytest.mark.parametrize(("hours", "tone"), [(1, "good"), (30, "odd"), (60, "bad")])
 def test_age_has_a_colour(
-    finance: Client, world: World, staff: dict[str, User], monkeypatch: pytest.MonkeyPatch, hours: int, tone: str
+    checker: Client, world: World, staff: dict[str, User], monkeypatch: pytest.MonkeyPatch, hours: int, tone: str
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("staff.approvals.timezone.now", lambda: now() - timedelta(hours=hours))
         old = ask(world, staff[Role.SUPPORT], world.sent)
 
-    assert f'class="badge {tone}"' in finance.get(page("staff_approval", old.pk)).text
-    assert f'class="badge {tone}"' in finance.get(INBOX + f"?q={old.pk}").text
+    assert f'class="badge {tone}"' in checker.get(page("staff_approval", old.pk)).text
+    assert f'class="badge {tone}"' in checker.get(INBOX + f"?q={old.pk}").text
 
 
 def test_the_inbox_takes_as_many_statements_for_many_requests_as_for_few(
-    finance: Client, world: World, staff: dict[str, User], count: Count
+    checker: Client, world: World, staff: dict[str, User], count: Count
 ) -> None:
-    few = count(finance, INBOX)
+    few = count(checker, INBOX)
 
     for number in range(6):
         maker = member(Role.SUPPORT, f"agent{number}")
         approval = ask(world, maker, world.send(10_00 + number), amount=1_00)
-        assign(approval.pk, to=staff[Role.ADMINISTRATOR], actor=staff[Role.FINANCE])
+        assign(approval.pk, to=staff[Role.ADMINISTRATOR], actor=staff[Role.FINANCE_CHECKER])
 
-    assert count(finance, INBOX) == few
+    assert count(checker, INBOX) == few
 
 
 # --- The page of one request -----------------------------------------------------------------------------------------
 
 
-def test_a_request_shows_what_it_does_why_and_how_the_recipient_stands(finance: Client, world: World) -> None:
-    text = finance.get(page("staff_approval", world.asked.pk)).text
+def test_a_request_shows_what_it_does_why_and_how_the_recipient_stands(checker: Client, world: World) -> None:
+    text = checker.get(page("staff_approval", world.asked.pk)).text
 
     for shown in (
         "What it does", "Given back", "KES 100.00", "Fraud or stolen phone", "case 7, the rest of it",
@@ -143,19 +143,19 @@ def test_a_request_shows_what_it_does_why_and_how_the_recipient_stands(finance: 
 
 
 def test_a_request_takes_as_many_statements_after_a_long_story(
-    finance: Client, world: World, staff: dict[str, User], count: Count
+    checker: Client, world: World, staff: dict[str, User], count: Count
 ) -> None:
     url = page("staff_approval", world.asked.pk)
-    few = count(finance, url)
+    few = count(checker, url)
 
     for _ in range(4):
-        assign(world.asked.pk, to=staff[Role.FINANCE], actor=staff[Role.FINANCE])
-        assign(world.asked.pk, to=None, actor=staff[Role.FINANCE])
+        assign(world.asked.pk, to=staff[Role.FINANCE_CHECKER], actor=staff[Role.FINANCE_CHECKER])
+        assign(world.asked.pk, to=None, actor=staff[Role.FINANCE_CHECKER])
     for _ in range(5):
         world.send()
-    assign(world.asked.pk, to=staff[Role.FINANCE], actor=staff[Role.FINANCE])
+    assign(world.asked.pk, to=staff[Role.FINANCE_CHECKER], actor=staff[Role.FINANCE_CHECKER])
 
-    assert count(finance, url) == few
+    assert count(checker, url) == few
 
 
 def test_who_asked_sees_why_they_cannot_decide_and_can_withdraw(
@@ -178,14 +178,14 @@ def test_who_asked_sees_why_they_cannot_decide_and_can_withdraw(
 
 
 def test_a_colleague_approves_in_a_dialog_and_it_is_posted(
-    finance: Client, world: World, staff: dict[str, User]
+    checker: Client, world: World, staff: dict[str, User]
 ) -> None:
     before = posted(world.wallet), posted(world.johns)
-    dialog = finance.get(action("approve", world.asked))
+    dialog = checker.get(action("approve", world.asked))
     assert "What it does" in dialog.text
     assert (posted(world.wallet), posted(world.johns)) == before
 
-    answer = finance.post(action("approve", world.asked), agreed(world.asked, "Seen the report"), follow=True)
+    answer = checker.post(action("approve", world.asked), agreed(world.asked, "Seen the report"), follow=True)
 
     assert "Approved and done." in answer.text
     assert (posted(world.wallet), posted(world.johns)) == (before[0] + 100_00, before[1] - 100_00)
@@ -195,42 +195,45 @@ def test_a_colleague_approves_in_a_dialog_and_it_is_posted(
     )  # fmt: skip
     assert page("transactions_transaction", reversal.pk) in answer.text
     assert "Seen the report" in answer.text
-    undoing = finance.get(page("transactions_transaction", reversal.pk)).text
+    undoing = checker.get(page("transactions_transaction", reversal.pk)).text
     assert "Approved by" in undoing
     assert page("staff_approval", world.asked.pk) in undoing
     record = AuditRecord.objects.filter(action="reverse").first()
-    assert (record.actor, record.after["approved_by"]) == (staff[Role.SUPPORT].principal, staff[Role.FINANCE].principal)
+    assert (record.actor, record.after["approved_by"]) == (
+        staff[Role.SUPPORT].principal,
+        staff[Role.FINANCE_CHECKER].principal,
+    )
     assert_books_balance()
 
 
 @pytest.mark.parametrize("form", [{}, {"comment": "fine"}, {"comment": "fine", "agreed": "0" * 64}])
-def test_nothing_is_approved_unseen(finance: Client, world: World, form: dict[str, str]) -> None:
-    finance.post(action("approve", world.asked), form)
+def test_nothing_is_approved_unseen(checker: Client, world: World, form: dict[str, str]) -> None:
+    checker.post(action("approve", world.asked), form)
 
     assert fresh(world.asked).state == "open"
 
 
 @pytest.mark.parametrize("comment", ["", "   "])
-def test_a_rejection_without_a_word_is_refused(finance: Client, world: World, comment: str) -> None:
-    answer = finance.post(action("reject", world.asked), {"comment": comment})
+def test_a_rejection_without_a_word_is_refused(checker: Client, world: World, comment: str) -> None:
+    answer = checker.post(action("reject", world.asked), {"comment": comment})
 
     assert "This field is required" in answer.text
     assert fresh(world.asked).state == "open"
 
 
-def test_a_rejection_is_read_by_who_asked(finance: Client, support: Client, world: World) -> None:
-    finance.post(action("reject", world.asked), {"comment": "The recipient disagrees"})
+def test_a_rejection_is_read_by_who_asked(checker: Client, support: Client, world: World) -> None:
+    checker.post(action("reject", world.asked), {"comment": "The recipient disagrees"})
 
     text = support.get(page("staff_approval", world.asked.pk)).text
 
     assert fresh(world.asked).state == "rejected"
     assert "The recipient disagrees" in text
     assert action("approve", world.asked) not in text
-    assert "It was rejected on" in finance.get(action("approve", world.asked)).text
+    assert "It was rejected on" in checker.get(action("approve", world.asked)).text
 
 
 def test_a_request_that_no_longer_fits_shows_both_and_is_not_approved(
-    finance: Client, world: World, staff: dict[str, User]
+    checker: Client, world: World, staff: dict[str, User]
 ) -> None:
     reverse_transaction(
         world.undone.pk,
@@ -240,9 +243,9 @@ def test_a_request_that_no_longer_fits_shows_both_and_is_not_approved(
         idempotency_key="quicker-12345678",
     )
 
-    text = finance.get(page("staff_approval", world.asked.pk)).text
-    dialog = finance.get(action("approve", world.asked)).text
-    sent = finance.post(action("approve", world.asked), agreed(world.asked)).text
+    text = checker.get(page("staff_approval", world.asked.pk)).text
+    dialog = checker.get(action("approve", world.asked)).text
+    sent = checker.post(action("approve", world.asked), agreed(world.asked)).text
 
     for shown in (text, dialog):
         assert "What was asked for" in shown
@@ -257,39 +260,39 @@ def test_a_request_that_no_longer_fits_shows_both_and_is_not_approved(
     assert_books_balance()
 
 
-def test_other_movements_on_the_same_wallets_do_not_make_it_stale(finance: Client, world: World) -> None:
+def test_other_movements_on_the_same_wallets_do_not_make_it_stale(checker: Client, world: World) -> None:
     world.send()
 
-    finance.post(action("approve", world.asked), agreed(world.asked))
+    checker.post(action("approve", world.asked), agreed(world.asked))
 
     assert fresh(world.asked).state == "approved"
 
 
-def test_a_recipient_who_spent_it_meanwhile_is_told_and_the_request_stays(finance: Client, world: World) -> None:
+def test_a_recipient_who_spent_it_meanwhile_is_told_and_the_request_stays(checker: Client, world: World) -> None:
     post_one(transfer(world.johns, world.wallet, posted(world.johns))).or_raise()
 
-    text = finance.get(page("staff_approval", world.asked.pk)).text
-    answer = finance.post(action("approve", world.asked), agreed(world.asked))
+    text = checker.get(page("staff_approval", world.asked.pk)).text
+    answer = checker.post(action("approve", world.asked), agreed(world.asked))
 
     assert "It cannot be done at the moment" in text
     assert "The recipient no longer has this much" in answer.text
     assert fresh(world.asked).state == "open"
     assert not Transaction.objects.filter(idempotency_key__startswith="approval-").exists()
-    assert "Tried, and was refused" in finance.get(page("staff_approval", world.asked.pk)).text
+    assert "Tried, and was refused" in checker.get(page("staff_approval", world.asked.pk)).text
     assert_books_balance()
 
 
-def test_it_is_taken_and_assigned_in_dialogs(finance: Client, world: World, staff: dict[str, User]) -> None:
-    finance.post(action("take", world.asked), {"confirmed": "yes"})
-    assert fresh(world.asked).assigned_to == staff[Role.FINANCE]
+def test_it_is_taken_and_assigned_in_dialogs(checker: Client, world: World, staff: dict[str, User]) -> None:
+    checker.post(action("take", world.asked), {"confirmed": "yes"})
+    assert fresh(world.asked).assigned_to == staff[Role.FINANCE_CHECKER]
 
-    offered = finance.get(action("assign", world.asked)).context["form"].offered
-    assert set(offered.values()) == {staff[Role.FINANCE], staff[Role.ADMINISTRATOR]}
-    finance.post(action("assign", world.asked), {"to": staff[Role.ADMINISTRATOR].pk})
+    offered = checker.get(action("assign", world.asked)).context["form"].offered
+    assert {one.role for one in offered.values()} == {Role.SENIOR_SUPPORT, Role.FINANCE_CHECKER, Role.ADMINISTRATOR}
+    checker.post(action("assign", world.asked), {"to": staff[Role.ADMINISTRATOR].pk})
     assert fresh(world.asked).assigned_to == staff[Role.ADMINISTRATOR]
-    refused = finance.post(action("assign", world.asked), {"to": staff[Role.SUPPORT].pk})
+    refused = checker.post(action("assign", world.asked), {"to": staff[Role.SUPPORT].pk})
     assert "Select a valid choice" in refused.text
-    finance.post(action("assign", world.asked), {"to": "nobody"})
+    checker.post(action("assign", world.asked), {"to": "nobody"})
     assert fresh(world.asked).assigned_to is None
 
 
@@ -300,15 +303,15 @@ def test_support_asks_and_does_not_decide(support: Client, world: World) -> None
     assert fresh(world.asked).state == "open"
 
 
-def test_a_request_of_somebody_else_is_not_withdrawn(finance: Client, world: World) -> None:
-    answer = finance.post(action("withdraw", world.asked), {"comment": "x"})
+def test_a_request_of_somebody_else_is_not_withdrawn(checker: Client, world: World) -> None:
+    answer = checker.post(action("withdraw", world.asked), {"comment": "x"})
 
     assert "Only who asked for it withdraws it" in answer.text
     assert fresh(world.asked).state == "open"
 
 
-def test_the_box_on_top_finds_a_request_by_its_id(finance: Client, world: World) -> None:
-    answer = finance.get(reverse("admin:search"), {"q": str(world.asked.pk)})
+def test_the_box_on_top_finds_a_request_by_its_id(checker: Client, world: World) -> None:
+    answer = checker.get(reverse("admin:search"), {"q": str(world.asked.pk)})
 
     assert answer.headers["Location"] == page("staff_approval", world.asked.pk)
 
@@ -329,7 +332,7 @@ def test_a_request_shows_on_whatever_it_is_about(
     url = page(model, getattr(world, name).pk)
 
     waiting = support.get(url)
-    reject(world.asked.pk, comment="No", actor=staff[Role.FINANCE])
+    reject(world.asked.pk, comment="No", actor=staff[Role.FINANCE_CHECKER])
     decided = support.get(url)
 
     assert "Waiting for approval since" in str(waiting.context["notices"])
@@ -346,9 +349,9 @@ def test_a_request_does_not_show_elsewhere(support: Client, world: World) -> Non
     assert page("staff_approval", world.asked.pk) not in response.text
 
 
-def test_what_is_written_into_a_request_is_text(world: World, staff: dict[str, User], finance: Client) -> None:
+def test_what_is_written_into_a_request_is_text(world: World, staff: dict[str, User], checker: Client) -> None:
     params: dict[str, Any] = {"transaction": world.sent.pk, "amount_minor": 1_00, "reason_code": "fraud"}
     evil = request_approval("reversal", params, maker=staff[Role.SUPPORT], reason="<script>x</script>")
 
     for url in (page("staff_approval", evil.pk), INBOX, page("transactions_transaction", world.sent.pk)):
-        assert "<script>x" not in client_of(staff[Role.FINANCE]).get(url).text
+        assert "<script>x" not in client_of(staff[Role.FINANCE_CHECKER]).get(url).text

@@ -88,11 +88,11 @@ def test_what_only_a_person_can_decide_is_counted_with_the_age_of_the_oldest_and
     assert len(support.get(str(given_up[0]).split('"')[3]).context["cl"].result_list) == 1
 
 
-def test_what_waits_for_ones_decision_is_counted_first(finance: Client, world: World) -> None:
-    approvals, *_ = panels(finance)["Needs a person"].rows
+def test_what_waits_for_ones_decision_is_counted_first(checker: Client, world: World) -> None:
+    approvals, *_ = panels(checker)["Needs a person"].rows
 
     assert approvals[1] == "1"
-    listed = finance.get(str(approvals[0]).split('"')[3]).context["cl"].result_list
+    listed = checker.get(str(approvals[0]).split('"')[3]).context["cl"].result_list
     assert list(listed) == [world.asked]
 
 

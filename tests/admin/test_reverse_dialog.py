@@ -239,7 +239,7 @@ def _little(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_little")
 def test_above_the_roles_limit_a_second_person_is_asked_and_posts_what_was_previewed(
-    support: Client, finance: Client, world: World, staff: dict[str, User]
+    support: Client, checker: Client, world: World, staff: dict[str, User]
 ) -> None:
     before = posted(world.wallet), posted(world.johns), Transaction.objects.count()
 
@@ -256,7 +256,7 @@ def test_above_the_roles_limit_a_second_person_is_asked_and_posts_what_was_previ
     assert (approval.maker, approval.reason, approval.state) == (staff[Role.SUPPORT], WHY["note"], "open")
 
     page = reverse("admin:staff_approval_approve", args=[approval.pk])
-    done = finance.post(page, {"agreed": approval.digest, "comment": ""}, follow=True)
+    done = checker.post(page, {"agreed": approval.digest, "comment": ""}, follow=True)
 
     assert "Approved and done." in done.text
     assert (posted(world.wallet), posted(world.johns)) == (before[0] + 400_00, before[1] - 400_00)
@@ -266,7 +266,10 @@ def test_above_the_roles_limit_a_second_person_is_asked_and_posts_what_was_previ
     sides = {1: "debit", -1: "credit"}
     assert {(leg.code, sides[leg.side], leg.amount) for leg in legs_of(reversal.pk)} == promised
     record = AuditRecord.objects.get(action="reverse", subject_id=str(world.sent.pk))
-    assert (record.actor, record.after["approved_by"]) == (staff[Role.SUPPORT].principal, staff[Role.FINANCE].principal)
+    assert (record.actor, record.after["approved_by"]) == (
+        staff[Role.SUPPORT].principal,
+        staff[Role.FINANCE_CHECKER].principal,
+    )
     assert_books_balance()
 
 
@@ -331,11 +334,11 @@ def test_what_waits_is_not_asked_for_twice(support: Client, world: World) -> Non
 
 
 @pytest.mark.usefixtures("_little")
-def test_after_an_approved_one_the_role_still_has_its_own(support: Client, finance: Client, world: World) -> None:
+def test_after_an_approved_one_the_role_still_has_its_own(support: Client, checker: Client, world: World) -> None:
     _, agreed = previewed(support, world.sent, amount="400")
     support.post(url(world.sent), {**agreed, "step": "confirm"})
     approval = Approval.objects.get(subject_id=str(world.sent.pk))
-    finance.post(
+    checker.post(
         reverse("admin:staff_approval_approve", args=[approval.pk]), {"agreed": approval.digest, "comment": ""}
     )
 

@@ -177,20 +177,20 @@ def test_support_neither_asks_for_nor_decides_rules(support: Client, world: Worl
 
 
 def test_new_limits_are_asked_for_seen_and_count_when_approved(
-    finance: Client, administrator: Client, world: World, limits: Form, staff: dict[str, User]
+    checker: Client, administrator: Client, world: World, limits: Form, staff: dict[str, User]
 ) -> None:
     answer = administrator.post(url("customers_tierlimit_propose"), limits | {"country": "KE"}, follow=True)
     assert "Asked for." in answer.text
     assert post_one(transfer(world.wallet, world.johns, 600_00)).error is None
     approval = Approval.objects.get(operation="tier_limit")
-    page = finance.get(url("staff_approval_change", approval.pk)).text
+    page = checker.get(url("staff_approval_change", approval.pk)).text
     for said in (
         "Limits of tier 0 in KES, Kenya", "→ KES 500.00", "→ KES 1,000.00", "→ no limit", "Circular 3 of 2026",
         "Customers whom it concerns",
     ):  # fmt: skip
         assert said in page, said
 
-    approved(finance)
+    approved(checker)
     tariff.forget()
 
     row = TierLimit.objects.latest("pk")
@@ -200,20 +200,20 @@ def test_new_limits_are_asked_for_seen_and_count_when_approved(
     assert refused.error.code == "limit_exceeded"
     record = AuditRecord.objects.get(action="add_tier_limit")
     assert (record.actor, record.after["approved_by"]) == (
-        staff[Role.ADMINISTRATOR].principal, staff[Role.FINANCE].principal,
+        staff[Role.ADMINISTRATOR].principal, staff[Role.FINANCE_CHECKER].principal,
     )  # fmt: skip
     assert_books_balance()
 
 
 def test_a_countrys_own_limits_go_before_those_of_everywhere_else(
-    finance: Client, administrator: Client, world: World, limits: Form
+    checker: Client, administrator: Client, world: World, limits: Form
 ) -> None:
     administrator.post(url("customers_tierlimit_propose"), limits)
     approval = Approval.objects.get(operation="tier_limit")
     assert ["Where", "everywhere else"] in approval.preview["facts"]
     assert ["Customers whom it concerns", "0"] in approval.preview["context"]  # both are in Kenya
 
-    approved(finance)
+    approved(checker)
     tariff.forget()
 
     assert post_one(transfer(world.wallet, world.johns, 600_00)).error is None

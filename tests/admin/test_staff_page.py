@@ -1,17 +1,23 @@
 """Administrators let people in and out; nobody touches their own role, and one administrator remains."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import conditional_escape
 
+from core.admin.places import places
 from core.models import AuditRecord
 from staff import services
+from staff.approvals import approve, operations, request_approval
 from staff.errors import (
     AlreadyActive,
     AlreadyInactive,
+    ApprovalNeeded,
     LastAdministrator,
     MayNotManage,
     NotYourself,
@@ -20,31 +26,87 @@ from staff.errors import (
     UserNameTaken,
     WeakStaffPassword,
 )
-from staff.models import User
-from staff.roles import Role
+from staff.models import Approval, User
+from staff.roles import PERMISSIONS, RIGHTS, Role
 from tests.admin.conftest import PASSWORD, client_of, member
 
-NEW = {"username": "kato", "full_name": "Kato Ssali", "email": "", "role": "support"}
+NEW = {"username": "kato", "full_name": "Kato Ssali", "email": "", "role": "support", "reason": "joins support"}
+
+
+@pytest.fixture
+def compliance(staff: dict[str, User]) -> Client:
+    return client_of(staff[Role.COMPLIANCE])
 
 
 def action(name: str, user: User) -> str:
     return reverse(f"admin:staff_user_{name}", args=[user.pk])
 
 
-def test_an_administrator_lets_somebody_in_and_is_shown_the_password_once(
-    administrator: Client, staff: dict[str, User], client: Client
-) -> None:
-    answer = administrator.post(reverse("admin:staff_user_create"), {**NEW, "is_superuser": "on", "is_active": ""})
+def decide(client: Client) -> Any:
+    """Approve what waits, through its page; the answer."""
+    waiting = Approval.objects.get(state="open")
+    url = reverse("admin:staff_approval_approve", args=[waiting.pk])
+    return client.post(url, {"agreed": waiting.digest, "comment": ""})
 
+
+def test_two_people_let_somebody_in_and_the_password_is_shown_once(
+    administrator: Client, compliance: Client, staff: dict[str, User], client: Client
+) -> None:
+    administrator.post(reverse("admin:staff_user_create"), {**NEW, "is_superuser": "on", "is_active": ""})
+    assert not User.objects.filter(username="kato").exists(), "nothing has effect before"
+
+    decide(compliance)
+
+    kato = User.objects.get(username="kato")
+    assert (kato.role, kato.is_active, kato.is_superuser) == (Role.SUPPORT, True, False)
+    assert not kato.has_usable_password()
+    record = AuditRecord.objects.get(action="create_staff")
+    assert record.actor == staff[Role.ADMINISTRATOR].principal
+    assert record.after["approved_by"] == staff[Role.COMPLIANCE].principal
+
+    answer = administrator.post(action("reset_password", kato), {"reason": "the first"})
     password = answer.context["password"]
     assert "no-store" in answer.headers["Cache-Control"]
     assert answer.text.count(password) == 1
-    kato = User.objects.get(username="kato")
-    assert (kato.role, kato.is_active, kato.is_superuser) == (Role.SUPPORT, True, False)
     assert client.post("/admin/login/", {"username": "kato", "password": password}).status_code == 302
-    record = AuditRecord.objects.get(action="create_staff")
-    assert record.actor == staff[Role.ADMINISTRATOR].principal
-    assert password not in str(record.after)
+    assert not any(password in str(one) for one in AuditRecord.objects.values_list("after"))
+
+
+def test_nobody_decides_about_themselves_nor_what_they_asked_for(
+    administrator: Client, compliance: Client, staff: dict[str, User]
+) -> None:
+    administrator.post(action("set_role", staff[Role.COMPLIANCE]), {"role": "administrator", "reason": "grows"})
+
+    alone = decide(administrator)
+    themselves = decide(compliance)
+
+    assert "somebody else decides" in alone.text
+    assert "Not for your own account" in themselves.text
+    assert User.objects.get(pk=staff[Role.COMPLIANCE].pk).role == Role.COMPLIANCE
+    assert Approval.objects.get(state="open").maker == staff[Role.ADMINISTRATOR]
+
+
+def test_nobody_asks_for_their_own_role_past_the_dialog(staff: dict[str, User]) -> None:
+    """The dialog says so before; the operation itself refuses when it is decided."""
+    ada = staff[Role.ADMINISTRATOR]
+    asked = request_approval("role", {"user": ada.pk, "role": "finance_checker"}, maker=ada, reason="x")
+
+    with pytest.raises(NotYourself):
+        approve(asked.pk, actor=staff[Role.COMPLIANCE])
+    assert User.objects.get(pk=ada.pk).role == Role.ADMINISTRATOR
+
+
+def test_what_a_role_brings_is_in_the_request(
+    administrator: Client, compliance: Client, staff: dict[str, User]
+) -> None:
+    administrator.post(action("set_role", staff[Role.SUPPORT]), {"role": "finance_checker", "reason": "moves desks"})
+    waiting = Approval.objects.get(state="open")
+
+    page = compliance.get(reverse("admin:staff_approval_change", args=[waiting.pk])).text
+
+    assert "Support → Finance checker" in page
+    assert "Decide adjustments" in page
+    assert "Suspend customers and let them back in" in page, "what goes is said too"
 
 
 @pytest.mark.parametrize(
@@ -68,22 +130,33 @@ def test_what_cannot_be_is_explained(
     assert User.objects.count() == before
 
 
-def test_a_role_holds_from_the_next_click(administrator: Client, support: Client, staff: dict[str, User]) -> None:
+def test_a_role_holds_from_the_next_click_which_asks_to_sign_in(
+    administrator: Client, support: Client, compliance: Client, staff: dict[str, User]
+) -> None:
     accounts = reverse("admin:ledger_account_changelist")
     assert support.get(accounts).status_code == 403
 
     administrator.post(action("set_role", staff[Role.SUPPORT]), {"role": "finance", "reason": "moves desks"})
+    assert support.get(accounts).status_code == 403
+    decide(compliance)
 
-    assert support.get(accounts).status_code == 200
+    assert support.get(accounts).status_code == 302, "they sign in anew"
+    assert client_of(User.objects.get(username="support")).get(accounts).status_code == 200
     record = AuditRecord.objects.get(action="set_role")
-    assert (record.before, record.after, record.reason) == ("support", "finance", "moves desks")
+    after = {"role": "finance", "approved_by": staff[Role.COMPLIANCE].principal}
+    assert (record.before, record.after, record.reason) == ({"role": "support"}, after, "moves desks")
 
 
-def test_ending_access_ends_sessions_for_good(administrator: Client, support: Client, staff: dict[str, User]) -> None:
+def test_ending_access_ends_sessions_for_good(
+    administrator: Client, support: Client, compliance: Client, staff: dict[str, User]
+) -> None:
     administrator.post(action("deactivate", staff[Role.SUPPORT]), {"reason": "left"})
     assert support.get("/admin/").status_code == 302
 
-    answer = administrator.post(action("reactivate", staff[Role.SUPPORT]), {"reason": "came back"})
+    administrator.post(action("reactivate", staff[Role.SUPPORT]), {"reason": "came back"})
+    assert not User.objects.get(username="support").is_active
+    decide(compliance)
+    answer = administrator.post(action("reset_password", staff[Role.SUPPORT]), {"reason": "came back"})
 
     assert support.get("/admin/").status_code == 302, "an old session must not come back to life"
     assert client_of(User.objects.get(username="support")).get("/admin/").status_code == 200
@@ -136,16 +209,20 @@ def test_services_refuse_whoever_does_not_manage_staff(staff: dict[str, User]) -
 
 def test_services_refuse_what_makes_no_sense(staff: dict[str, User]) -> None:
     ada, support = staff[Role.ADMINISTRATOR], staff[Role.SUPPORT]
+    two = {"actor": ada, "checker": staff[Role.COMPLIANCE]}
+    new = {"username": "y", "full_name": "x", "role": "support"}
     refused = [
-        (SameRole, lambda: services.set_role(support, role="support", reason="x", actor=ada)),
-        (UnknownRole, lambda: services.set_role(support, role="root", reason="x", actor=ada)),
-        (AlreadyActive, lambda: services.reactivate(support, reason="x", actor=ada)),
-        (NotYourself, lambda: services.set_role(ada, role="support", reason="x", actor=ada)),
-        (UserNameTaken, lambda: services.create_staff(username="support", full_name="x", role="support", actor=ada)),
-        (
-            WeakStaffPassword,
-            lambda: services.create_staff(username="y", full_name="x", role="support", actor=ada, password="short"),
-        ),
+        (SameRole, lambda: services.set_role(support, role="support", reason="x", **two)),
+        (UnknownRole, lambda: services.set_role(support, role="root", reason="x", **two)),
+        (AlreadyActive, lambda: services.reactivate(support, reason="x", **two)),
+        (NotYourself, lambda: services.set_role(ada, role="support", reason="x", **two)),
+        (NotYourself, lambda: services.set_role(staff[Role.COMPLIANCE], role="support", reason="x", **two)),
+        (ApprovalNeeded, lambda: services.set_role(support, role="auditor", reason="x", actor=ada)),
+        (ApprovalNeeded, lambda: services.set_role(support, role="auditor", reason="x", actor=ada, checker=ada)),
+        (ApprovalNeeded, lambda: services.reactivate(support, reason="x", actor=ada)),
+        (ApprovalNeeded, lambda: services.create_staff(**new, actor=ada)),
+        (UserNameTaken, lambda: services.create_staff(**new | {"username": "support"}, **two)),
+        (WeakStaffPassword, lambda: services.create_staff(**new, actor=None, password="short")),
     ]
     for error, act in refused:
         with pytest.raises(error):
@@ -181,9 +258,48 @@ def test_the_command_takes_a_password_from_standard_input(db: None, monkeypatch:
 def test_acts_on_staff_are_in_the_trail_for_administrators_alone(
     administrator: Client, support: Client, staff: dict[str, User]
 ) -> None:
-    administrator.post(action("set_role", staff[Role.FINANCE]), {"role": "support", "reason": "moves desks"})
+    administrator.post(action("deactivate", staff[Role.FINANCE]), {"reason": "moves desks"})
     trail = reverse("admin:core_auditrecord_changelist")
 
     assert "moves desks" in administrator.get(trail).text
     assert "Administrator Person" in administrator.get(trail).text
     assert "moves desks" not in support.get(trail).text
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_everybody_reads_who_may_do_what(staff: dict[str, User], role: str) -> None:
+    page = client_of(staff[role]).get(reverse("admin:staff_roles"))
+
+    assert page.status_code == 200
+    for words in (right.words for rights in RIGHTS.values() for right in rights):
+        assert conditional_escape(words) in page.text
+    assert page.context["mine"] == role
+
+
+def test_every_permission_that_is_asked_for_is_somebodys_right_and_in_words() -> None:
+    """A page, place, action, queue or operation whose permission no role has would be closed to all by mistake."""
+    known = {permission for rights in RIGHTS.values() for right in rights for permission in right.permissions}
+    asked = {one.permission for one in places()}
+    asked |= {permission for one in operations().values() for permission in (one.request, one.check)}
+    for model, one in admin.site._registry.items():
+        asked.add(f"{model._meta.app_label}.view_{model._meta.model_name}")
+        asked |= {
+            a.method.allowed_permissions[0] for a in (*one._get_base_actions_detail(), *one._get_base_actions_list())
+        }
+
+    assert asked <= known, asked - known
+    assert all(right.words and right.roles for rights in RIGHTS.values() for right in rights)
+
+
+def test_an_auditor_has_every_right_that_only_looks_and_no_other() -> None:
+    """But for their own sign-in, which is nobody else's business."""
+    for right in (right for rights in RIGHTS.values() for right in rights):
+        assert right.given_to(Role.AUDITOR) == (right.looks or "staff.end_session" in right.permissions), right.words
+
+
+def test_no_role_asks_for_money_and_decides_it_but_administrators_and_senior_support() -> None:
+    """Who asks for what changes books and prices decides none of it; elsewhere `maker <> checker` holds."""
+    both = {role for role in Role for one in operations().values() if {one.request, one.check} <= PERMISSIONS[role]}
+
+    assert both == {Role.ADMINISTRATOR, Role.SENIOR_SUPPORT, Role.COMPLIANCE}
+    assert not {"transactions.approve_adjustment", "staff.approve"} & PERMISSIONS[Role.FINANCE]

@@ -49,7 +49,7 @@ def test_a_wallet_is_frozen_for_fraud_in_the_dialog(support: Client, world: Worl
 
 @pytest.mark.parametrize("door", ["freeze_lift_this", "wallet_lift"])
 def test_lifting_it_asks_a_second_person_who_lifts_it(
-    support: Client, finance: Client, world: World, fraud: Freeze, staff: dict[str, User], door: str
+    support: Client, checker: Client, world: World, fraud: Freeze, staff: dict[str, User], door: str
 ) -> None:
     pk = fraud.pk if door == "freeze_lift_this" else world.johns.pk
     form = REASON if door == "freeze_lift_this" else {**REASON, "freeze": fraud.pk}
@@ -63,11 +63,11 @@ def test_lifting_it_asks_a_second_person_who_lifts_it(
     assert "Waiting for approval since" in support.get(url("wallet_change", world.johns.pk)).text
     assert fresh(world.johns).status == "frozen"
     assert post_one(transfer(world.wallet, world.johns, 1_00)).error is not None
-    page = finance.get(reverse("admin:staff_approval_change", args=[approval.pk])).text
+    page = checker.get(reverse("admin:staff_approval_change", args=[approval.pk])).text
     for said in ("three victims", "sends and receives again", "KES 1,300.00", "Support Person"):
         assert said in page, said
 
-    answer = finance.post(
+    answer = checker.post(
         reverse("admin:staff_approval_approve", args=[approval.pk]), {"agreed": approval.digest, "comment": ""},
         follow=True,
     )  # fmt: skip
@@ -77,7 +77,7 @@ def test_lifting_it_asks_a_second_person_who_lifts_it(
     kept = fresh(fraud)
     assert (kept.lifted_by, kept.lift_reason) == (staff[Role.SUPPORT].principal, REASON["reason"])
     record = AuditRecord.objects.get(action="lift_freeze")
-    assert record.after == {"approved_by": staff[Role.FINANCE].principal}
+    assert record.after == {"approved_by": staff[Role.FINANCE_CHECKER].principal}
     assert post_one(transfer(world.wallet, world.johns, 1_00)).error is None
     assert_books_balance()
 
@@ -119,7 +119,7 @@ def test_another_freeze_meanwhile_makes_the_request_stale(
     freeze_wallet(world.johns, mode="debit", reason="lost phone", actor=staff[Role.SUPPORT])
 
     with pytest.raises(ApprovalStale):
-        approve(approval.pk, actor=staff[Role.FINANCE])
+        approve(approval.pk, actor=staff[Role.FINANCE_CHECKER])
 
     assert not fresh(fraud).lifted_at
 
@@ -131,7 +131,7 @@ def test_one_that_ended_by_itself_is_refused_and_the_request_stays(
     lift_freeze(fraud, actor=None, reason="on the server itself")
 
     with pytest.raises(FreezeLifted):
-        approve(approval.pk, actor=staff[Role.FINANCE])
+        approve(approval.pk, actor=staff[Role.FINANCE_CHECKER])
 
     assert fresh(approval).state == "open"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
+from staff.models import Session
 from django.db import connections
 
 from staff.roles import Role

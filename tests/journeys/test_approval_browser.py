@@ -71,7 +71,7 @@ def test_a_large_reversal_is_asked_for_by_one_and_approved_by_another(
     assert "Waiting for approval since" in grace.locator(".notice").inner_text()
     assert posted(world.wallet) == 8_700_00
 
-    samuel = desk(Role.FINANCE, "samuel", width=900, dark=True)
+    samuel = desk(Role.FINANCE_CHECKER, "samuel", width=900, dark=True)
     samuel.goto("/admin/staff/approval/?state=open")
     samuel.get_by_role("link", name="Reverse KES 400.00").click()
     assert "Wanjiku called, ticket 4411" in samuel.locator("#request").inner_text()

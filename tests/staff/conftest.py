@@ -28,8 +28,8 @@ def grace(db: None) -> User:
 
 @pytest.fixture
 def samuel(db: None) -> User:
-    """Of finance: decides."""
-    return member(Role.FINANCE, "samuel")
+    """Of finance, a checker: decides."""
+    return member(Role.FINANCE_CHECKER, "samuel")
 
 
 @pytest.fixture

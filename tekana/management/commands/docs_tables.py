@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from core.money import EXPONENTS, decimal_string
 from core.problems import catalogue, described
 from ledger.verify import CHECKS as LEDGER_CHECKS
-from staff.roles import PERMISSIONS, Role
+from staff.roles import PURPOSE, RIGHTS, Role
 from tekana import urls  # noqa: F401  (with the doors come all refusals)
 from transactions.admin.refusals import AT_THE_DOOR, OF_TRANSACTIONS, explain
 from transactions.models import BORN, LEGAL
@@ -110,9 +110,13 @@ def refusals_at_the_door() -> str:
 
 
 def roles() -> str:
-    everything = sorted(set().union(*PERMISSIONS.values()))
-    rows = [(f"`{one}`", *("yes" if one in PERMISSIONS[role] else "" for role in Role)) for one in everything]
-    return table(["Permission", *(role.label for role in Role)], rows)
+    """What each is for, then the rights by group, as the back office shows them under Roles."""
+    purposes = table(["Role", "What it is for"], [(f"**{role.label}** (`{role}`)", PURPOSE[role]) for role in Role])
+    rows: list[list[str]] = []
+    for group, rights in RIGHTS.items():
+        rows.append([f"**{group}**", *("" for _ in Role)])
+        rows += [[right.words, *("yes" if right.given_to(role) else "" for role in Role)] for right in rights]
+    return f"{purposes}\n\n{table(['May', *(role.label for role in Role)], rows)}"
 
 
 def states() -> str:

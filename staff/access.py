@@ -1,0 +1,147 @@
+"""What a second person approves of staff: who gets in, who comes back, who has which role (`approvals.py`).
+
+Whoever it is about neither asks for it nor decides it, so that nobody's own rights grow by their own hand.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+from staff import services
+from staff.approvals import About, Fact, Operation, Preview, Row
+from staff.errors import AlreadyActive, AlreadyInactive, NotYourself, SameRole, StaffNotFound, UserNameTaken
+from staff.models import Approval, User
+from staff.roles import PURPOSE, RIGHTS, Role
+
+
+class OnStaff(Operation):
+    """Something done to a colleague's account. ``params``: user (id), and what the operation adds."""
+
+    request = "staff.manage"
+    check = "staff.approve_access"
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        user = self.user({"user": int(params["user"])})
+        return {"user": user.pk}
+
+    def user(self, params: dict[str, Any]) -> User:
+        user = User.objects.filter(pk=params["user"]).first()
+        if user is None:
+            raise StaffNotFound()
+        return user
+
+    def lock(self, params: dict[str, Any]) -> None:
+        services.lock(self.user(params))
+
+    def about(self, params: dict[str, Any]) -> About:
+        user = self.user(params)
+        return About(title=self.says(user, params), subject=row_of(user))
+
+    @abstractmethod
+    def says(self, user: User, params: dict[str, Any]) -> str: ...
+
+    def refuse_for_oneself(self, approval: Approval, checker: User) -> User:
+        """The user, if it is about neither of the two."""
+        user = self.user(approval.params)
+        if user.pk in (approval.maker_id, checker.pk):
+            raise NotYourself("It is about one of the two who would decide it.")
+        return user
+
+
+def row_of(user: User) -> Row:
+    return Row("staff.user", str(user.pk), f"{user} ({user.username})")
+
+
+def gains(role: str, before: str = "") -> list[Fact]:
+    """What somebody with this role may do that ``before`` could not, and the other way round, in words."""
+    rights = [right for group in RIGHTS.values() for right in group]
+    more = [right.words for right in rights if right.given_to(role) and not right.given_to(before)]
+    less = [right.words for right in rights if right.given_to(before) and not right.given_to(role)]
+    facts = [Fact("Role", f"{Role(before).label} → {Role(role).label}" if before else Role(role).label)]
+    facts.append(Fact("It is for", PURPOSE[Role(role)]))
+    if more:
+        facts.append(Fact("May then" if not before else "May then also", "; ".join(more)))
+    if less:
+        facts.append(Fact("May no longer", "; ".join(less)))
+    return facts
+
+
+class NewStaff(Operation):
+    """A new member of staff. ``params``: username, full_name, email, role."""
+
+    name = "new_staff"
+    title = "New member of staff"
+    request = "staff.manage"
+    check = "staff.approve_access"
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        said = {name: " ".join(str(params.get(name, "")).split()) for name in ("username", "full_name", "email")}
+        return said | {"role": services.known(str(params["role"]))}
+
+    def about(self, params: dict[str, Any]) -> About:
+        title = f"Let {params['full_name']} in as {Role(params['role']).label.lower()}"
+        return About(title=title, subject=Row("", "", f"{params['full_name']} (new)"), slot=params["username"])
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        if User.objects.filter(username=params["username"]).exists():
+            raise UserNameTaken()
+        facts = [Fact("User name", params["username"]), Fact("Full name", params["full_name"])]
+        facts += [Fact("E-mail", params["email"] or "none"), *gains(params["role"])]
+        return Preview(facts=facts, context=[Fact("Password", "is made for them afterwards, on their page")])
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        user, _ = services.create_staff(**approval.params, actor=approval.maker, checker=checker)
+        return row_of(user)
+
+
+class RoleChange(OnStaff):
+    """Another role for a colleague. ``params``: user (id), role."""
+
+    name = "role"
+    title = "Change of a role"
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        return super().clean(params) | {"role": services.known(str(params["role"]))}
+
+    def says(self, user: User, params: dict[str, Any]) -> str:
+        return f"Make {user} {Role(params['role']).label.lower()}"
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        user = self.user(params)
+        if not user.is_active:
+            raise AlreadyInactive()
+        if user.role == params["role"]:
+            raise SameRole()
+        facts = [Fact("User name", user.username), Fact("Full name", user.full_name)]
+        return Preview(facts=facts + gains(params["role"], user.role))
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        user = self.refuse_for_oneself(approval, checker)
+        services.set_role(
+            user, role=approval.params["role"], reason=approval.reason, actor=approval.maker, checker=checker
+        )
+        return row_of(user)
+
+
+class Readmission(OnStaff):
+    """Access again for somebody whose access had ended. ``params``: user (id)."""
+
+    name = "readmission"
+    title = "Letting somebody back in"
+
+    def says(self, user: User, params: dict[str, Any]) -> str:
+        return f"Let {user} back in as {user.get_role_display().lower()}"
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        user = self.user(params)
+        if user.is_active:
+            raise AlreadyActive()
+        facts = [Fact("User name", user.username), Fact("Full name", user.full_name), *gains(user.role)]
+        return Preview(facts=facts, context=[Fact("Password", "is made for them afterwards, on their page")])
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        user = self.refuse_for_oneself(approval, checker)
+        services.reactivate(user, reason=approval.reason, actor=approval.maker, checker=checker)
+        return row_of(user)
+
+
+new_staff, role, readmission = NewStaff(), RoleChange(), Readmission()

@@ -1,11 +1,12 @@
-"""The numbers on the first page of the back office. Each is one set-wise statement; amounts never mix currencies."""
+"""The numbers on the first page of the back office. They cost the same however much there is: movements come from daily
+counts, sums over all accounts and customers from what the clock keeps. Amounts never mix currencies."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import connection
 from django.db.models import Count, Min, Q
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -13,14 +14,15 @@ from django.utils.timezone import now
 
 import ledger.selectors
 from core.admin import Panel, Part, Table, badge, link, moment, money, words
-from core.admin.lists import first_id_at, midnight
 from core.admin.pages import age, list_url, may
 from core.money import EXPONENTS, decimal_string
-from customers.models import AccountType, Customer
+from customers.models import AccountType
+from reports.figures import Figures, figures
 from staff.inbox import for_me
 from staff.models import Approval
 from transactions.admin.refusals import explain
-from transactions.models import RailMessage, State, Transaction
+from transactions.models import Kind, RailMessage, State, Transaction
+from transactions.services.counting import Counted, counted_since
 
 DAYS = 30
 OLDEST_SHOWN = 10
@@ -42,7 +44,8 @@ class Day(NamedTuple):
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's hook: what `templates/admin/index.html` shows. As many statements for little data as for much."""
     at = now()
-    days = days_since(at.date() - timedelta(days=DAYS - 1))
+    counts = counted_since(at.date() - timedelta(days=DAYS - 1))
+    days, known = days_of(counts), figures(at)
     currencies = [code for code in EXPONENTS if any(day.currency == code for day in days)]
     chosen = request.GET.get("currency", "")
     if chosen not in currencies:
@@ -54,30 +57,30 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     urgent: list[Panel] = [needs_a_person(request, at)]
     if may(request, "ledger.view_account"):
-        panels += [coverage(), books(request)]
+        panels += [coverage(known), books(known)]
         urgent.append(proof(at))
-    side = [failures(at), segments(at)]
+    side = [failures(counts, at.date()), segments(known)]
     return {**context, "urgent_panels": urgent, "panels": panels, "side_panels": side, "at": at}
 
 
 # --- Activity ---------------------------------------------------------------------------------------------------
 
-BY_DAY = """
-SELECT currency, (created_at AT TIME ZONE 'UTC')::date AS day,
-       count(*) FILTER (WHERE kind NOT IN ('reversal', 'adjustment')
-                          AND state IN ('completed', 'partially_reversed', 'reversed')),
-       coalesce(sum(amount) FILTER (WHERE kind NOT IN ('reversal', 'adjustment')
-                                      AND state IN ('completed', 'partially_reversed', 'reversed')), 0)::bigint,
-       count(*) FILTER (WHERE state = 'failed'),
-       count(*) FILTER (WHERE kind = 'reversal' AND state = 'completed')
-FROM transactions_transaction WHERE id >= %s GROUP BY 1, 2 ORDER BY 1, 2
-"""
+CORRECTIONS = {Kind.REVERSAL, Kind.ADJUSTMENT}  # what staff put right is no volume
 
 
-def days_since(first: date) -> list[Day]:
-    with connection.cursor() as cursor:
-        cursor.execute(BY_DAY, [first_id_at(midnight(first))])
-        return [Day(*row) for row in cursor.fetchall()]
+def days_of(counts: Sequence[Counted]) -> list[Day]:
+    found: dict[tuple[str, date], list[int]] = {}
+    for one in counts:
+        accepted, volume, failed, undone = range(4)
+        sums = found.setdefault((one.currency, one.day), [0, 0, 0, 0])
+        if one.state == State.FAILED:
+            sums[failed] += one.number
+        elif one.kind not in CORRECTIONS:
+            sums[accepted] += one.number
+            sums[volume] += one.amount
+        elif one.kind == Kind.REVERSAL:
+            sums[undone] += one.number
+    return [Day(currency, day, *sums) for (currency, day), sums in sorted(found.items())]
 
 
 def volumes(days: Sequence[Day], currencies: Sequence[str], today: date) -> Table:
@@ -231,15 +234,14 @@ def needs_a_person(request: HttpRequest, at: datetime) -> Table:
     )
 
 
-def failures(at: datetime) -> Table:
+def failures(counts: Sequence[Counted], today: date) -> Table:
     """Refusals by code: counts over all currencies, which is no sum of money."""
-    week, today = (first_id_at(midnight(at.date() - timedelta(days=ago))) for ago in (6, 0))
-    rows = (
-        Transaction.objects.filter(pk__gte=week, state=State.FAILED)
-        .values("refusal_code")
-        .annotate(week=Count("pk"), today=Count("pk", filter=Q(pk__gte=today)))
-        .order_by("-week", "refusal_code")
-    )
+    in_week: Counter[str] = Counter()
+    in_day: Counter[str] = Counter()
+    for one in counts:
+        if one.state == State.FAILED and one.day > today - timedelta(days=7):
+            in_week[one.refusal_code] += one.number
+            in_day[one.refusal_code] += one.number if one.day == today else 0
     return Table(
         title="Refused",
         columns=["Why", "Today", "7 days"],
@@ -248,13 +250,13 @@ def failures(at: datetime) -> Table:
             (
                 format_html(
                     '<a class="to" href="{}">{}</a>',
-                    list_url("transactions.transaction", refusal=row["refusal_code"]),
-                    explain(row["refusal_code"]).title if row["refusal_code"] else "No code",
+                    list_url("transactions.transaction", refusal=code),
+                    explain(code).title if code else "No code",
                 ),
-                f"{row['today']:,}",
-                f"{row['week']:,}",
+                f"{in_day[code]:,}",
+                f"{count:,}",
             )
-            for row in rows
+            for code, count in sorted(in_week.items(), key=lambda one: (-one[1], one[0]))
         ],
         empty="Nothing was refused in 7 days.",
     )
@@ -282,10 +284,9 @@ def proof(at: datetime) -> Part:
     return Part(title="Proof of the books", template="admin/panels/proof.html", context=context)
 
 
-def books(request: HttpRequest) -> Table:
-    rows = ledger.selectors.trial_balance()
+def books(known: Figures) -> Table:
     return Table(
-        title="Books",
+        title=f"Books{of_when(known)}",
         columns=["Currency", "Debits", "Credits", ""],
         numeric=["Debits", "Credits"],
         rows=[
@@ -295,17 +296,17 @@ def books(request: HttpRequest) -> Table:
                 money(row.credits, row.currency),
                 badge("balanced", "good") if row.debits == row.credits else badge("do not balance", "bad"),
             )
-            for row in rows
+            for row in known.trial_balance
         ],
         empty="Nothing has been posted yet.",
         more=("Accounts", list_url("ledger.account")),
     )
 
 
-def coverage() -> Table:
+def coverage(known: Figures) -> Table:
     """E-money issued, beside the money that banks and partners hold for it: never less than what we owe."""
     rows = []
-    for one in ledger.selectors.coverage():
+    for one in known.coverage:
         owed = one.wallets + one.suspense
         rows.append(
             (
@@ -319,7 +320,7 @@ def coverage() -> Table:
         )
     heads = ["Owed to customers", "In suspense", "Held at rails", "Fees earned"]
     return Table(
-        title="E-money issued and what covers it",
+        title=f"E-money issued and what covers it{of_when(known)}",
         columns=["Currency", *heads, ""],
         numeric=heads,
         rows=rows,
@@ -330,24 +331,20 @@ def coverage() -> Table:
 # --- Customers --------------------------------------------------------------------------------------------------
 
 
-def segments(at: datetime) -> Table:
-    month = first_id_at(at - timedelta(days=DAYS))
-    rows = (
-        Customer.objects.values("account_type")
-        .annotate(
-            all=Count("pk"), new=Count("pk", filter=Q(pk__gte=month)), stopped=Count("pk", filter=Q(state="suspended"))
-        )
-        .order_by("-all")
-    )
+def segments(known: Figures) -> Table:
     names = dict(AccountType.choices)
     heads = ["All", f"{DAYS} days", "Suspended"]
     return Table(
-        title="Customers by segment",
+        title=f"Customers by segment{of_when(known)}",
         columns=["Segment", *heads],
         numeric=heads,
         rows=[
-            (str(names[row["account_type"]]), f"{row['all']:,}", f"{row['new']:,}", f"{row['stopped']:,}")
-            for row in rows
+            (str(names[one.account_type]), f"{one.all:,}", f"{one.new:,}", f"{one.stopped:,}") for one in known.segments
         ],
         empty="No customers yet.",
     )
+
+
+def of_when(known: Figures) -> str:
+    """Figures of a moment ago say so; those made now need not."""
+    return f", {known.at.astimezone(UTC):%d %b %H:%M:%S} UTC" if known.at else ""

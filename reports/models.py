@@ -142,6 +142,17 @@ class Export(models.Model):
         return self.finished_at - self.started_at if self.started_at and self.finished_at else None
 
 
+class KeptFigure(models.Model):
+    """What the dashboard shows and takes long to add up, as it was at ``at``; made anew by the clock: `figures.py`."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()
+    rows = models.JSONField(help_text="lists of values in the order of the figure's columns; minor units")
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at:%Y-%m-%d %H:%M}"
+
+
 class EntryLine(models.Model):
     """An entry with the names of its account and journal: a database view (`migrations/0003_entry_lines.sql`)."""
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from reports import proofs, saving, services, totals
+from reports import figures, proofs, saving, services, totals
 
 # Above the time that `services` gives an export, and below half of the broker's visibility timeout.
 TIME_LIMIT = services.MOST_SECONDS + 5 * 60
@@ -37,6 +37,12 @@ def prove_day() -> None:
 def watch_books() -> None:
     """Finds within minutes what the daily proof would find by tomorrow."""
     proofs.watch()
+
+
+@shared_task(name="reports.tasks.keep_figures", time_limit=TIME_LIMIT)
+def keep_figures() -> None:
+    """What the dashboard shows of all accounts and all customers."""
+    figures.keep()
 
 
 @shared_task(name="reports.tasks.run_saved", time_limit=TIME_LIMIT)

@@ -149,6 +149,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "daily-proof": {"task": "reports.tasks.prove_day", "schedule": 60.0},  # once a day, after the totals and the proof
     "watch-books": {"task": "reports.tasks.watch_books", "schedule": 120.0},
     "saved-exports": {"task": "reports.tasks.run_saved", "schedule": 30.0},
+    "figures": {"task": "reports.tasks.keep_figures", "schedule": 60.0},
     "day-totals": {"task": "reports.tasks.sum_days", "schedule": 60.0},  # once a day, when yesterday has settled
     "proof": {"task": "transactions.tasks.prove_books", "schedule": 60.0},  # it runs at the first tick of a day
 }

@@ -224,6 +224,28 @@ class OutboxEntry(models.Model):
     event = models.OneToOneField(Event, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="+")
 
 
+class DailyCount(models.Model):
+    """Movements that ended one way on one day, as far as the relay has handed them on: `services/counting.py`."""
+
+    day = models.DateField(help_text="UTC, when they were asked for")
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    kind = models.CharField(max_length=12, choices=Kind)
+    state = models.CharField(max_length=9, help_text="completed or failed")
+    refusal_code = models.CharField(max_length=40, blank=True)
+    count = models.BigIntegerField()
+    amount = models.BigIntegerField(help_text="minor units")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "currency", "kind", "state", "refusal_code"], name="daily_count_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.kind} {self.currency} {self.state} on {self.day}"
+
+
 class Usage(models.Model):
     """What left a wallet on one calendar day of its owner's country: the counter that limits count against."""
 

@@ -145,7 +145,7 @@ def by_identity(text: str, user: Any, known: set[str]) -> Iterator[Group]:
         if model_admin.has_view_permission(request):
             rows = model_admin.get_queryset(request).filter(identity.within()).order_by("-pk")[:MOST_HITS]
             hits = [identified(row, identity) for row in rows]
-            yield Group(capfirst(model._meta.verbose_name_plural), [hit for hit in hits if hit.url not in known])
+            yield Group(capfirst(str(model._meta.verbose_name_plural)), [hit for hit in hits if hit.url not in known])
 
 
 def identified(row: Model, identity: Identity) -> Hit:

@@ -64,8 +64,8 @@ BANKS = ("wekeza", "amani", "jamii", "umoja", "soko")
 
 ENTRY = Struct(">hiqiqi16sihiqi3siqiq").pack
 TRIPLES = [a + b + c for a in CROCKFORD for b in CROCKFORD for c in CROCKFORD]
-OUTER = [(DOUBLED[a] + VALUES[b] + DOUBLED[c]) for a, b, c in TRIPLES]
-INNER = [(VALUES[a] + DOUBLED[b] + VALUES[c]) for a, b, c in TRIPLES]
+OUTER = [DOUBLED[three[0]] + VALUES[three[1]] + DOUBLED[three[2]] for three in TRIPLES]
+INNER = [VALUES[three[0]] + DOUBLED[three[1]] + VALUES[three[2]] for three in TRIPLES]
 
 
 def receipt(at: int, country: int, number: int) -> bytes:

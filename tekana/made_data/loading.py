@@ -26,11 +26,14 @@ from core import audit
 from core.roles import APP_ROLE, connected_as_owner
 from customers.models import Country
 from notifications.services import rendered
+from reports import figures
+from reports.totals import sum_days
 from tekana.made_data import process
 from tekana.made_data.activity import HOUSE, Plan
 from tekana.made_data.people import SHARES
 from tekana.made_data.rows import COLUMNS
 from transactions import tariff
+from transactions.services.counting import count_again
 from transactions.services.relay import TOLD
 
 UNFINISHED = "make_data_unfinished"
@@ -88,6 +91,10 @@ def make(wanted: Wanted, progress: Progress) -> dict[str, int]:
             put_back(wanted.processes, progress)
         with timed(took, "statistics"), progress.steps("Vacuum and statistics", len(COLUMNS), " tables") as done:
             at_once([sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(t)) for t in COLUMNS], wanted.processes, done)
+    with timed(took, "totals"), progress.steps("Totals", 3, "") as done:
+        for add_up in (count_again, sum_days, figures.keep):
+            add_up()
+            done(1)
     for plan in plans:
         after = {"customers": plan.customers, "transactions": plan.transactions, "seed": wanted.seed}
         audit.record(actor="job:make_data", action="make_data", subject=Country(code=plan.country), after=after)

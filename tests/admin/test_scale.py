@@ -117,6 +117,13 @@ def test_a_full_page_takes_as_many_statements_as_one_row(
     assert counts[0] == counts[1]
 
 
+def test_the_dashboard_adds_up_days_and_not_transactions(large: dict[str, User]) -> None:
+    assert value("SELECT count(*) FROM transactions_dailycount") > 0
+
+    for permission in ("customers.suspend", "ledger.view_journal"):
+        assert faults_of_page(who_may(permission, large), reverse("admin:index")) == []
+
+
 @pytest.mark.parametrize("text", ASKED)
 def test_a_search_reads_no_table_from_end_to_end(large: dict[str, User], text: str) -> None:
     for permission in ("customers.view_customer", "ledger.view_account"):

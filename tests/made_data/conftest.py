@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from core.roles import connected_as_owner
+from core.roles import APP_ROLE, connected_as_owner
 from tekana.made_data import loading
 from transactions import tariff
 
@@ -55,9 +55,8 @@ def elsewhere(template: str, *statements: str) -> None:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = %s AND usename <> ALL (SELECT rolname FROM pg_roles WHERE rolsuper)",
-                    [template],
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND usename = ANY (%s)",
+                    [template, [APP_ROLE, connection.settings_dict["USER"]]],
                 )
                 for statement in statements:
                     cursor.execute(statement)

@@ -11,11 +11,13 @@ from django.db import connection
 
 from core.ids import read_receipt
 from core.roles import connected_as_owner
+from reports.totals import differences
 from tekana.made_data import loading
 from tekana.made_data.activity import Activity
 from tests.books import assert_books_balance
 from tests.made_data.conftest import CUSTOMERS, TRANSACTIONS, UNTIL, rows, value, wanted
 from transactions.models import Kind, State
+from transactions.services.counting import counted_since
 from transactions.verify import verify
 
 
@@ -116,7 +118,7 @@ def test_every_kind_and_end_is_there_and_receipts_can_be_read_out(made: None) ->
     kinds = Counter(dict(rows("SELECT kind, count(*) FROM transactions_transaction GROUP BY 1")))
     states = Counter(dict(rows("SELECT state, count(*) FROM transactions_transaction GROUP BY 1")))
 
-    assert set(kinds) == set(Kind.values)
+    assert set(kinds) == {Kind.TRANSFER, Kind.PAYMENT, Kind.TOP_UP, Kind.CASH_OUT, Kind.REVERSAL}
     assert set(states) >= {State.COMPLETED, State.FAILED, State.REVERSED, State.CANCELLED}
     assert states[State.COMPLETED] > TRANSACTIONS * 9 // 10
     assert min(kinds[kind] for kind in ("transfer", "payment", "top_up", "cash_out")) > TRANSACTIONS // 20
@@ -152,6 +154,20 @@ def test_it_happened_in_the_period_and_more_by_day_than_by_night(made: None) -> 
 
     assert UNTIL - timedelta(days=40) <= first < last < UNTIL
     assert hours.get(3, 0) * 10 < hours[18]
+
+
+def test_the_counts_of_days_are_those_of_the_transactions(made: None) -> None:
+    counted: Counter[str] = Counter()
+    for one in counted_since(UNTIL.date() - timedelta(days=60)):
+        counted[one.state] += one.number
+    failed = value("SELECT count(*) FROM transactions_transaction WHERE state = 'failed'")
+    done = value(
+        "SELECT count(*) FROM transactions_transaction WHERE state IN ('completed', 'partially_reversed', 'reversed')"
+    )
+
+    assert counted == {"failed": failed, "completed": done}
+    assert not list(differences())
+    assert value("SELECT count(*) FROM reports_summedday") >= 40
 
 
 def test_a_transaction_has_every_row_that_a_real_one_has(made: None) -> None:

@@ -1,18 +1,20 @@
 """What is decided of one order, and all that is written up of it: every column, every event, every answer."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from core.errors import AmountNotPositive, Declined, IllegalTransition
 from core.problems import catalogue
 from core.work import Work
+from customers.models import TierLimit
 from ledger.models import Account, Entry, HoldEvent, Journal
 from ledger.selectors import balance_at, coverage
 from tests.books import assert_books_balance, available, fund, key, posted, transfer
 from tests.factories import CustomerFactory, fresh
 from tests.forgery import told
+from transactions import tariff
 from transactions.deciding import refusal
 from transactions.errors import (
     IdempotencyKeyReused,
@@ -386,6 +388,26 @@ def test_a_top_up_brings_nothing_until_the_rail_has_it(aline):
     assert (done.transaction, done.payer, done.payee) == (row.pk, None, aline.pk)
     assert (posted(aline), usage_of(aline)) == (100, [])
     assert Journal.objects.get(pk=row.pk).reference == f"top_up:{row.pk}"
+
+
+@pytest.fixture
+def at_most_a_thousand(aline):
+    """What Aline's wallet may hold."""
+    TierLimit.objects.create(
+        country_id="RW", currency="RWF", tier=aline.customer.tier, balance=1_000, effective_from=date(2026, 1, 2),
+        source="test",
+    )  # fmt: skip
+    tariff.forget()
+    yield
+    tariff.forget()
+
+
+@pytest.mark.usefixtures("at_most_a_thousand")
+def test_within_a_batch_what_is_on_its_way_in_adds_up(aline):
+    orders = [top_up(aline, 400) for _ in range(3)]
+    assert [outcome.error and outcome.error.code for outcome in post(orders)] == [None, None, "balance_limit_exceeded"]
+    assert post_one(top_up(aline, 201)).error.code == "balance_limit_exceeded"
+    assert post_one(top_up(aline, 200)).error is None
 
 
 def test_money_for_a_wallet_closed_meanwhile_waits_in_suspense(aline):

@@ -200,6 +200,44 @@ def test_a_wallet_does_not_hold_more_than_its_tier_may():
         )
 
 
+def bringing(payee, amount, *, posted=0, coming=0, row=(None, None, None, 1_000), **fields) -> Case:
+    """Money that comes from outside."""
+    asked = case(None, payee, amount, accounts=[account(payee, posted)], tariff=limits(row), **fields)
+    asked.used[payee.wallet].coming = coming
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("posted", "coming", "left"), [(901, 0, "99"), (500, 401, "99"), (0, 901, "99"), (2_000, 0, "0")]
+)
+def test_what_is_on_its_way_in_counts_and_the_owner_is_told_what_is_left(posted, coming, left):
+    payee = party()
+    with pytest.raises(BalanceLimitExceeded) as refused:
+        policies.within_limits(bringing(payee, 100, posted=posted, coming=coming))
+    assert refused.value.facts == {"left": left}
+    if left != "0":
+        facts = policies.within_limits(bringing(payee, 99, posted=posted, coming=coming))
+        assert facts == {"payee": {"tier": 1, "balance": [1_000, 1_000]}}
+
+
+def test_what_somebody_elses_wallet_may_still_hold_is_nobodys_business():
+    payer, payee = party(), party()
+    with pytest.raises(BalanceLimitExceeded) as refused:
+        policies.within_limits(
+            case(payer, payee, 100, accounts=[account(payee, posted=901)], tariff=limits((None, None, None, 1_000)))
+        )
+    assert refused.value.facts == {}
+
+
+def test_what_a_customer_brings_in_has_a_limit_per_movement_and_what_a_partner_moved_has_none():
+    payee, row = party(), (50, None, None, None)
+    policies.within_limits(bringing(payee, 50, row=row))
+    with pytest.raises(LimitExceeded) as refused:
+        policies.within_limits(bringing(payee, 51, row=row))
+    assert refused.value.facts == {"period": "movement", "limit": "50", "left": "50"}
+    policies.within_limits(bringing(payee, 51, row=row, settled=True))
+
+
 def test_without_a_row_nothing_moves():
     nothing = Tariff([], [], [("RW", "Africa/Kigali")])
     of_another_tier = limits((None, None, None, None), tier=0)

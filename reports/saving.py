@@ -26,7 +26,7 @@ from core.ids import uuid7
 from reports.errors import InvalidSchedule, NameTaken, NotYourSavedExport, SavedExportNotFound
 from reports.lists import exportable
 from reports.models import Export, SavedExport
-from reports.selectors import PERSONAL, for_user, listing, saved_for
+from reports.selectors import PERSONAL, for_user, listing, refuse_unless_allowed, saved_for
 from reports.services import request_export
 from reports.tables import Exportable
 from reports.totals import utc_now
@@ -149,8 +149,8 @@ def readable(saved: SavedExport, actor: Any) -> SavedExport:
 
 
 def own(saved: SavedExport, actor: Any) -> SavedExport:
-    """Locked, for who may change it."""
-    readable(saved, actor)
+    """Locked, for who may change it: its owner, and who answers for everybody's, while they may export at all."""
+    refuse_unless_allowed(exportable(readable(saved, actor).subject), actor)
     locked = SavedExport.objects.select_for_update(of=("self",)).get(pk=saved.pk)
     if locked.owner_id != actor.pk and not actor.has_perm("reports.view_all_exports"):
         raise NotYourSavedExport()

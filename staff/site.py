@@ -58,6 +58,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Trial balance", "balance", "reports_trial_balance", "ledger.view_account"),
             ("General ledger", "menu_book", "reports_ledger", "ledger.view_account"),
+            ("Balance as of", "history_toggle_off", "reports_balance", "ledger.view_account"),
             ("Daily proof", "verified", "reports_dailyproof_changelist", "reports.view_dailyproof"),
             ("Daily totals", "calendar_month", "reports_summedday_changelist", "reports.view_summedday"),
             ("Papers", "print", "reports_issuedpaper_changelist", "reports.view_issuedpaper"),

@@ -15,7 +15,7 @@ from core.admin.pages import NOTHING, may
 from core.money import EXPONENTS, grouped
 from ledger.chart import wallet_account
 from reports import balances
-from reports.admin.periods import PeriodForm, query_of, written
+from reports.admin.periods import InstantForm, PeriodForm, query_of, written
 from reports.balances import Line, Section, Totals, find_account
 from reports.models import SummedDay
 from reports.totals import summed_kinds
@@ -228,6 +228,46 @@ def general_ledger(request: HttpRequest) -> HttpResponse:
         first=f"?{query_of(form.period, account=account.code)}" if after != "0" else "",
         following=f"?{query_of(form.period, account=account.code, after=ledger.after)}" if ledger.after else "",
     )
+
+
+# --- One balance -----------------------------------------------------------------------------------------------------
+
+
+@place("finance/balance/", name="reports_balance", permission=PERMISSION)
+def balance(request: HttpRequest) -> HttpResponse:
+    """What one account had at an instant, by either of the two times."""
+    form = InstantForm(request)
+    asked = request.GET.get("account", "").strip()[:80]
+    account = find_account(asked) if asked else None
+    if asked and account is None:
+        messages.error(request, f"There is no account {asked}.")
+    context: dict[str, Any] = {"form": form, "asked": asked, "account": account, "keep": {"account": asked}}
+    if account is None or not form.is_valid():
+        return page(request, "balance", "Balance as of an instant", **context)
+    at, basis, known = (form.cleaned_data[name] for name in ("at", "basis", "known"))
+    found = balances.balance_as_of(account, at, basis=basis, known_at=known)
+    owners = owners_of([account.code])
+    by_effect = basis == balances.Basis.EFFECTIVE
+    period = balances.Period(at.replace(day=1, hour=0, minute=0, second=0, microsecond=0), at)
+    ledger = f"{reverse('admin:reports_ledger')}?{query_of(period, account=account.code)}"
+    rows = [
+        ("Account", link(request, "ledger.account", account.id, account.code)),
+        ("Name", account.name or NOTHING),
+        ("Owner", link(request, "wallets.wallet", *owners[account.code]) if account.code in owners else NOTHING),
+        ("As of", moment(at)),
+        ("By the time", "it is effective" if by_effect else "it was recorded"),
+        *([("As known at", moment(known))] if by_effect else []),
+        ("Posted", money(found.posted, account.currency)),
+        *([("Held", money(found.held, account.currency))] if found.held is not None else []),
+        *([("Available", money(found.posted - found.held, account.currency))] if found.held is not None else []),
+        ("Grows by", "debits" if account.normal_side > 0 else "credits"),
+        ("Ledger", format_html('<a class="to" href="{}">movements of that month</a>', ledger)),
+    ]
+    same = {"account": account.code, "at": written(at)} | (
+        {"basis": basis, "known": written(known)} if by_effect else {}
+    )
+    context |= {"panel": Facts(title="Balance", rows=rows), "same": urlencode(same), "by_effect": by_effect}
+    return page(request, "balance", "Balance as of an instant", **context)
 
 
 def exported(code: str, period: balances.Period) -> str:

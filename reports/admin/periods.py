@@ -32,7 +32,7 @@ class PeriodForm(forms.Form):
     known = instant_field("As known at")
 
     def __init__(self, request: HttpRequest, *, recorded_only: bool = False) -> None:
-        self.now = (utc_now() + timedelta(seconds=1)).replace(microsecond=0)  # what has just happened is in it
+        self.now = just_after_now()
         asked = {name: request.GET.get(name, "").strip()[:40] for name in ("start", "end", "basis", "known")}
         defaults = {
             "start": self.now.replace(day=1, hour=0, minute=0, second=0).strftime(INSTANT),
@@ -82,6 +82,50 @@ class PeriodForm(forms.Form):
             ("This year", month.replace(month=1), self.now),
         ]
         return [(name, query_of(Period(start, end))) for name, start, end in periods]
+
+
+class InstantForm(forms.Form):
+    """One instant: what is before it counts. What is not given is now."""
+
+    use_required_attribute = False
+    at = instant_field("As of")
+    basis = forms.ChoiceField(
+        required=False, label="By the time", choices=Basis.choices, widget=UnfoldAdminSelectWidget
+    )
+    known = instant_field("As known at")
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.now = just_after_now()
+        asked = {name: request.GET.get(name, "").strip()[:40] for name in ("at", "basis", "known")}
+        now = self.now.strftime(INSTANT)
+        defaults = {"at": now, "basis": Basis.RECORDED.value, "known": now}
+        super().__init__({name: asked[name] or defaults[name] for name in asked})
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        for name in ("known",) if given.get("basis") == Basis.EFFECTIVE else ("at", "known"):
+            if given.get(name) and given[name] > self.now:
+                self.add_error(name, f"This has not been reached: it is {self.now:%d %b %Y %H:%M:%S} UTC.")
+        return given
+
+    @property
+    def is_final(self) -> bool:
+        given = self.cleaned_data
+        counts = given["known"] if given["basis"] == Basis.EFFECTIVE else given["at"]
+        return bool(counts <= self.now - SETTLED_AFTER)
+
+    @property
+    def presets(self) -> list[tuple[str, str]]:
+        today = midnight(self.now.date())
+        month = today.replace(day=1)
+        instants = [("Now", self.now), ("This morning, 00:00", today), ("The 1st of this month", month)]
+        last = (month - timedelta(days=1)).replace(day=1)
+        return [(name, urlencode({"at": written(at)})) for name, at in [*instants, ("The 1st of last month", last)]]
+
+
+def just_after_now() -> datetime:
+    """The next full second: what has just happened is before it."""
+    return (utc_now() + timedelta(seconds=1)).replace(microsecond=0)
 
 
 def query_of(period: Period, **more: Any) -> str:

@@ -12,6 +12,7 @@ from django.db.utils import Error
 from django.test import Client
 from django.urls import reverse
 
+from core.money import grouped
 from core.roles import connected_as_owner
 from reports import balances, totals
 from reports.admin.periods import query_of
@@ -358,3 +359,27 @@ def test_the_day_of_totals_shows_its_lines(lived: list[Wallet], finance: Client)
     page = finance.get(reverse("admin:reports_summedday_change", args=[summed.pk]))
 
     assert "asset:rail:sandbox:KES" in page.text and "liability:wallet" in page.text
+
+
+def test_the_balance_of_an_account_at_an_instant(lived: list[Wallet], finance: Client, support: Client) -> None:
+    totals.sum_days()
+    code = f"liability:wallet:{lived[0].pk}"
+    url = reverse("admin:reports_balance")
+    asked = {"account": code, "at": midnight(1).strftime("%Y-%m-%dT%H:%M:%S")}
+    account = find_account(code)
+    assert account is not None
+
+    page = finance.get(url, asked)
+    rows = dict(page.context["panel"].rows)
+    expected = balance_as_of(account, midnight(1), known_at=midnight(0)).posted
+    assert grouped(expected, "KES") in rows["Posted"] and "Available" in rows and "for ever" in page.text
+    assert dict(finance.get(url + "?" + page.context["same"]).context["panel"].rows) == rows
+
+    by_effect = finance.get(url, {**asked, "basis": "effective"}).context["panel"].rows
+    known = balance_as_of(account, midnight(1), basis=Basis.EFFECTIVE, known_at=totals.utc_now()).posted
+    assert grouped(known, "KES") in dict(by_effect)["Posted"] and "Held" not in dict(by_effect)
+    for wrong in ({"at": "2999-01-01"}, {"at": "x"}, {"basis": "x"}, {"basis": "effective", "known": "2999-01-01"}):
+        answer = finance.get(url, {**asked, **wrong})
+        assert answer.status_code == 200 and answer.context["form"].errors and "panel" not in answer.context
+    assert "There is no account" in finance.get(url, {"account": "nothing"}).text
+    assert support.get(url).status_code == 403

@@ -8,6 +8,7 @@ from evidence.hashing import (
     FORMAT,
     ID,
     OF_WALLET,
+    POSTED,
     START,
     Header,
     Leaf,
@@ -135,7 +136,7 @@ def compare(block: int, form: Sequence[Table], leaves: Sequence[Leaf], rows: Seq
 
 def _says(table: Table, hint: bytes) -> bytes:
     """The hints of what a row says beside its key."""
-    key = {table[2]} if table[1] == ID else {"id"} if table[1] == OF_WALLET else {"account_id", "seq"}
+    key = {table[2]} if table[1] in (ID, POSTED) else {"id"} if table[1] == OF_WALLET else {"account_id", "seq"}
     return bytes([one for column, one in zip(table[3], hint) if column not in key])
 
 

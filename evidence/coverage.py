@@ -23,6 +23,7 @@ from evidence.hashing import (
     OF_HOUSE,
     OF_JOURNAL,
     OF_WALLET,
+    POSTED,
     RECORDED,
     SMALL,
     WHOLE,
@@ -45,6 +46,10 @@ KEPT = {
     "transactions.RailCall": ("id", "transaction_id", "number", "purpose", "started_at", "request"),
     "transactions.RailMessage": ("id", "rail", "message_id", "payload", "received_at"),
     "wallets.Wallet": ("id", "customer_id", "currency", "account_id", "created_at"),
+    "recalls.Recall": (
+        "id", "transaction_id", "sender_id", "recipient_id", "wallet_id", "currency", "claimed", "held", "reason_id",
+        "note", "opened_by", "opened_at", "deadline_at",
+    ),
     "wallets.Freeze": ("id", "wallet_id", "mode", "cause", "reason", "placed_by", "placed_at", "expires_at"),
     "staff.Approval": (
         "id", "operation", "title", "subject_type", "subject_id", "params", "preview", "digest", "maker_id", "reason",
@@ -71,8 +76,13 @@ ACCOUNT = ("id", "code", "currency", "normal_side", "floor", "created_at")
 QUERIES = {
     ID: "SELECT uuid_send(r.{key}), uuid_send(r.{key}), {row} FROM {table} r"
     " WHERE r.{key} >= %(first)s AND r.{key} < %(end)s ORDER BY r.{key}",
+    POSTED: "SELECT uuid_send(r.id), uuid_send(r.id), {row} FROM {table} r"
+    " WHERE r.id >= %(first)s AND r.id < %(end)s AND substr(uuid_send(r.id), 1, 8) = substr({place}, 1, 8)"
+    " ORDER BY r.id",
     OF_JOURNAL: "SELECT uuid_send(r.journal_id), int8send(r.account_id) || int8send(r.seq), {row} FROM {table} r"
-    " WHERE r.journal_id >= %(first)s AND r.journal_id < %(end)s ORDER BY r.journal_id, r.account_id, r.seq",
+    " WHERE r.journal_id >= %(first)s AND r.journal_id < %(end)s"
+    " AND substr(uuid_send(r.journal_id), 1, 8) = substr({place}, 1, 8)"
+    " ORDER BY r.journal_id, r.account_id, r.seq",
     OF_WALLET: "SELECT uuid_send(w.id), int8send(r.id) || int8send(0), {row}"
     " FROM wallets_wallet w JOIN {table} r ON r.id = w.account_id"
     " WHERE w.id >= %(first)s AND w.id < %(end)s ORDER BY w.id, r.id",
@@ -81,6 +91,24 @@ QUERIES = {
     WHOLE: "SELECT {row} FROM {table} r ORDER BY r.{key}",
     OF_HOUSE: "SELECT {row} FROM {table} r WHERE NOT starts_with(r.code, 'liability:wallet:') ORDER BY r.{key}",
 }
+# A journal has the id of its transaction, which may have been born long before it was posted: then it is dated by the
+# event that says so. Each completes once.
+LATER = {
+    POSTED: "SELECT uuid_send(e.id), uuid_send(r.id), {row} FROM transactions_event e"
+    " JOIN {table} r ON r.id = e.transaction_id"
+    " WHERE e.id >= %(first)s AND e.id < %(end)s AND e.from_state <> '' AND e.to_state = 'completed'"
+    " AND substr(uuid_send(r.id), 1, 8) <> substr({place}, 1, 8) ORDER BY e.id",
+    OF_JOURNAL: "SELECT uuid_send(e.id), int8send(r.account_id) || int8send(r.seq), {row} FROM transactions_event e"
+    " JOIN {table} r ON r.journal_id = e.transaction_id"
+    " WHERE e.id >= %(first)s AND e.id < %(end)s AND e.from_state <> '' AND e.to_state = 'completed'"
+    " AND substr(uuid_send(r.journal_id), 1, 8) <> substr({place}, 1, 8) ORDER BY e.id, r.account_id, r.seq",
+}
+# What is dated by neither, and so is in no block.
+STRAY = (
+    "SELECT {row} FROM {table} r WHERE substr(uuid_send(r.{key}), 1, 8) <> substr({place}, 1, 8)"
+    " AND NOT EXISTS (SELECT FROM transactions_event e WHERE e.transaction_id = r.{key} AND e.from_state <> ''"
+    " AND e.to_state = 'completed') LIMIT 1000"
+)
 # Hold events have no index by time. Of a short while it is cheaper to ask the accounts on which something happened;
 # this believes the accounts, so only the sealer may ask like that.
 RECENT = (
@@ -118,6 +146,8 @@ def current_tables() -> list[list[Any]]:
             continue
         if label == "ledger.Entry":
             tables.append([meta.db_table, OF_JOURNAL, "journal_id", columns])
+        elif label == "ledger.Journal":
+            tables.append([meta.db_table, POSTED, "id", columns])
         elif label == "ledger.HoldEvent":
             tables.append([meta.db_table, RECORDED, "recorded_at", columns])
         elif label in KEPT:
@@ -147,23 +177,35 @@ def rows_between(form: Form, after: int, until: int, *, trusting: bool = False) 
 
     A cursor for each table and nothing that grows in memory. ``trusting`` may believe `ledger_account` where to look.
     """
-    streams = [
-        _read(number, table, after, until, trusting) for number, table in enumerate(form.tables) if table[1] in IN_ORDER
-    ]
+    streams = []
+    for number, table in enumerate(form.tables):
+        if table[1] in IN_ORDER:
+            recent = trusting and table[1] == RECORDED and instant(until) - instant(max(after, 0)) < SHORT
+            streams.append(_read(number, table, RECENT if recent else QUERIES[table[1]], after, until))
+        if table[1] in LATER:
+            streams.append(_read(number, table, LATER[table[1]], after, until))
     yield from heapq.merge(*streams)
 
 
-def _read(number: int, table: list[Any], after: int, until: int, trusting: bool) -> Iterator[Row]:
-    recent = trusting and table[1] == RECORDED and instant(until) - instant(max(after, 0)) < SHORT
-    query = _composed(RECENT if recent else QUERIES[table[1]], table)
+def stray_rows(form: Form) -> Iterator[tuple[int, bytes]]:
+    """Posted rows that no block could have: position of the table and encoded row. Reads journals and entries whole."""
+    raw: psycopg.Connection[Any] = connection.connection
+    for number, table in enumerate(form.tables):
+        if table[1] in LATER:
+            with psycopg.Cursor(raw) as cursor:
+                for (data,) in cursor.execute(_composed(STRAY, table), binary=True):
+                    yield number, data
+
+
+def _read(number: int, table: list[Any], query: str, after: int, until: int) -> Iterator[Row]:
     bounds = {
         "first": first_id(after + 1), "end": first_id(until + 1),
         "after": instant(max(after, 0)), "until": instant(max(until, 0)),
     }  # fmt: skip
     raw: psycopg.Connection[Any] = connection.connection
-    with psycopg.ServerCursor(raw, f"evidence_{number}") as cursor:
+    with psycopg.ServerCursor(raw, f"evidence_{number}_{id(query)}") as cursor:
         cursor.itersize = AT_A_TIME
-        cursor.execute(query, bounds, binary=True)
+        cursor.execute(_composed(query, table), bounds, binary=True)
         for place, key, data in cursor:
             yield Row(place, number, key, data)
 

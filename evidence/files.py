@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
+from core import audit
 from evidence import selectors, signing
 from evidence.checking import Fault, Links, Row, check_heads, compare, counted, read_heads
 from evidence.coverage import rows_between
@@ -54,7 +55,7 @@ def export(path: Path, first: int, last: int | None, progress: Progress = lambda
     """Write blocks ``first`` to ``last`` (default: the head) with all their rows to ``path``: JSON lines, gzipped.
 
     Rows are written as they are now; whether they are what was sealed is for who verifies the file. From one snapshot,
-    a block at a time. Raises: NotSealedYet for a stretch without blocks.
+    a block at a time; that it was done is in the audit trail. Raises: NotSealedYet for a stretch without blocks.
     """
     with snapshot(), gzip.open(path, "wt", encoding="utf-8", compresslevel=6) as file:
         walk = Walk()
@@ -79,6 +80,7 @@ def export(path: Path, first: int, last: int | None, progress: Progress = lambda
             _write(file, line)
             progress(walked.block.pk - first + 1, last - first + 1)
         _write(file, {"end": last, "rows": rows})
+    audit.record(actor=None, action="export_chain", subject=Block(pk=last), after={"from": first, "rows": rows})
     return Exported(first, last, rows)
 
 
@@ -177,12 +179,15 @@ def _outside(files: Sequence[Path], keys: Sequence[str], hashes: dict[int, str])
 
 # What belongs to a transaction: table, place and key of each row, by the transaction's id.
 BELONGS = """
+WITH posted AS (
+    SELECT coalesce((SELECT id FROM transactions_event
+                     WHERE transaction_id = %(id)s AND from_state <> '' AND to_state = 'completed'), %(id)s) AS place)
 SELECT 'transactions_transaction', uuid_send(id), uuid_send(id) FROM transactions_transaction WHERE id = %(id)s
 UNION ALL SELECT 'transactions_event', uuid_send(id), uuid_send(id)
     FROM transactions_event WHERE transaction_id = %(id)s
-UNION ALL SELECT 'ledger_journal', uuid_send(id), uuid_send(id) FROM ledger_journal WHERE id = %(id)s
-UNION ALL SELECT 'ledger_entry', uuid_send(journal_id), int8send(account_id) || int8send(seq)
-    FROM ledger_entry WHERE journal_id = %(id)s
+UNION ALL SELECT 'ledger_journal', uuid_send(place), uuid_send(id) FROM ledger_journal, posted WHERE id = %(id)s
+UNION ALL SELECT 'ledger_entry', uuid_send(place), int8send(account_id) || int8send(seq)
+    FROM ledger_entry, posted WHERE journal_id = %(id)s
 """
 HOLDS = "SELECT account_id, seq, recorded_at FROM ledger_holdevent WHERE hold = %(id)s"
 

@@ -203,10 +203,12 @@ def unpacked(data: bytes, widths: Sequence[int]) -> list[Leaf]:
 
 # --- Forms: which tables and columns, and how a row is named ------------------------------------------------------
 
-# By its own id; entries by their journal's; an account by its wallet's; a hold event by its time. Small tables as a
-# whole: all of it, or the accounts that are no wallets.
-ID, OF_JOURNAL, OF_WALLET, RECORDED, WHOLE, OF_HOUSE = "id", "journal", "wallet", "recorded", "whole", "house"
-IN_ORDER, SMALL = (ID, OF_JOURNAL, OF_WALLET, RECORDED), (WHOLE, OF_HOUSE)
+# By its own id; journals and their entries by the time they were posted; an account by its wallet's id; a hold event by
+# its time. Small tables as a whole: all of it, or the accounts that are no wallets.
+ID, POSTED, OF_JOURNAL, OF_WALLET, RECORDED, WHOLE, OF_HOUSE = (
+    "id", "posted", "journal", "wallet", "recorded", "whole", "house",
+)  # fmt: skip
+IN_ORDER, SMALL = (ID, POSTED, OF_JOURNAL, OF_WALLET, RECORDED), (WHOLE, OF_HOUSE)
 Table = Sequence[Any]  # name, shape, key column, columns
 
 
@@ -224,7 +226,7 @@ def widths(tables: Sequence[Table]) -> list[int]:
 def key_of(table: Table, data: bytes) -> bytes:
     """The 16 bytes by which a leaf names an encoded row of a table in order. Raises: ValueError, KeyError."""
     named = dict(zip(table[3], decode(data)[1:], strict=True))
-    if table[1] == ID:
+    if table[1] in (ID, POSTED):
         return UUID(named[table[2]]).bytes
     names = ("id",) if table[1] == OF_WALLET else ("account_id", "seq")
     numbers = [int(named[name] or 0) for name in names]
@@ -233,7 +235,7 @@ def key_of(table: Table, data: bytes) -> bytes:
 
 def shown_key(table: Table, key: bytes) -> str:
     """What people call the row: its id, or ``account_id=7 seq=12``."""
-    if table[1] == ID:
+    if table[1] in (ID, POSTED):
         return str(UUID(bytes=key))
     first, second = int.from_bytes(key[:8], "big", signed=True), int.from_bytes(key[8:], "big", signed=True)
     return str(first) if table[1] == OF_WALLET else f"account_id={first} seq={second}"

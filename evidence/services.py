@@ -49,6 +49,7 @@ ONE_SEALER = "evidence: one sealer"
 UNLIMITED = 2**62
 BLOCKS_AT_A_TIME = 100
 SILENCE = timedelta(hours=1)
+BEHIND = timedelta(minutes=30)
 
 
 # --- Sealing -------------------------------------------------------------------------------------------------------
@@ -296,6 +297,13 @@ def publish_head() -> bool:
     append_line(Path(settings.EVIDENCE_HEADS_FILE), line)
     Publication.objects.create(block=head, sink=Publication.Sink.FILE, line=line, at=timezone.now())
     return True
+
+
+def warn_when_behind() -> None:
+    """An error in the log while what is older than half an hour is not sealed."""
+    lag = selectors.sealing().lag
+    if lag is not None and lag > BEHIND:
+        logger.error("sealing is behind", extra={"seconds": int(lag.total_seconds())})
 
 
 def mail_head() -> None:

@@ -16,6 +16,7 @@ def publish_head() -> None:
     """Sends the head to its file, and once a day to those who get it by e-mail."""
     services.publish_head()
     services.mail_head()
+    services.warn_when_behind()
 
 
 @shared_task(name="evidence.tasks.check_chain")

@@ -21,15 +21,17 @@ from psycopg import sql
 from core.models import AuditRecord
 from evidence import selectors, signing
 from evidence.checking import ADDED, BEFORE_EVERYTHING, Fault, Links, Row, check_heads, compare, counted, read_heads
-from evidence.coverage import ACTED_ON, MAY_CHANGE, prepare_session, rows_between, small_rows
+from evidence.coverage import ACTED_ON, MAY_CHANGE, prepare_session, rows_between, small_rows, stray_rows
 from evidence.hashing import (
     ID,
     OF_JOURNAL,
+    POSTED,
     RECORDED,
     START,
     decode,
     first_id,
     form_digest,
+    key_of,
     microseconds,
     shown_key,
     version_key,
@@ -99,6 +101,8 @@ def verify(
     with snapshot():
         walk = Walk(progress)
         faults = [*walk.faults(stretches), *small_faults(), *future_faults(at), *head_faults(heads)]
+        if stretches is None:
+            faults += stray_faults()
     spent = (time.monotonic_ns() - started) // 1_000_000
     return Result(at, faults[:AT_MOST], len(faults) > AT_MOST, walk.blocks, walk.rows, walk.head, spent)
 
@@ -387,6 +391,16 @@ def _recorded(times: Iterable[datetime], since: datetime | None, until: datetime
     return any((since is None or at > since - slack) and (until is None or at <= until + slack) for at in times)
 
 
+def stray_faults() -> list[Fault]:
+    """Journals and entries that are dated neither by their id nor by the event of a posting."""
+    form = Form.objects.filter(pk__in=Block.objects.order_by("-pk").values("form_id")[:1]).first()
+    if form is None or _missing_columns(form):
+        return []
+    tables = [(form.tables[number], data) for number, data in stray_rows(form)]
+    wrong = "added: no event says that it was posted then"
+    return [Fault(0, table[0], shown_key(table, key_of(table, data)), wrong) for table, data in tables]
+
+
 def future_faults(at: datetime) -> list[Fault]:
     """Rows dated so late that nobody would seal them for a long time."""
     newest = Form.objects.filter(pk__in=Block.objects.order_by("-pk").values("form_id")[:1]).first()
@@ -394,7 +408,7 @@ def future_faults(at: datetime) -> list[Fault]:
         return []
     bound, faults = first_id(microseconds(at + FUTURE)), []
     for table, shape, key, _ in newest.tables:
-        if shape not in (ID, OF_JOURNAL, RECORDED):
+        if shape not in (ID, POSTED, OF_JOURNAL, RECORDED):
             continue
         query = sql.SQL("SELECT {key}::text FROM {table} WHERE {key} >= %s ORDER BY {key} LIMIT 100").format(
             key=sql.Identifier(key), table=sql.Identifier(table)

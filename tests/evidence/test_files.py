@@ -20,16 +20,15 @@ from django.utils import timezone
 from core.ids import uuid7
 from core.models import AuditRecord
 from core.roles import connected_as_owner
-from evidence import signing
+from evidence import signing, tasks
 from evidence.checks import check_daily, todays
 from evidence.errors import ChainIsBroken, NothingIsLate
 from evidence.files import export, prove, verify_file, verify_proof
-from evidence.models import Block, Check, Form, Publication
+from evidence.models import Block, Check, Mark, Publication
 from evidence.services import append_line, mail_head, publish_head, seal_late
-from evidence.tasks import check_chain
 from evidence.verify import Stretch, verify
 from tests.books import fund, transfer
-from tests.evidence.conftest import World, seal_now
+from tests.evidence.conftest import World, seal_now, settle
 from tests.evidence.test_tampering import as_owner_without_triggers, run
 from tests.factories import new_wallet
 from tests.racing import ROOT
@@ -349,6 +348,7 @@ def test_a_part_is_exported_from_where_it_begins(exported: Path, tmp_path: Path)
     shown = command("export_chain", str(part), "--from", str(last))
 
     assert f"Blocks {last} to {last}" in shown
+    assert AuditRecord.objects.filter(action="export_chain").latest("pk").after["from"] == last
     assert verify_file(part, [], []).ok
     with pytest.raises(CommandError, match="ends at block"):
         command("export_chain", str(part), "--from", str(last + 1))
@@ -475,10 +475,25 @@ def test_sealing_again_cannot_leave_anything_out(world: World) -> None:
 
 
 # --- By the clock ----------------------------------------------------------------------------------------------------
+def test_the_clock_seals_and_publishes(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    fund(world.aline, 10)
+    settle()
+    tasks.seal()
+    tasks.publish_head()
+
+    assert verify(heads=[world.heads]).faults == []
+    assert Publication.objects.get().block_id == Block.objects.count()
+    assert "sealing is behind" not in caplog.text
+
+    Mark.objects.create(at=timezone.now() - timedelta(hours=1), horizon=str(2**62))
+    tasks.publish_head()
+    assert "sealing is behind" in caplog.text
+
+
 def test_the_clock_checks_once_a_day(world: World) -> None:
     publish_head()
     for _ in range(3):
-        check_chain()
+        tasks.check_chain()
 
     check = Check.objects.get()
     assert (check.ok, check.scope) == (True, f"blocks 1 to {Block.objects.count()}")
@@ -504,8 +519,7 @@ def test_of_old_blocks_a_sample_is_taken_by_chance(settings: Any) -> None:
 
 
 def test_the_clock_knows_the_tasks(settings: Any) -> None:
-    tasks = {job["task"]: job["schedule"] for job in settings.CELERY_BEAT_SCHEDULE.values()}
+    ticks = {job["task"]: job["schedule"] for job in settings.CELERY_BEAT_SCHEDULE.values()}
 
-    assert tasks["evidence.tasks.seal"] <= 60 and tasks["evidence.tasks.publish_head"] <= 60
-    assert "evidence.tasks.check_chain" in tasks
-    assert Form.objects.count() == 0
+    assert ticks[tasks.seal.name] <= 60 and ticks[tasks.publish_head.name] <= 60
+    assert tasks.check_chain.name in ticks

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -30,12 +31,14 @@ from staff.roles import Role
 from staff.services import create_staff, set_role
 from tekana import demo_data
 from tekana.demo_clock import clock_set_to
-from tests.books import fund, transfer
+from tests.books import fund, key, transfer
 from tests.evidence.conftest import World, seal_now, settle
 from tests.factories import new_wallet
 from tests.racing import at_once
-from transactions.models import Event
+from transactions.models import Event, Kind, State
+from transactions.movements import Movement, Settlement
 from transactions.posting import post_one
+from wallets.parties import Address
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -357,4 +360,22 @@ def test_another_database_of_the_cluster_holds_nothing_back(world: World) -> Non
     finally:
         elsewhere.close()
     seal_now()
+    assert verify().faults == []
+
+
+def test_holds_of_accounts_that_something_happened_to_are_found(world: World) -> None:
+    """Hold events have no index by time: the sealer asks the accounts, verifying reads them all."""
+    before = sealed("ledger_holdevent")
+    cash_out = Movement(
+        kind=Kind.CASH_OUT, amount=500, currency="RWF", caller="job:test", key=key(),
+        payer=Address("wallet", str(world.aline.pk)), rail="sandbox",
+    )  # fmt: skip
+    paid, called_off = (post_one(replace(cash_out, key=key())).or_raise().transaction for _ in range(2))
+    seal_now()
+    assert sealed("ledger_holdevent") == before + 2
+
+    post_one(Settlement(transaction=paid, to=State.COMPLETED, actor="job:test")).or_raise()
+    post_one(Settlement(transaction=called_off, to=State.CANCELLED, actor="job:test")).or_raise()
+    seal_now()
+    assert sealed("ledger_holdevent") == before + 4
     assert verify().faults == []

@@ -223,3 +223,24 @@ def test_a_hundred_edits_are_all_found_and_named(standing_world: World, number: 
     assert named, (edit, faults)
     if edit.kind == "update" and any("changed" in fault.wrong for fault in named):
         assert any(edit.column in fault.wrong for fault in named), (edit, named)
+
+
+def test_a_posting_under_the_name_of_an_old_transaction_is_named(standing_world: World) -> None:
+    """A journal has the id of its transaction; this one's is still open, and no event says that it was posted."""
+    cash_out = standing_world.scene.cash_out
+    with as_owner_without_triggers():
+        run(
+            "INSERT INTO ledger_journal (id, kind, reference, effective_at, recorded_at, reverses_all, metadata)"
+            " SELECT %s, kind, 'forged', effective_at, now(), false, '{}' FROM ledger_journal LIMIT 1",
+            cash_out,
+        )
+        run(
+            "INSERT INTO ledger_entry (account_id, seq, journal_id, side, amount, currency, balance_after, recorded_at)"
+            " SELECT account_id, 999, %s, side, 5, currency, 5, now() FROM ledger_entry LIMIT 1",
+            cash_out,
+        )
+
+        faults = verify().faults
+
+    assert {fault.table for fault in faults} == {"ledger_journal", "ledger_entry"}
+    assert {fault.wrong for fault in faults} == {"added: no event says that it was posted then"}

@@ -73,7 +73,7 @@ def turn() -> AbstractContextManager[None]:
     if not settings.POSTER_TAKES_TURNS:
         return nullcontext()
     try:
-        return Turn(settings.VAR_DIR / f"poster-{connection.settings_dict['NAME']}.turn")
+        return Turn(settings.VAR_DIR.joinpath(f"poster-{connection.settings_dict['NAME']}.turn"))
     except OSError as error:
         logger.warning("posting without turns: %s", error)
         return nullcontext()

@@ -11,7 +11,22 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from core.admin import Facts, MadeBetween, Panel, StaffAdmin, choice_filter, code, link, moment, money, panel, place
+from core.admin import (
+    Facts,
+    Hit,
+    MadeBetween,
+    Panel,
+    StaffAdmin,
+    choice_filter,
+    code,
+    finder,
+    link,
+    moment,
+    money,
+    page_url,
+    panel,
+    place,
+)
 from core.admin.pages import may
 from core.errors import TekanaError
 from core.ids import read_receipt
@@ -116,6 +131,16 @@ def statements(request: HttpRequest, wallet: Wallet) -> Panel:
         to_ledger = f"{reverse('admin:reports_ledger')}?account={wallet_account(wallet.pk)}"
         rows.append(("Ledger", format_html('<a class="to" href="{}">movements and balances</a>', to_ledger)))
     return Facts(title="Papers", side=True, rows=rows)
+
+
+@finder("Papers", order=70, permission="reports.view_issuedpaper")
+def find_papers(text: str) -> list[Hit]:
+    """By the number on it, as it is read out."""
+    number = read_receipt(text)
+    return [
+        Hit(title=paper.title, detail=paper.number, url=page_url("reports.issuedpaper", paper.pk), exact=True)
+        for paper in IssuedPaper.objects.filter(number=number or "")
+    ]
 
 
 # --- The register ----------------------------------------------------------------------------------------------------

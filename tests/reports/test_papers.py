@@ -184,6 +184,8 @@ def test_the_register_is_searched_by_number_or_checksum(urls: dict[str, str], fi
     for asked in (row.number, row.number.lower(), spaced, row.data_sha256, row.file_sha256):
         found = finance.get(reverse("admin:reports_issuedpaper_changelist"), {"q": asked})
         assert [one.pk for one in found.context["cl"].result_list] == [row.pk], asked
+    found = finance.get(reverse("admin:search"), {"q": spaced})
+    assert found["Location"] == reverse("admin:reports_issuedpaper_change", args=[row.pk])
     assert row.file_sha256 in finance.get(reverse("admin:reports_issuedpaper_change", args=[row.pk])).text
     with pytest.raises(Error):
         IssuedPaper.objects.update(title="never was")

@@ -1,0 +1,52 @@
+"""Pages that are about no single row: each, tried by every role, opens for whom the role says, and only shows."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from core.admin.places import places
+from reports.models import DailyProof
+from staff.models import User
+from staff.roles import PERMISSIONS, Role
+from tests.admin.conftest import World, client_of
+
+# What an address needs beside its name. A place that needs more has a row here.
+ARGS = {
+    "reports_statement": "wallet",
+    "reports_statement_pdf": "wallet",
+    "reports_proof_pdf": "proof",
+    "notes_file": "note",
+}
+NAMES = sorted(one.name for one in places())
+
+
+def address(name: str, world: World) -> str:
+    args: dict[str, Any] = {
+        "wallet": world.wallet.pk,
+        "proof": DailyProof.objects.values_list("pk", flat=True).first(),
+        "note": UUID(int=7),
+    }
+    return reverse(f"admin:{name}", args=[args[ARGS[name]]] if name in ARGS else [])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_place_opens_for_whom_the_role_says(name: str, world: World, staff: dict[str, User]) -> None:
+    (permission,) = {one.permission for one in places() if one.name == name}
+    url = address(name, world)
+    for role in Role.values:
+        client = client_of(staff[role])
+        allowed = permission in PERMISSIONS[role]
+        # 302: it was asked for nothing, and leads to where one asks; 404: there is no such note
+        assert client.get(url).status_code in ({200, 302, 404} if allowed else {403}), role
+        for method in (client.post, client.put, client.patch, client.delete):
+            assert method(url).status_code == (405 if allowed else 403), role
+    answer = Client().get(url)
+    assert answer.status_code == 302 and "/login/" in answer["Location"]
+
+
+def test_there_are_places() -> None:
+    """The control."""
+    assert {"reports_trial_balance", "reports_ledger", "reports_balance", "reports_books_now"} <= set(NAMES)

@@ -27,7 +27,7 @@ from core.roles import APP_ROLE, connected_as_owner
 from customers.models import Country
 from notifications.services import rendered
 from reports import figures
-from reports.totals import sum_days
+from reports.totals import sum_all_days
 from tekana.made_data import process
 from tekana.made_data.activity import HOUSE, Plan
 from tekana.made_data.people import SHARES
@@ -92,7 +92,7 @@ def make(wanted: Wanted, progress: Progress) -> dict[str, int]:
         with timed(took, "statistics"), progress.steps("Vacuum and statistics", len(COLUMNS), " tables") as done:
             at_once([sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(t)) for t in COLUMNS], wanted.processes, done)
     with timed(took, "totals"), progress.steps("Totals", 3, "") as done:
-        for add_up in (count_again, sum_days, figures.keep):
+        for add_up in (count_again, sum_all_days, figures.keep):
             add_up()
             done(1)
     for plan in plans:

@@ -11,7 +11,7 @@ from django.db import connection
 
 from core.ids import read_receipt
 from core.roles import connected_as_owner
-from reports.totals import differences
+from reports.totals import differences, sum_all_days, sum_days
 from tekana.made_data import loading
 from tekana.made_data.activity import Activity
 from tests.books import assert_books_balance
@@ -166,8 +166,19 @@ def test_the_counts_of_days_are_those_of_the_transactions(made: None) -> None:
     )
 
     assert counted == {"failed": failed, "completed": done}
+
+
+def test_days_are_added_up_once_and_prove_to_be_what_their_entries_come_to(made: None) -> None:
+    before = rows("SELECT * FROM reports_daytotal ORDER BY id")
+
+    sum_all_days()
+    again = sum_days()
+
+    assert again == []
+    assert rows("SELECT * FROM reports_daytotal ORDER BY id") == before
     assert not list(differences())
-    assert value("SELECT count(*) FROM reports_summedday") >= 40
+    assert value("SELECT sum(entries) FROM reports_summedday") == value("SELECT count(*) FROM ledger_entry")
+    assert value("SELECT count(DISTINCT day) FROM reports_summedday") >= 40
 
 
 def test_a_transaction_has_every_row_that_a_real_one_has(made: None) -> None:

@@ -44,7 +44,7 @@ from evidence.verify import Stretch, Walk
 logger = logging.getLogger(__name__)
 
 ROWS_IN_A_BLOCK = 1_000
-ROWS_IN_A_PASS = 200_000
+ROWS_IN_A_PASS = 500_000
 ONE_SEALER = "evidence: one sealer"
 UNLIMITED = 2**62
 BLOCKS_AT_A_TIME = 100
@@ -128,7 +128,7 @@ def _seal_once(most_rows: int) -> int | None:
         if complete:
             blocks = _with_versions(blocks, form, tip, after, until)
             Mark.objects.filter(at__lt=mark.at).delete()
-        Block.objects.bulk_create(blocks)
+        Block.objects.bulk_create(blocks, batch_size=BLOCKS_AT_A_TIME)
         return sum(block.rows for block in blocks)
 
 

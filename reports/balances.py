@@ -477,3 +477,46 @@ def balance_as_of(account: Named, at: datetime, *, basis: str = Basis.RECORDED, 
         sums.up_to("end", at)
         cursor.execute(f"SELECT coalesce(sum(debits), 0) - coalesce(sum(credits), 0) FROM ({sums.sql}) s", sums.params)
         return BalanceAsOf(account.normal_side * int(cursor.fetchone()[0]), None, 0)
+
+
+# --- What is still open ----------------------------------------------------------------------------------------------
+
+
+class OpenItem(NamedTuple):
+    """A credit that no debit has used up, the oldest being used first; ``open`` of it in minor units."""
+
+    account: int
+    code: str
+    currency: str
+    recorded_at: datetime
+    journal: UUID
+    receipt: str | None
+    amount: int
+    open: int
+
+
+OPEN_ITEMS = """
+WITH accounts AS (
+    SELECT id, code, currency, ledger_entry_at(id, %(at)s) AS last FROM ledger_account WHERE starts_with(code, %(kind)s)
+), credits AS (
+    SELECT a.id, a.code, a.currency, e.seq, e.recorded_at, e.journal_id, e.amount,
+           sum(e.amount) OVER (PARTITION BY a.id ORDER BY e.seq) AS so_far,
+           (SELECT coalesce(sum(d.amount), 0) FROM ledger_entry d
+            WHERE d.account_id = a.id AND d.side = 1 AND d.seq <= a.last) AS used
+    FROM accounts a JOIN ledger_entry e ON e.account_id = a.id AND e.side = -1 AND e.seq <= a.last
+)
+SELECT c.id, c.code, c.currency, c.recorded_at, c.journal_id, t.receipt, c.amount,
+       least(c.amount, c.so_far - c.used)::bigint
+FROM credits c LEFT JOIN transactions_transaction t ON t.id = c.journal_id
+WHERE c.so_far > c.used ORDER BY c.recorded_at, c.id LIMIT %(limit)s
+"""
+
+
+def open_items(kind: str, before: datetime, *, limit: int = ENTRIES_SHOWN) -> list[OpenItem]:
+    """What waits on accounts whose code begins with ``kind``, as recorded before an instant; the oldest first.
+
+    Reads all entries of these accounts: for kinds that have few, such as suspense.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(OPEN_ITEMS, {"kind": f"{kind}:", "at": before - MICROSECOND, "limit": limit})
+        return [OpenItem(*row) for row in cursor.fetchall()]

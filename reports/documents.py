@@ -332,6 +332,27 @@ def daily_proof(proof: DailyProof) -> Content:
             empty="No e-money had been issued.",
         ),
         Block(
+            "Suspense, open items",
+            [
+                Column("Since", 18),
+                Column("Receipt", 14, mono=True),
+                Column("Account", 30, mono=True),
+                Column("Came", 16, amount=True),
+                Column("Open", 16, amount=True),
+            ],
+            [
+                [
+                    f"{one.recorded_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+                    one.receipt or "",
+                    one.code,
+                    grouped(one.amount, one.currency),
+                    grouped(one.open, one.currency),
+                ]
+                for one in balances.open_items("liability:suspense", next_day)
+            ],
+            empty="Nothing waits in suspense.",
+        ),
+        Block(
             "What is wrong",
             [Column("", 6), Column("Where", 40, mono=True), Column("What", 54)],
             [[one["number"], one["name"], one["wrong"]] for one in proof.findings],

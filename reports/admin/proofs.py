@@ -1,6 +1,6 @@
 """Daily proofs: each day's figures, what was wrong, who signed it off. And the books as they are now."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -22,6 +22,7 @@ from core.admin import (
     badge,
     choice_filter,
     code,
+    link,
     moment,
     money,
     page_url,
@@ -32,15 +33,15 @@ from core.admin.lists import midnight
 from core.admin.pages import NOTHING
 from core.money import grouped
 from customers.finding import read_uuid
-from ledger.chart import suspense
 from ledger.selectors import last_proof
 from reports import proofs
 from reports.admin.books import SummedBetween, page
 from reports.admin.periods import PeriodForm, query_of
-from reports.balances import Period, trial_balance
+from reports.balances import Period, open_items, trial_balance
 from reports.models import DailyProof
 from reports.proofs import Figures, Finding
 from reports.totals import summed_kinds
+from transactions.admin.shown import receipt_tag
 
 PAGES = {"journal": "ledger.journal", "transaction": "transactions.transaction", "wallet": "wallets.wallet"}
 
@@ -131,7 +132,7 @@ class DailyProofAdmin(StaffAdmin):
                 ("Note", (signed.note if signed else "") or NOTHING),
             ],
         )
-        waiting = suspense_table(period_of(proof), figures)
+        waiting = suspense_table(request, period_of(proof).end)
         return [findings_table(findings), agreement_table(figures), cover_table(figures), waiting, facts, signature]
 
     def why_not(self, request: HttpRequest, proof: DailyProof, name: str) -> str:
@@ -222,25 +223,23 @@ def cover_table(figures: list[Figures]) -> Table:
     )
 
 
-def suspense_table(period: Period, figures: list[Figures]) -> Table:
-    """What arrived and could not be credited; each leads to what it is made of."""
-    everything = Period(midnight(period.start.date().replace(year=2000)), period.end)
+def suspense_table(request: HttpRequest, before: datetime) -> Table:
+    """What arrived and could not be credited and is still there, the oldest first; debits use up the oldest."""
     return Table(
-        title="Suspense",
-        columns=["Account", "Open"],
-        numeric=["Open"],
+        title="Suspense, open items",
+        columns=["Since", "Transaction", "Account", "Came", "Open"],
+        numeric=["Came", "Open"],
         rows=[
             (
-                format_html(
-                    '<a class="to" href="{}?{}">{}</a>',
-                    reverse("admin:reports_ledger"),
-                    query_of(everything, account=suspense(one.currency)),
-                    suspense(one.currency),
-                ),
-                money(one.suspense, one.currency),
+                moment(one.recorded_at),
+                link(request, "transactions.transaction", one.journal, receipt_tag(one.receipt))
+                if one.receipt
+                else link(request, "ledger.journal", one.journal, "journal"),
+                named(one.code),
+                money(one.amount, one.currency),
+                money(one.open, one.currency),
             )
-            for one in figures
-            if one.suspense
+            for one in open_items("liability:suspense", before)
         ],
         empty="Nothing waits in suspense.",
     )
@@ -268,6 +267,6 @@ def books_now(request: HttpRequest) -> HttpResponse:
             findings_table(findings),
             agreement_table(figures),
             cover_table(figures),
-            suspense_table(today, figures),
+            suspense_table(request, form.now),
         ],
     )

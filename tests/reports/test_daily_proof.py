@@ -14,20 +14,28 @@ from django.urls import reverse
 
 from core.models import AuditRecord, JobRun
 from core.roles import connected_as_owner
+from ledger import chart
 from ledger.selectors import last_proof
 from reports import proofs, totals
+from reports.balances import open_items
 from reports.errors import BreakNeedsNote, MayNotSignOff, ProofSigned
 from reports.models import DailyProof, SignOff
 from reports.proofs import checksum, prove_daily, sign_off, stored_and_summed, watch
+from staff.approvals import approve, request_approval
 from staff.models import User
 from staff.roles import Role
 from tests.admin.conftest import client_of
 from tests.books import fund
+from tests.factories import new_wallet
 from tests.reports.conftest import said
 from tests.reports.test_balances import lived as lived_fixture
 from tests.reports.test_balances import midnight
+from tests.wallets.test_close_wallet import through_a_rail
 from transactions import proving
+from transactions.movements import Settlement
+from transactions.posting import post_one
 from wallets.models import Wallet
+from wallets.services import close_wallet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 lived = lived_fixture
@@ -214,6 +222,33 @@ def test_the_books_now_say_whether_they_agree(
     page = finance.get(url)
 
     assert "The books do not agree" in page.text and "account=asset:rail:sandbox:RWF" in page.text
+
+
+def test_what_waits_in_suspense_is_listed_oldest_first(lived: list[Wallet], staff: dict[str, User]) -> None:
+    """Two top-ups for a wallet that was closed meanwhile; two people then give part of it to whom it was meant for."""
+    gone = new_wallet(full_name="Jane Wambui", tier=2)
+    waiting = [post_one(through_a_rail(gone, "top_up", amount)).or_raise() for amount in (500_00, 70_00)]
+    close_wallet(gone, actor=None)
+    for one in waiting:
+        post_one(Settlement(transaction=one.transaction, to="completed", actor="rail:sandbox")).or_raise()
+    before = [(item.amount, item.open) for item in open_items("liability:suspense", totals.utc_now())]
+    assert before == [(500_00, 500_00), (70_00, 70_00)]
+    params: dict[str, Any] = {
+        "debit": chart.suspense("KES"), "credit": chart.wallet_account(lived[0].pk), "amount_minor": 200_00,
+        "currency": "KES",
+    }  # fmt: skip
+    asked = request_approval("adjustment", params, maker=staff[Role.FINANCE], reason="ticket 12")
+    approve(asked.pk, actor=staff[Role.ADMINISTRATOR])
+
+    items = open_items("liability:suspense", totals.utc_now())
+    page = client_of(staff[Role.FINANCE]).get(reverse("admin:reports_books_now"))
+
+    assert [(one.code, one.amount, one.open) for one in items] == [
+        ("liability:suspense:KES", 500_00, 300_00), ("liability:suspense:KES", 70_00, 70_00),
+    ]  # fmt: skip
+    (table,) = [panel for panel in page.context["panels"] if panel.title.startswith("Suspense")]
+    assert len(table.rows) == 2 and f"/transactions/transaction/{waiting[0].transaction}/" in page.text
+    assert open_items("liability:suspense", midnight(0)) == []
 
 
 def test_a_finding_leads_to_what_it_names(staff: dict[str, User]) -> None:

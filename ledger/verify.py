@@ -38,6 +38,14 @@ class Result(NamedTuple):
     milliseconds: int
 
 
+class HoldOwner(NamedTuple):
+    """Rows of an app above that hold money: their ids, and a query like those of checks that finds which of them do not
+    hold what they should. Named in ``settings.HOLD_OWNERS``."""
+
+    ids: str
+    offenders: str
+
+
 CHECKS = [
     Check(
         "I2", "all accounts together come to zero in each currency",

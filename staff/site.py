@@ -49,6 +49,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         "Money",
         [
             ("Transactions", "swap_horiz", "transactions_transaction_changelist", "transactions.view_transaction"),
+            ("Recalls", "gavel", "recalls_recall_changelist", "recalls.view_recall"),
             ("Rail messages", "mail", "transactions_railmessage_changelist", "transactions.view_railmessage"),
             ("Canned answers", "support_agent", "transactions_answers", "transactions.view_transaction"),
         ],
@@ -82,6 +83,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
             ("Limits", "speed", "customers_tierlimit_changelist", "customers.view_tierlimit"),
             ("Fees", "percent", "transactions_feerule_changelist", "transactions.view_feerule"),
             ("Reversal reasons", "undo", "transactions_reversalreason_changelist", "transactions.view_reversalreason"),
+            ("Recall reasons", "gavel", "recalls_recallreason_changelist", "recalls.view_recallreason"),
             ("Countries", "public", "customers_country_changelist", "customers.view_country"),
         ],
     ),

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "notifications",
     "wallets",
     "transactions",
+    "recalls",
     "reports",
     "evidence",
     "tekana",
@@ -145,6 +146,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
     "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
+    "expire-recalls": {"task": "recalls.tasks.expire_recalls", "schedule": 60.0},
     "clear-sessions": {"task": "staff.tasks.clear_sessions", "schedule": 3600.0},
     "daily-proof": {"task": "reports.tasks.prove_day", "schedule": 60.0},  # once a day, after the totals and the proof
     "watch-books": {"task": "reports.tasks.watch_books", "schedule": 120.0},
@@ -228,6 +230,7 @@ MOVEMENT_POLICIES = [
     "transactions.policies.wallets_are_usable",
     "transactions.policies.within_limits",
 ]
+HOLD_OWNERS = ["recalls.verify.OWNER"]  # who beside transactions holds money; `verify_ledger` asks them
 POSTER_BATCH = env.int("POSTER_BATCH", default=256)  # most movements in one commit; 0: each request commits alone
 # One batch at a time on each machine. Off where many processors post to accounts that have none in common.
 POSTER_TAKES_TURNS = env.bool("POSTER_TAKES_TURNS", default=True)
@@ -349,6 +352,7 @@ CONTENT_SECURITY_POLICY = {
 # What needs a second person: `staff.approvals.Operation`s of the apps.
 APPROVAL_OPERATIONS = [
     "transactions.approvals.reversal",
+    "recalls.approvals.recall_consent",
     "wallets.approvals.unfreeze",
     "transactions.approvals.adjustment",
     "transactions.approvals.fees",

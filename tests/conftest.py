@@ -16,6 +16,7 @@ from transactions import tariff
 # Rows that migrations put in and every test may rely on.
 SEEDED = {
     "customers_country", "customers_tierlimit", "transactions_feerule", "transactions_reversalreason",
+    "recalls_recallreason",
     "django_migrations", "django_content_type", "auth_permission",
 }  # fmt: skip
 DATED = ["customers_tierlimit", "transactions_feerule"]  # of these, tests add rows of their own
@@ -91,6 +92,12 @@ def empty_tables() -> None:
 def _own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids never go back; a test that travels to another year does not take the next one along."""
     monkeypatch.setattr("core.ids._last", 0)
+
+
+@pytest.fixture(autouse=True)
+def _password_alone(settings: Any) -> None:
+    """Tests sign in with a password; those of the second factor switch it on."""
+    settings.STAFF_SECOND_FACTOR = False
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ from transactions.errors import (
     TransactionNotFound,
 )
 from transactions.models import LEGAL, OPEN, PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, State
-from transactions.movements import Movement, Order, Outcome, Settlement
+from transactions.movements import Holding, Movement, Order, Outcome, Settlement
 from transactions.policies import Case, ask
 from transactions.world import EventRow, Target, Tell, TransactionRow, World
 from wallets.errors import WalletClosed, WalletNotFound
@@ -50,9 +50,9 @@ def decide(order: Order, world: World) -> Tell:
     body under the same key) leaves nothing behind. Its traceback is dropped: it is an answer, and the frames would
     keep the whole batch in memory.
     """
-    if isinstance(order, Settlement):
+    if not isinstance(order, Movement):
         try:
-            return _known(_settle(order, world))
+            return _known(_settle(order, world) if isinstance(order, Settlement) else _set_aside(order, world))
         except TekanaError as error:
             return _known(Outcome(error.with_traceback(None)))
     if past := world.seen.get((order.caller, order.key)):
@@ -195,15 +195,8 @@ class _Attempt:
         """Mirror a transfer or payment, in whole or part. Freezes do not stop it: staff put right what went wrong."""
         order, original, accounts = self.order, self.original, self.world.books.accounts
         assert original is not None
-        if original.kind not in PAYS_AT_ONCE or original.state not in REVERSIBLE:
-            raise NotReversible(
-                f"A {Kind(original.kind).label} that is {State(original.state).label} cannot be reversed.".capitalize(),
-                state=original.state,
-            )
+        left = _left(original, order.amount)
         assert self.payer is not None and self.payee is not None
-        left = original.amount - original.reversed_amount
-        if order.amount > left:
-            raise ReversalExceedsOriginal(left_minor=left)
         giver, taker = accounts[self.payer.account], accounts[self.payee.account]
         if giver.closed or taker.closed:
             raise WalletClosed()
@@ -287,6 +280,44 @@ class _Attempt:
             )
         )  # fmt: skip
         return outcome
+
+
+def _left(original: Target, amount: int) -> int:
+    """What of a transfer or payment can still be given back. Raises: NotReversible; ReversalExceedsOriginal, when
+    ``amount`` is more."""
+    if original.kind not in PAYS_AT_ONCE or original.state not in REVERSIBLE:
+        raise NotReversible(
+            f"A {Kind(original.kind).label} that is {State(original.state).label} cannot be reversed.".capitalize(),
+            state=original.state,
+        )
+    left = original.amount - original.reversed_amount
+    if amount > left:
+        raise ReversalExceedsOriginal(left_minor=left)
+    return left
+
+
+def _set_aside(order: Holding, world: World) -> Outcome:
+    """Hold what is there of what a transaction brought to its payee, never more; or let go of such a hold.
+
+    Freezes do not stop it: nothing leaves the wallet. Raises: TransactionNotFound, NotReversible,
+    ReversalExceedsOriginal, WalletClosed; RecipientShort, when nothing at all is there.
+    """
+    target = world.targets.get(order.transaction)
+    if target is None:
+        raise TransactionNotFound()
+    code, amount = wallet_account(target.payee_id), order.amount
+    if order.kind != "placed":
+        world.books.release(code, order.kind, amount, order.remaining, hold=order.hold, moment=world.books.tick())
+        return _settled(target, replayed=False)
+    _left(target, amount)
+    account = world.books.accounts[code]
+    if account.closed:
+        raise WalletClosed()
+    there = min(amount, max(account.available - (account.floor or 0), 0))
+    if not there:
+        raise RecipientShort(shortfall_minor=amount)
+    world.books.hold(code, there, hold=order.hold, moment=world.books.tick(), expires_at=order.expires_at)
+    return replace(_settled(target, replayed=False), amount=there)
 
 
 def _settle(order: Settlement, world: World) -> Outcome:

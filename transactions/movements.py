@@ -77,7 +77,23 @@ class Settlement:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-Order = Movement | Settlement
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Money that ``transaction`` brought to its payee: set aside there until somebody decides, or let go again.
+
+    ``hold`` names it. ``placed``: of ``amount`` minor units as many as are there; how many is the outcome's amount.
+    ``captured``, ``voided`` or ``expired``: exactly ``amount``, after which ``remaining`` stays held.
+    """
+
+    hold: UUID
+    transaction: UUID
+    kind: str
+    amount: int
+    remaining: int = 0
+    expires_at: datetime | None = None
+
+
+Order = Movement | Settlement | Holding
 
 
 @dataclass(frozen=True, slots=True)

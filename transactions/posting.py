@@ -26,7 +26,7 @@ from ledger.books import Books
 from ledger.chart import fee_income, rail_float, suspense
 from transactions.deciding import decide, told_before
 from transactions.models import Kind, State
-from transactions.movements import Movement, Order, Outcome, Settlement
+from transactions.movements import Holding, Movement, Order, Outcome, Settlement
 from transactions.policies import Standing, Used
 from transactions.world import Target, World
 from wallets import parties as wallet_parties
@@ -69,14 +69,15 @@ def post_one(order: Order) -> Outcome:
     return post([order])[0]
 
 
-def dry_run(order: Order) -> tuple[Outcome, World]:
-    """What `post` would answer now, and the world it would write; nothing is written, nobody is locked out.
+def dry_run(*orders: Order) -> tuple[Outcome, World]:
+    """What `post` would answer now to the last of ``orders``, and the world it would write; nothing is written, nobody
+    is locked out.
 
     A refusal is an outcome without transaction: no attempt is kept of a question.
     """
     with unit_of_work() as work:
-        world = read(work, [order], peek=True)
-        outcome = decide(order, world)()
+        world = read(work, orders, peek=True)
+        outcome = [decide(order, world)() for order in orders][-1]
     if outcome.error:
         for fact in ("transaction_id", "receipt"):
             outcome.error.facts.pop(fact, None)
@@ -133,7 +134,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     world = World()
     movements = [order for order in orders if isinstance(order, Movement)]
     start = work.run(START, 0 if peek else len(movements))
-    if wanted := {o.transaction if isinstance(o, Settlement) else o.reverses for o in orders} - {None}:
+    if wanted := {o.reverses if isinstance(o, Movement) else o.transaction for o in orders} - {None}:
         targets = work.run(TARGETS if peek else TARGETS + "FOR NO KEY UPDATE", list(wanted)).fetchall()
         world.targets = {row[0]: Target(**dict(zip(Target.__struct_fields__, row, strict=False))) for row in targets}
 
@@ -182,6 +183,8 @@ def _codes(orders: Iterable[Order], world: World) -> set[str]:
     """Every account these orders may touch."""
     codes = {party.account for party in world.parties}
     for order in orders:
+        if isinstance(order, Holding):  # on the account of a party
+            continue
         if isinstance(order, Settlement):
             if (target := world.targets.get(order.transaction)) and target.rail and order.to == State.COMPLETED:
                 codes |= {rail_float(target.rail, target.currency), suspense(target.currency)}

@@ -6,17 +6,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import connection
 from django.db import transaction as db_transaction
+from django.utils.module_loading import import_string
 
 from ledger.verify import CHECKS as LEDGER_CHECKS
-from ledger.verify import Check, Finding, Result, run
+from ledger.verify import Check, Finding, HoldOwner, Result, run
 from transactions.models import BORN, LEGAL, OPEN, State
 
 MOVED = "('completed', 'partially_reversed', 'reversed')"
 # Its birth, each move, and each further part that was reversed.
 STEPPED = LEGAL | {("", state) for state in BORN} | {(State.PARTIALLY_REVERSED, State.PARTIALLY_REVERSED)}
 STEPS = ", ".join(f"('{before}', '{after}')" for before, after in sorted(STEPPED))
+OWNERS: list[HoldOwner] = [import_string(path) for path in settings.HOLD_OWNERS]
+OWNED = " UNION ALL ".join(one.ids for one in OWNERS) or "SELECT NULL::uuid AS id WHERE false"
 STILL_OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN))
 
 CHECKS = [
@@ -124,14 +128,16 @@ CHECKS = [
         """,
     ),
     Check(
-        "I9", "what was refused or called off moved nothing and holds nothing; an open cash-out holds all of it",
+        "I9",
+        "what was refused or called off moved nothing and holds nothing; an open cash-out or recall holds its money",
         f"""
         SELECT coalesce('transaction ' || t.id, 'hold ' || h.hold),
                coalesce('is ' || t.state || ' and', 'has no transaction and') || ' holds ' || coalesce(h.remaining, 0)
         FROM transactions_transaction t
         FULL JOIN (
             SELECT hold, sum(CASE kind WHEN 'placed' THEN amount ELSE -amount END) AS remaining
-            FROM ledger_holdevent GROUP BY hold
+            FROM ledger_holdevent e WHERE NOT EXISTS (SELECT FROM ({OWNED}) o WHERE o.id = e.hold)
+            GROUP BY hold
         ) h ON h.hold = t.id
         WHERE t.id IS NULL OR coalesce(h.remaining, 0) <> CASE
             WHEN t.kind = 'cash_out' AND t.state IN ({STILL_OPEN}) THEN t.amount + t.fee ELSE 0 END
@@ -139,6 +145,7 @@ CHECKS = [
         SELECT 'transaction ' || t.id, 'is ' || t.state || ' and has entries'
         FROM transactions_transaction t
         WHERE t.state NOT IN {MOVED} AND EXISTS (SELECT FROM ledger_entry e WHERE e.journal_id = t.id)
+        {"".join(f"UNION ALL {one.offenders}" for one in OWNERS)}
         """,
     ),
 ]  # fmt: skip

@@ -23,6 +23,7 @@ class StaffForm(forms.Form):
     intro = ""
     submit = "Confirm"
     before_template = ""  # shown above the fields; reads ``form``
+    prefilled: tuple[str, ...] = ()  # fields that the address of the dialog may fill in
     required_css_class = "required"
 
     def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
@@ -95,6 +96,8 @@ def staff_action(
             filled = form(request.POST if request.method == "POST" else None, subject=subject, user=request.user)
             if request.method == "POST":
                 filled.files = request.FILES
+            else:
+                filled.initial = {name: request.GET[name] for name in form.prefilled if name in request.GET}
             if request.method == "POST" and not why_not and filled.is_valid():
                 outcome = function(self, request, subject, filled)
                 if isinstance(outcome, HttpResponse):

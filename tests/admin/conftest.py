@@ -17,6 +17,8 @@ from ledger.selectors import latest_proof
 from ledger.services import keep_proof
 from notes.services import write_note
 from notifications.services import Notice, notify_many
+from recalls.models import Recall
+from recalls.services import open_recall, withdraw
 from reports.models import DailyProof, Export, IssuedPaper, SavedExport, SummedDay
 from staff.approvals import request_approval
 from staff.models import Approval, User
@@ -88,6 +90,7 @@ class World:
     undone: Transaction
     odd: RailMessage
     asked: Approval
+    recall: Recall
 
     def send(self, amount: int = 1_00, **extra: Any) -> Transaction:
         return posted_as(transfer(self.wallet, self.johns, amount, **extra))
@@ -123,7 +126,15 @@ def world(staff: dict[str, User]) -> World:
     fund(wallet, 10_000_00)
     freeze_wallet(frozen, mode="both", reason="stolen phone", actor=staff[Role.SUPPORT])
     small = World(
-        wallet.customer, johns.customer, wallet, johns, frozen, *[Transaction()] * 3, odd_message("msg_odd"), Approval()
+        wallet.customer,
+        johns.customer,
+        wallet,
+        johns,
+        frozen,
+        *[Transaction()] * 3,
+        odd_message("msg_odd"),
+        Approval(),
+        Recall(),
     )
     small.undone = small.send(500_00)
     reverse_transaction(
@@ -141,6 +152,10 @@ def world(staff: dict[str, User]) -> World:
     small.sent = small.send(1_000_00, memo="rent", reference="INV-2026-77")
     write_note(small.sent, "She asked what it was for.", actor=staff[Role.SUPPORT], key="note-1234567890")
     small.refused = small.send(90_000_00)
+    small.recall = open_recall(
+        small.sent.pk, amount=50_00, reason_code="wrong_recipient", note="ticket 9", actor=staff[Role.SUPPORT]
+    )
+    withdraw(small.recall.pk, actor=staff[Role.SUPPORT], note="She found the rent contract.")
     event = Event.objects.filter(transaction=small.sent).first()
     facts = {"amount": "KES 1,000.00", "counterparty": "John O.", "receipt": small.sent.receipt, "fee": "KES 0.00"}
     notify_many([Notice(event.pk, wallet.customer_id, small.sent.pk, "money_sent", facts)])

@@ -16,6 +16,7 @@ from core.ids import uuid7
 from customers.models import Customer, Session
 from customers.tokens import start_session
 from notifications.models import Notification
+from recalls.services import open_recall
 from tests.books import fund, key, transfer
 from tests.factories import PASSWORD, new_wallet
 from transactions.posting import post_one
@@ -58,11 +59,12 @@ class Mine(NamedTuple):
     transaction: UUID
     notification: UUID
     session: UUID
+    recall: UUID
     password: str = PASSWORD
 
     @classmethod
     def nobody(cls) -> "Mine":
-        return cls(*(uuid7() for _ in range(5)))
+        return cls(*(uuid7() for _ in range(6)))
 
 
 class Person(NamedTuple):
@@ -74,7 +76,7 @@ class Person(NamedTuple):
     def private(self) -> list[str]:
         """What nobody else may read. Ids too: whoever cannot name a thing cannot ask for it."""
         customer, mine = self.customer, self.mine
-        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:5]]
+        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:6]]
         return [str(value) for value in own]
 
 
@@ -103,7 +105,11 @@ def person(full_name: str, payee: Wallet) -> Person:
         customer=customer, event=uuid4(), transaction=paid.transaction, kind="money_sent", title="Sent", body="KES 10"
     )
     assert paid.transaction
-    mine = Mine(wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id)
+    fund(payee, 700)
+    asked_back = post_one(transfer(payee, wallet, 700)).or_raise()
+    assert asked_back.transaction
+    recall = open_recall(asked_back.transaction, reason_code="fraud", note="He called.", actor=None)
+    mine = Mine(wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id, recall.id)
     return Person(customer, mine, tokens.access_token)
 
 

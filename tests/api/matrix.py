@@ -90,6 +90,14 @@ MATRIX: dict[str, Row] = {
     "GET v1/transactions/<uuid:transaction_id>": Row(
         lambda mine, world: Ask(path={"transaction_id": mine.transaction}), names=True
     ),
+    "GET v1/recalls": NOTHING,
+    "GET v1/recalls/<uuid:recall_id>": Row(lambda mine, world: Ask(path={"recall_id": mine.recall}), names=True),
+    "POST v1/recalls/<uuid:recall_id>/consent": Row(
+        lambda mine, world: Ask(path={"recall_id": mine.recall}, body={}), names=True
+    ),
+    "POST v1/recalls/<uuid:recall_id>/refuse": Row(
+        lambda mine, world: Ask(path={"recall_id": mine.recall}, body={"reason": "It was for the rent."}), names=True
+    ),
     "GET v1/notifications": NOTHING,
     "POST v1/notifications/read-all": Row(lambda mine, world: EMPTY),
     "POST v1/notifications/<uuid:notification_id>/read": Row(

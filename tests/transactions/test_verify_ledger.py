@@ -21,7 +21,7 @@ from tests.books import fund, posted, transfer
 from tests.forgery import MONEY, Forgery, Scene, committed_scene
 from transactions.posting import post_one
 from transactions.tasks import prove_books
-from transactions.verify import CHECKS, verify
+from transactions.verify import CHECKS, OWNERS, verify
 
 # Only what stands in the way of the breaking.
 TABLES = [*MONEY, "wallets_wallet"]
@@ -229,7 +229,10 @@ def test_what_is_broken_is_found_and_named(named, number, name, wrong, breaking)
 def test_each_query_of_each_invariant_is_broken_above():
     broken = [number for number, *_ in BROKEN]
     for check in CHECKS + LEDGER_CHECKS:
-        assert broken.count(check.number) >= 1 + check.offenders.count("UNION ALL")
+        own = check.offenders
+        for owner in OWNERS:  # the apps above break their own
+            own = own.replace(f"UNION ALL {owner.offenders}", "")
+        assert broken.count(check.number) >= 1 + own.count("UNION ALL")
 
 
 def test_a_posting_without_a_transaction_is_found_though_no_guard_is_off(scene):

@@ -110,10 +110,12 @@ def attempts_of_wallet(request: HttpRequest, wallet: Any) -> Panel:
 
 @panel("wallets.wallet", order=10, permission="transactions.view_transaction")
 def holds_of_wallet(request: HttpRequest, wallet: Any) -> Panel | None:
-    """What is set aside: each hold is that of an open movement."""
+    """What is set aside for open movements; apps above show what they hold."""
     if not wallet.account.held:
         return None
     waiting = Transaction.objects.filter(payer_id=wallet.pk, state__in=sorted(OPEN)).order_by("-pk")[:SHOWN]
+    if not waiting:
+        return None
     return Table(
         title="Held",
         side=True,

@@ -232,6 +232,15 @@ AT_THE_DOOR = {
         "Their own reference belongs to an earlier transaction of theirs.", "Search for the reference.",
         "They choose another one, or find that they have paid already.",
     ),
+    "recall_not_found": (
+        "There is no such recall, or it does not ask for money of theirs.", "The recalls on the customer's page.",
+        "Ask for the receipt of the payment.",
+    ),
+    "recall_closed": (
+        "The recall was answered, withdrawn, or its time was over before they answered.",
+        "The recall's page: its last step says which, and when.",
+        "How it ended. If they would still return the money, they can send it.",
+    ),
     "notification_not_found": ("There is no such notification, or it is not theirs.", "Nothing here.", "Nothing more."),
     "not_found": ("There is no such thing, or it is not theirs.", "Search for what they mean.", "Ask what they mean."),
     "not_allowed": (

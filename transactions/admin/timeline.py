@@ -263,8 +263,8 @@ def noted(note: Note, staff: dict[str, str]) -> Moment:
     facts = [("File", file_link(note))] if note.sha256 else []
     if withdrawal:
         facts.append(("Withdrawn", f"by {named(withdrawal.author, staff)}: {withdrawal.text}"))
-    state = badge("withdrawn", "odd") if withdrawal else ""
-    return Moment(note.at, "sticky_note_2", "Note", by=named(note.author, staff), state=state, text=note.text, facts=facts)
+    state, by = badge("withdrawn", "odd") if withdrawal else "", named(note.author, staff)
+    return Moment(note.at, "sticky_note_2", "Note", by=by, state=state, text=note.text, facts=facts)
 
 
 def pretty(value: Any) -> str:

@@ -51,7 +51,7 @@ def reverse_transaction(
     RecipientShort (a customer never goes below zero), WalletClosed, ApprovalNeeded.
     Locks: the original, then the accounts of both wallets.
     """
-    movement = _movement(transaction, amount, reason_code, note, actor, idempotency_key)
+    movement = reversal_movement(transaction, amount, reason_code, note, actor, idempotency_key)
     with db_transaction.atomic():
         if checker is None and isinstance(actor, User):
             # Locked first: of two parts at once, the second counts the first.
@@ -83,7 +83,7 @@ def why_second_person(original: Transaction, amount: int, actor: User, *, but_fo
 
 def preview_reversal(transaction: UUID, *, amount: int | None = None, reason_code: str, actor: Any) -> ReversalPreview:
     """What the same call would post now. Raises: TransactionNotFound, UnknownReason, AmountNotPositive."""
-    movement = _movement(transaction, amount, reason_code, "", actor, f"preview-{uuid7()}")
+    movement = reversal_movement(transaction, amount, reason_code, "", actor, f"preview-{uuid7()}")
     outcome, world = posting.dry_run(movement)
     original = world.targets[transaction]
     if outcome.error:
@@ -95,9 +95,11 @@ def preview_reversal(transaction: UUID, *, amount: int | None = None, reason_cod
     return ReversalPreview(movement.amount, returned, original.amount - original.reversed_amount, world.lines())
 
 
-def _movement(
+def reversal_movement(
     transaction: UUID, amount: int | None, reason_code: str, note: str, actor: Any, idempotency_key: str
 ) -> Movement:
+    """What is posted to give ``amount`` minor units back. Raises: TransactionNotFound, UnknownReason, NotReversible,
+    AmountNotPositive."""
     original = Transaction.objects.filter(pk=transaction).first()
     if original is None:
         raise TransactionNotFound()

@@ -1,0 +1,27 @@
+"""Questions about recalls. A customer's come filtered by the customer: somebody else's is a missing one."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from recalls.errors import RecallNotFound
+from recalls.models import Recall, RecallState
+
+RELATED = ("transaction", "reason", "sender", "recipient")
+
+
+def recalls_of(recipient_id: UUID) -> QuerySet[Recall]:
+    """What is or was asked back of this customer, the newest first."""
+    return Recall.objects.filter(recipient_id=recipient_id).select_related(*RELATED)
+
+
+def recall_of(recipient_id: UUID, recall_id: UUID) -> Recall:
+    """Raises: RecallNotFound, also for somebody else's."""
+    recall = recalls_of(recipient_id).filter(pk=recall_id).first()
+    if recall is None:
+        raise RecallNotFound()
+    return recall
+
+
+def open_recalls() -> QuerySet[Recall]:
+    return Recall.objects.filter(state=RecallState.OPEN)

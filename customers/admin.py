@@ -291,12 +291,13 @@ class TierLimitAdmin(StaffAdmin):
         return [Facts(title="Limit", rows=rows)]
 
     @staff_action(
-        "New limits", permission="customers.change_limits", form=LimitForm, icon="add", variant=ActionVariant.PRIMARY
-    )
+        "New limits", permission="customers.change_limits", form=LimitForm, icon="add", variant=ActionVariant.PRIMARY,
+        step_up=True,
+    )  # fmt: skip
     def propose(self, request: HttpRequest, subject: None, form: LimitForm) -> bool | HttpResponse:
         return self.asked(request, subject, form)
 
-    @staff_action("Change", permission="customers.change_limits", form=LimitForm, icon="edit_calendar")
+    @staff_action("Change", permission="customers.change_limits", form=LimitForm, icon="edit_calendar", step_up=True)
     def propose_next(self, request: HttpRequest, row: TierLimit, form: LimitForm) -> bool | HttpResponse:
         return self.asked(request, row, form)
 

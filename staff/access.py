@@ -1,4 +1,5 @@
-"""What a second person approves of staff: who gets in, who comes back, who has which role (`approvals.py`).
+"""What a second person approves of staff: who gets in, who comes back, who has which role, whose second factor is lost
+(`approvals.py`).
 
 Whoever it is about neither asks for it nor decides it, so that nobody's own rights grow by their own hand.
 """
@@ -6,9 +7,17 @@ Whoever it is about neither asks for it nor decides it, so that nobody's own rig
 from abc import abstractmethod
 from typing import Any
 
-from staff import services
+from staff import second_factor, services
 from staff.approvals import About, Fact, Operation, Preview, Row
-from staff.errors import AlreadyActive, AlreadyInactive, NotYourself, SameRole, StaffNotFound, UserNameTaken
+from staff.errors import (
+    AlreadyActive,
+    AlreadyInactive,
+    NothingEnrolled,
+    NotYourself,
+    SameRole,
+    StaffNotFound,
+    UserNameTaken,
+)
 from staff.models import Approval, User
 from staff.roles import PURPOSE, RIGHTS, Role
 
@@ -144,4 +153,34 @@ class Readmission(OnStaff):
         return row_of(user)
 
 
-new_staff, role, readmission = NewStaff(), RoleChange(), Readmission()
+class FactorReset(OnStaff):
+    """Taking off the second factor of somebody who lost it, recovery codes included. ``params``: user (id)."""
+
+    name = "factor_reset"
+    title = "Reset of a second factor"
+
+    def says(self, user: User, params: dict[str, Any]) -> str:
+        return f"Reset the second factor of {user}"
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        user = self.user(params)
+        have = second_factor.factors_of(user)
+        if not have.is_enrolled:
+            raise NothingEnrolled()
+        facts = [
+            Fact("User name", user.username),
+            Fact("Full name", user.full_name),
+            Fact("Role", user.get_role_display()),
+            Fact("App", "is taken off" if have.totp else "none"),
+            Fact("Passkeys", ", ".join(one.name for one in have.passkeys) or "none"),
+            Fact("Afterwards", "they are signed out, and enrol another one when they sign in with their password"),
+        ]
+        return Preview(facts=facts, context=[Fact("Recovery codes left", str(have.codes_left))])
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        user = self.refuse_for_oneself(approval, checker)
+        services.reset_factor(user, reason=approval.reason, actor=approval.maker, checker=checker)
+        return row_of(user)
+
+
+new_staff, role, readmission, factor_reset = NewStaff(), RoleChange(), Readmission(), FactorReset()

@@ -39,6 +39,7 @@ from staff import access, services, session_admin
 from staff.inbox import ask
 from staff.models import Approval, User
 from staff.roles import PURPOSE, RIGHTS, Right, Role
+from staff.second_factor import factors_of
 from staff.selectors import named, names
 
 __all__ = ["session_admin"]  # is registered with this module
@@ -77,6 +78,11 @@ class ReactivateForm(ReasonForm):
     submit = "Ask for approval"
 
 
+class ResetFactorForm(ReasonForm):
+    intro = "For who lost the device and the recovery codes. A second person decides; then they enrol another one."
+    submit = "Ask for approval"
+
+
 class LiftLockoutForm(ReasonForm):
     intro = "They were locked out after too many wrong attempts. Make sure that it was them."
     submit = "Let them try again"
@@ -93,7 +99,7 @@ class UserAdmin(StaffAdmin):
     list_filter = [choice_filter("role", "role", Role.choices)]
     ordering = ["username"]
     actions_list = ["create"]
-    actions_detail = ["set_role", "reset_password", "lift_lockout", "deactivate", "reactivate"]
+    actions_detail = ["set_role", "reset_password", "reset_factor", "lift_lockout", "deactivate", "reactivate"]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Who is locked out is asked of Valkey once for the page."""
@@ -126,6 +132,7 @@ class UserAdmin(StaffAdmin):
                 ("Full name", user.full_name),
                 ("E-mail", user.email or NOTHING),
                 ("Role", user.get_role_display()),
+                ("Second factor", factors_shown(user)),
                 ("Last signed in", moment(user.last_login)),
                 ("Here since", moment(user.created_at)),
             ],
@@ -165,18 +172,19 @@ class UserAdmin(StaffAdmin):
         form=NewStaffForm,
         icon="person_add",
         variant=ActionVariant.PRIMARY,
+        step_up=True,
     )
     def create(self, request: HttpRequest, subject: None, form: NewStaffForm) -> bool | HttpResponse:
         reason = form.cleaned_data.pop("reason")
         return ask(request, form, access.new_staff.name, form.cleaned_data, reason=reason, back=self.address_of(None))
 
-    @staff_action("Change role", permission="staff.manage", form=RoleForm, icon="badge")
+    @staff_action("Change role", permission="staff.manage", form=RoleForm, icon="badge", step_up=True)
     def set_role(self, request: HttpRequest, user: User, form: RoleForm) -> bool | HttpResponse:
         params = {"user": user.pk, "role": form.cleaned_data["role"]}
         reason = form.cleaned_data["reason"]
         return ask(request, form, access.role.name, params, reason=reason, back=self.address_of(user))
 
-    @staff_action("New password", permission="staff.manage", form=ResetPasswordForm, icon="key")
+    @staff_action("New password", permission="staff.manage", form=ResetPasswordForm, icon="key", step_up=True)
     def reset_password(self, request: HttpRequest, user: User, form: ResetPasswordForm) -> bool | HttpResponse:
         try:
             password = services.reset_password(user, reason=form.cleaned_data["reason"], actor=request.user)
@@ -184,6 +192,13 @@ class UserAdmin(StaffAdmin):
             form.refuse(refusal)
             return False
         return self.show_password(request, user, password)
+
+    @staff_action(
+        "Reset second factor", permission="staff.manage", form=ResetFactorForm, icon="phonelink_erase", step_up=True
+    )
+    def reset_factor(self, request: HttpRequest, user: User, form: ResetFactorForm) -> bool | HttpResponse:
+        reason, params = form.cleaned_data["reason"], {"user": user.pk}
+        return ask(request, form, access.factor_reset.name, params, reason=reason, back=self.address_of(user))
 
     @staff_action(
         "Lift lockout", permission="staff.manage", form=LiftLockoutForm, done="They can try again.", icon="lock_open"
@@ -199,8 +214,9 @@ class UserAdmin(StaffAdmin):
         return self.call(form, services.deactivate, user, **form.cleaned_data)
 
     @staff_action(
-        "Let back in", permission="staff.manage", form=ReactivateForm, icon="undo", variant=ActionVariant.PRIMARY
-    )
+        "Let back in", permission="staff.manage", form=ReactivateForm, icon="undo", variant=ActionVariant.PRIMARY,
+        step_up=True,
+    )  # fmt: skip
     def reactivate(self, request: HttpRequest, user: User, form: ReactivateForm) -> bool | HttpResponse:
         reason = form.cleaned_data["reason"]
         return ask(request, form, access.readmission.name, {"user": user.pk}, reason=reason, back=self.address_of(user))
@@ -216,6 +232,13 @@ class UserAdmin(StaffAdmin):
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/staff/password.html", context)
+
+
+def factors_shown(user: User) -> str:
+    have = factors_of(user)
+    shown = ["app"] if have.totp else []
+    shown += [f"passkey {one.name}" for one in have.passkeys]
+    return f"{', '.join(shown)}; {have.codes_left} recovery codes left" if shown else "none yet"
 
 
 def rights_of(role: str) -> dict[str, list[Right]]:

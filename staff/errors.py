@@ -21,6 +21,38 @@ class SignInClosed(Unavailable):
     code, title = "sign_in_closed", "Signing in is not possible at the moment"
 
 
+class WrongProof(Unauthenticated):
+    """Who is signed in could not prove once more that it is them."""
+
+    code, title = "wrong_proof", "That is not it; try again"
+
+
+class WrongCode(Unauthenticated):
+    """Not the code of the app at this moment, or one that was used already, or no recovery code that is left."""
+
+    code, title = "wrong_code", "Wrong code, or used already"
+
+
+class WrongPasskey(Unauthenticated):
+    """The passkey is not one of theirs, or its answer was to another question than ours."""
+
+    code, title = "wrong_passkey", "This passkey did not work; try again"
+
+
+class PasskeyKnown(Conflict):
+    code, title = "passkey_known", "This passkey is enrolled already"
+
+
+class NothingEnrolled(Conflict):
+    code, title = "nothing_enrolled", "They have no second factor"
+
+
+class LastFactor(Conflict):
+    """Who has one factor left keeps it; a lost one is reset by two colleagues."""
+
+    code, title = "last_factor", "Enrol another one first: this is the last"
+
+
 class NotYourself(NotAllowed):
     """Nobody changes their own role, ends or restores their own access."""
 

@@ -400,7 +400,7 @@ class ApprovalAdmin(StaffAdmin):
 
     @staff_action(
         "Approve", permission="staff.approve", form=ApproveForm, done="Approved and done.", icon="check",
-        variant=ActionVariant.PRIMARY,
+        variant=ActionVariant.PRIMARY, step_up=True,
     )  # fmt: skip
     def approve(self, request: HttpRequest, approval: Approval, form: ApproveForm) -> bool:
         return self.call(form, approvals.approve, approval.pk, comment=form.cleaned_data["comment"])

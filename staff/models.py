@@ -80,8 +80,6 @@ class Session(AbstractBaseSession):
     ip = models.GenericIPAddressField(null=True, help_text="where it was used last")
     user_agent = models.CharField(max_length=300, blank=True)
 
-    objects = models.Manager()
-
     class Meta:
         verbose_name = "session"
         verbose_name_plural = "sessions"
@@ -109,6 +107,51 @@ class Session(AbstractBaseSession):
         browser = next((name for sign, name in browsers.items() if sign in agent), "Another browser")
         system = next((name for sign, name in systems.items() if sign in agent), "")
         return f"{browser} on {system}" if system else browser
+
+
+class Totp(models.Model):
+    """An app that shows six digits, one for each member of staff. The secret is sealed (`second_factor.py`)."""
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="totp")
+    secret = models.BinaryField(help_text="AES-GCM under STAFF_FACTOR_KEY, bound to the user")
+    last_step = models.BigIntegerField(help_text="the thirty seconds of the last code taken; none before is")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"Authenticator app of {self.user}"
+
+
+class Passkey(models.Model):
+    """A key that never leaves its device; of it we have the public half."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="passkeys")
+    credential = models.BinaryField(unique=True, help_text="how the device knows it")
+    public_key = models.BinaryField(help_text="COSE")
+    sign_count = models.BigIntegerField(help_text="of the device; a copy of the key would fall behind")
+    host = models.CharField(max_length=253, help_text="the name of ours that it was made for, and works on")
+    name = models.CharField(max_length=60)
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RecoveryCode(models.Model):
+    """For who lost the device: works once. Kept as a keyed digest."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="recovery_code_once")]
+
+    def __str__(self) -> str:
+        return f"Recovery code of {self.user}"
 
 
 class Approval(models.Model):

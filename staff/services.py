@@ -17,6 +17,7 @@ from redis import RedisError
 
 from core import audit, guesses
 from core.ids import CROCKFORD
+from staff import second_factor
 from staff.errors import (
     AlreadyActive,
     AlreadyInactive,
@@ -33,6 +34,7 @@ from staff.errors import (
     UserNameTaken,
     WeakStaffPassword,
     WrongPassword,
+    WrongProof,
 )
 from staff.models import Session, User
 from staff.roles import Role
@@ -164,7 +166,26 @@ def reset_password(user: User, *, reason: str, actor: Any) -> str:
     return password
 
 
-# --- Sessions and lockouts ---------------------------------------------------------------------------------------------
+def reset_factor(user: User, *, reason: str, actor: Any, checker: User | None = None) -> None:
+    """Take off a colleague's second factor, so that they enrol another one when they next sign in.
+
+    Args:
+        checker: the second person, who has approved it (`access.py`).
+    Raises: MayNotManage, NotYourself, ApprovalNeeded.
+    Locks: the user.
+    """
+    refuse_unless_manager(actor, of=user)
+    refuse_alone(actor, checker, of=user)
+    with transaction.atomic():
+        locked = lock(user)
+        before = second_factor.reset(locked)
+        end_sessions(locked)
+        audit.record(
+            actor=actor, action="reset_factor", subject=locked, before=before, after=approved_by(checker), reason=reason
+        )
+
+
+# --- Sessions and lockouts --------------------------------------------------------------------------------------------
 
 
 def end_sessions(user: User) -> None:
@@ -185,7 +206,7 @@ def end_session(session: Session, *, reason: str, actor: User) -> None:
     with transaction.atomic():
         session.delete()
         before = {"device": session.device, "ip": session.ip, "since": session.started_at.isoformat()}
-        audit.record(actor=actor, action="end_session", subject=session.user, before=before, reason=reason)
+        audit.record(actor=actor, action="end_session", subject=session.user or actor, before=before, reason=reason)
 
 
 def clear_sessions() -> int:
@@ -196,12 +217,14 @@ def clear_sessions() -> int:
 
 
 def locked_for(users: Iterable[User]) -> dict[str, int]:
-    """User names that have been guessed at too often, and for how many seconds more; nobody while Valkey is away."""
-    names = [user.username for user in users]
+    """User names with too many wrong passwords or codes, and for how many seconds more; none while Valkey is away."""
+    names = {user.username: user.principal for user in users}
     try:
-        return guesses.waits("staff", names)
+        passwords, codes = guesses.waits("staff", names), guesses.waits(second_factor.GUESSES, names.values())
     except RedisError:
         return {}
+    found = {name: max(passwords.get(name, 0), codes.get(whose, 0)) for name, whose in names.items()}
+    return {name: wait for name, wait in found.items() if wait}
 
 
 def lift_lockout(user: User, *, reason: str, actor: Any) -> None:
@@ -212,6 +235,7 @@ def lift_lockout(user: User, *, reason: str, actor: Any) -> None:
     refuse_unless_manager(actor, of=user)
     try:
         guesses.forget("staff", user.username)
+        guesses.forget(second_factor.GUESSES, user.principal)
     except RedisError as exc:
         raise SignInClosed() from exc
     audit.record(actor=actor, action="lift_lockout", subject=user, reason=reason)
@@ -220,25 +244,49 @@ def lift_lockout(user: User, *, reason: str, actor: Any) -> None:
 # --- Signing in -------------------------------------------------------------------------------------------------
 
 
-def sign_in(request: HttpRequest | None, username: str, password: str) -> User:
-    """The member of staff with this name and password. Each attempt is counted before it is looked at, and recorded.
+def check_password(request: HttpRequest | None, username: str, password: str) -> User:
+    """The member of staff with this name and password, who may still have to show a second factor.
+
+    Each attempt is counted before it is looked at; a wrong one is recorded.
 
     Raises: WrongPassword, TooManySignIns, SignInClosed.
     """
-    try:
-        wait = guesses.take("staff", username)
-    except RedisError as exc:
-        raise SignInClosed() from exc
-    if wait:
-        raise TooManySignIns(f"Too many attempts. Wait {-(-wait // 60)} minutes.", retry_after=wait)
+    count_guess(username)
     user = authenticate(request, username=username, password=password)
     if not isinstance(user, User):
         known_user = User.objects.filter(username=username).first()
         audit.record(actor="unknown", action="sign_in_failed", subject=known_user or NOBODY)
         raise WrongPassword()
     guesses.give_back("staff", username)
-    audit.record(actor=user, action="sign_in", subject=user)
     return user
+
+
+def record_sign_in(user: User, how: str) -> None:
+    audit.record(actor=user, action="sign_in", subject=user, after={"with": how})
+
+
+def count_guess(username: str) -> None:
+    """Raises: TooManySignIns, SignInClosed."""
+    try:
+        wait = guesses.take("staff", username)
+    except RedisError as exc:
+        raise SignInClosed() from exc
+    if wait:
+        raise TooManySignIns(f"Too many attempts. Wait {-(-wait // 60)} minutes.", retry_after=wait)
+
+
+def prove(request: HttpRequest, *, password: str) -> None:
+    """Who is signed in proves once more who they are. Counted before it is looked at, and recorded, as signing in is.
+
+    Raises: WrongProof, TooManySignIns, SignInClosed.
+    """
+    user: Any = request.user
+    count_guess(user.username)
+    if not user.check_password(password):
+        audit.record(actor=user, action="step_up_failed", subject=user)
+        raise WrongProof()
+    guesses.give_back("staff", user.username)
+    audit.record(actor=user, action="step_up", subject=user)
 
 
 def signed_out(user: User) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.db.models import Model, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from core import audit, context
@@ -25,9 +25,10 @@ def digest(key: str) -> str:
 
 class SessionStore(DatabaseStore):
     row: Any = None  # the `Session` that was loaded
+    model: Any
 
     @classmethod
-    def get_model_class(cls) -> type[Model]:
+    def get_model_class(cls) -> Any:
         from staff.models import Session  # models are not ready when this module is imported
 
         return Session
@@ -65,7 +66,7 @@ class SessionStore(DatabaseStore):
         else:
             started, proved = before.started_at, before.proved_at
         self.row = self.model(
-            session_key=digest(self._get_or_create_session_key()),
+            session_key=digest(self._get_or_create_session_key()),  # type: ignore[attr-defined]
             session_data=self.encode(data),
             expire_date=self.get_expiry_date(),
             user_id=user,

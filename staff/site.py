@@ -3,22 +3,20 @@
 from typing import Any, cast
 
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib.auth import REDIRECT_FIELD_NAME, get_user
 from django.contrib.auth.views import PasswordChangeView
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.translation import gettext_lazy as _
-from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
+from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.sites import UnfoldAdminSite
 
 from core.admin.pages import may
 from core.admin.places import places
 from core.admin.queues import query_of, waiting
 from core.admin.search import find, only_exact
-from core.errors import TekanaError
-from staff import services
+from staff import doors, second_factor, services
 from staff.models import User
 
 # Group, then (title, icon, view's name, permission: None is for everybody who works here).
@@ -118,6 +116,7 @@ def account(request: HttpRequest) -> list[dict[str, str]]:
     """Behind one's own name in the corner."""
     return [
         {"title": "Where I am signed in", "link": address("staff_session_changelist") + "?whose=mine"},
+        {"title": "Second factor", "link": address("staff_security")},
         {"title": "Change password", "link": address("password_change")},
     ]
 
@@ -134,20 +133,6 @@ def environment(request: HttpRequest) -> tuple[str, str]:
     return settings.ENVIRONMENT, "danger" if settings.ENVIRONMENT == "production" else "info"
 
 
-class SignInForm(AuthenticationForm):
-    """Asks `services.sign_in`, which counts attempts and records them."""
-
-    def clean(self) -> dict[str, Any]:
-        username, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
-        if username and password:
-            try:
-                self.user_cache = services.sign_in(self.request, username, password)
-            except TekanaError as refusal:
-                raise ValidationError(refusal.detail, code=refusal.code) from refusal
-            self.request.session.flush()  # whatever key the browser came with is worth nothing from here on
-        return self.cleaned_data
-
-
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
     def save(self, commit: bool = True) -> User:
         user = super().save(commit)
@@ -156,7 +141,6 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
 
 
 class StaffSite(UnfoldAdminSite):
-    login_form = SignInForm
     index_title = _("Dashboard")
     enable_nav_sidebar = True
 
@@ -166,7 +150,13 @@ class StaffSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[Any]:
         """With the places that apps contribute, and without Django's doors that no page of ours uses."""
-        ours = [path(one.route, self.admin_view(one.view), name=one.name) for one in places()]
+        ours = [
+            path("second-factor/", doors.prove_second_factor, name="second_factor"),
+            path("enrol/", doors.enrol, name="enrol"),
+            path("prove/", self.admin_view(doors.prove), name="staff_prove"),
+            path("my-second-factor/", self.admin_view(doors.security), name="staff_security"),
+        ]
+        ours += [path(one.route, self.admin_view(one.view), name=one.name) for one in places()]
         theirs = [url for url in super().get_urls() if getattr(url, "name", "") not in ("autocomplete", "view_on_site")]
         return ours + theirs
 
@@ -178,6 +168,19 @@ class StaffSite(UnfoldAdminSite):
             return HttpResponseRedirect(hit.url)
         context = {**self.each_context(request), "title": "Search", "q": text, "groups": groups}
         return TemplateResponse(request, "admin/search.html", context)
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """A session that began with a password alone, before a second factor was asked for, opens nothing any more."""
+        proved = not second_factor.required() or bool(request.session.get("second_factor"))
+        return proved and super().has_permission(request)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "GET" and self.has_permission(request):
+            return HttpResponseRedirect(reverse("admin:index"))
+        context = {**self.each_context(request), "title": _("Log in"), "app_path": request.get_full_path()}
+        if REDIRECT_FIELD_NAME not in request.GET and REDIRECT_FIELD_NAME not in request.POST:
+            context[REDIRECT_FIELD_NAME] = reverse("admin:index")
+        return cast(HttpResponse, doors.SignInView.as_view(extra_context=context)(request))
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         user = get_user(request)

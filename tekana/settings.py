@@ -328,6 +328,11 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 STAFF_IDLE_MINUTES = env.int("STAFF_IDLE_MINUTES", default=15)
 STAFF_SESSION_HOURS = env.int("STAFF_SESSION_HOURS", default=8)
 STAFF_STEP_UP_MINUTES = env.int("STAFF_STEP_UP_MINUTES", default=5)
+STEP_UP = "staff.step_up.StepUp"
+# After the password an app, a passkey or a recovery code. The key seals the secrets of apps: 32 bytes, hexadecimal.
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=True)
+STAFF_FACTOR_KEY = env.str("STAFF_FACTOR_KEY", default=derived_key("second factors of staff"))
+STAFF_FACTOR_OLD_KEYS = env.list("STAFF_FACTOR_OLD_KEYS", default=[])
 SESSION_ENGINE = "staff.sessions"
 SESSION_COOKIE_AGE = STAFF_SESSION_HOURS * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
@@ -360,6 +365,7 @@ APPROVAL_OPERATIONS = [
     "staff.access.new_staff",
     "staff.access.role",
     "staff.access.readmission",
+    "staff.access.factor_reset",
 ]
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires
 # The badge on every staff page: says whose money this is.
@@ -377,7 +383,7 @@ UNFOLD: dict[str, Any] = {
     "SIDEBAR": {"navigation": "staff.site.menu"},
     "ACCOUNT": {"navigation": "staff.site.account"},
     "STYLES": ["/static/tekana/admin.css"],
-    "SCRIPTS": ["/static/tekana/admin.js"],
+    "SCRIPTS": ["/static/tekana/admin.js", "/static/tekana/passkey.js"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/tekana/favicon.svg"}],
     "BORDER_RADIUS": "6px",
     # Dark enough from 600 on for white text on it (4.5 : 1).

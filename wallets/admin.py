@@ -271,7 +271,9 @@ class WalletAdmin(Noted):
     def freeze(self, request: HttpRequest, wallet: Wallet, form: FreezeForm) -> bool:
         return self.call(form, freeze_wallet, wallet, **form.cleaned_data)
 
-    @staff_action("Lift freeze", permission="wallets.freeze", form=LiftForm, done="Lifted.", icon="wb_sunny")
+    @staff_action(
+        "Lift freeze", permission="wallets.freeze", form=LiftForm, done="Lifted.", icon="wb_sunny", step_up=True
+    )
     def lift(self, request: HttpRequest, wallet: Wallet, form: LiftForm) -> bool | HttpResponse:
         return lifted(self, request, wallet, form, form.cleaned_data["freeze"])
 
@@ -457,6 +459,8 @@ class FreezeAdmin(StaffAdmin):
     def why_not(self, request: HttpRequest, freeze: Freeze, name: str) -> str:
         return f"It was lifted on {freeze.lifted_at:%d %b %Y at %H:%M} UTC." if freeze.lifted_at else ""
 
-    @staff_action("Lift", permission="wallets.freeze", form=LiftThisForm, done="Lifted.", icon="wb_sunny")
+    @staff_action(
+        "Lift", permission="wallets.freeze", form=LiftThisForm, done="Lifted.", icon="wb_sunny", step_up=True
+    )
     def lift_this(self, request: HttpRequest, freeze: Freeze, form: LiftThisForm) -> bool | HttpResponse:
         return lifted(self, request, freeze, form, freeze)

@@ -11,6 +11,7 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from core.admin.step_up import gate_for
 from core.errors import TekanaError
 from core.money import Money
 
@@ -76,12 +77,16 @@ def staff_action(
     done: str = "Done.",
     icon: str = "",
     variant: ActionVariant = ActionVariant.DEFAULT,
+    step_up: bool = False,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Make a dialog of a method ``(self, request, subject, form) -> bool | HttpResponse``, run with a valid form.
 
     True says that it is done: the page is shown again under the message ``done``. False leaves the dialog open, which
     then says why (`StaffAdmin.call`). A response is sent as it is. List it in ``actions_detail`` or ``actions_list``.
     What `StaffAdmin.why_not` has to say about the subject, the dialog says instead of asking anything.
+
+    ``step_up``: it moves money, prices or rights. Where the last proof of who sits there is too old, the dialog asks
+    for another with the rest of its fields, and goes on with what was typed.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -98,7 +103,9 @@ def staff_action(
                 filled.files = request.FILES
             else:
                 filled.initial = {name: request.GET[name] for name in form.prefilled if name in request.GET}
-            if request.method == "POST" and not why_not and filled.is_valid():
+            gate = gate_for(request) if step_up else None
+            proved = request.method == "POST" and not why_not and (gate is None or gate.passed())
+            if proved and filled.is_valid():
                 outcome = function(self, request, subject, filled)
                 if isinstance(outcome, HttpResponse):
                     return outcome
@@ -110,6 +117,7 @@ def staff_action(
                 "title": description,
                 "form": filled,
                 "why_not": why_not,
+                "gate": gate,
                 "opts": self.opts,
                 "original": subject,
                 "name": self.name_of(subject) if subject else "",
@@ -122,6 +130,7 @@ def staff_action(
         wrapped = action(
             description=description, permissions=[permission], url_path=name, icon=icon or None, variant=variant
         )(view)
+        wrapped.step_up = step_up
         wrapped.dialog = {"title": description}  # Unfold's buttons then open the address in the page's dialog
         return wrapped
 

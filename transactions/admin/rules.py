@@ -103,12 +103,13 @@ class FeeRuleAdmin(StaffAdmin):
         return [Facts(title="Fee", rows=rows)]
 
     @staff_action(
-        "New fee", permission="transactions.change_fees", form=FeeForm, icon="add", variant=ActionVariant.PRIMARY
-    )
+        "New fee", permission="transactions.change_fees", form=FeeForm, icon="add", variant=ActionVariant.PRIMARY,
+        step_up=True,
+    )  # fmt: skip
     def propose(self, request: HttpRequest, subject: None, form: FeeForm) -> bool | HttpResponse:
         return self.asked(request, subject, form)
 
-    @staff_action("Change", permission="transactions.change_fees", form=FeeForm, icon="edit_calendar")
+    @staff_action("Change", permission="transactions.change_fees", form=FeeForm, icon="edit_calendar", step_up=True)
     def propose_next(self, request: HttpRequest, rule: FeeRule, form: FeeForm) -> bool | HttpResponse:
         return self.asked(request, rule, form)
 

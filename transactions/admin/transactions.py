@@ -244,6 +244,7 @@ class TransactionAdmin(Noted):
         done="Reversed.",
         icon="undo",
         variant=ActionVariant.DANGER,
+        step_up=True,
     )
     def reverse(self, request: HttpRequest, transaction: Transaction, form: ReverseForm) -> bool | HttpResponse:
         done = form.reverse()
@@ -252,7 +253,7 @@ class TransactionAdmin(Noted):
         tell_it_waits(request, form.asked)
         return go_to(request, self.address_of(transaction))
 
-    @staff_action("New adjustment", permission="transactions.adjust", form=AdjustForm, icon="balance")
+    @staff_action("New adjustment", permission="transactions.adjust", form=AdjustForm, icon="balance", step_up=True)
     def adjust(self, request: HttpRequest, subject: None, form: AdjustForm) -> bool | HttpResponse:
         return ask(request, form, adjustment.name, form.params, reason=form.cleaned_data["reason"])
 

@@ -46,6 +46,10 @@ KEPT = {
     "transactions.RailCall": ("id", "transaction_id", "number", "purpose", "started_at", "request"),
     "transactions.RailMessage": ("id", "rail", "message_id", "payload", "received_at"),
     "wallets.Wallet": ("id", "customer_id", "currency", "account_id", "created_at"),
+    "recalls.Recall": (
+        "id", "transaction_id", "sender_id", "recipient_id", "wallet_id", "currency", "claimed", "held", "reason_id",
+        "note", "opened_by", "opened_at", "deadline_at",
+    ),
     "wallets.Freeze": ("id", "wallet_id", "mode", "cause", "reason", "placed_by", "placed_at", "expires_at"),
     "staff.Approval": (
         "id", "operation", "title", "subject_type", "subject_id", "params", "preview", "digest", "maker_id", "reason",
@@ -55,6 +59,8 @@ KEPT = {
 # Small tables whose rows may change: each version of a row is sealed, with what it says.
 CHANGING = {
     "transactions.ReversalReason": ("code", "title", "refunds_fee", "is_active"),
+    "recalls.RecallReason": ("code", "title", "answer_days", "reversal_reason_id", "is_active"),
+    "recalls.RecallReason": ("code", "title", "answer_days", "reversal_reason_id", "is_active"),
     "customers.Country": ("code", "name", "currency", "timezone", "is_open"),
     "staff.User": ("id", "username", "role", "is_active"),
 }
@@ -62,10 +68,12 @@ CHANGING = {
 # with the row for its subject. By table: the subject's type.
 ACTED_ON = {
     "transactions_feerule": "transactions.feerule", "customers_tierlimit": "customers.tierlimit",
-    "transactions_reversalreason": "transactions.reversalreason", "customers_country": "customers.country",
+    "transactions_reversalreason": "transactions.reversalreason", "recalls_recallreason": "recalls.recallreason",
+    "recalls_recallreason": "recalls.recallreason",
+    "customers_country": "customers.country",
     "staff_user": "staff.user",
 }  # fmt: skip
-MAY_CHANGE = {"transactions_reversalreason", "customers_country", "staff_user"}
+MAY_CHANGE = {"transactions_reversalreason", "recalls_recallreason", "recalls_recallreason", "customers_country", "staff_user"}
 ACCOUNT = ("id", "code", "currency", "normal_side", "floor", "created_at")
 
 # How rows are found. A place is 16 bytes, the uuid by whose time a row is dated; all rows of a transaction share one.
@@ -120,8 +128,8 @@ NEWER, OVERLAP = "SELECT {row} FROM {table} r WHERE r.{key} > %s ORDER BY r.{key
 PLACE = """decode(lpad(to_hex((extract(epoch FROM r.recorded_at) * 1000000)::bigint / 1000), 12, '0') || '7'
     || lpad(to_hex(mod((extract(epoch FROM r.recorded_at) * 1000000)::bigint, 1000) * 4), 3, '0')
     || '0000000000000000', 'hex')"""
-# So that texts are the same in every session; and rows come along an index, as few as are taken, instead of being sorted
-# from here to the end first, which a plan that is made for any range would do.
+# So that texts are the same in every session; and rows come along an index, as few as are taken, instead of being
+# sorted from here to the end first, which a plan that is made for any range would do.
 SESSION = """
 SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'iso_8601';
 SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL work_mem = '32MB';

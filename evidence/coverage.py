@@ -60,7 +60,6 @@ KEPT = {
 CHANGING = {
     "transactions.ReversalReason": ("code", "title", "refunds_fee", "is_active"),
     "recalls.RecallReason": ("code", "title", "answer_days", "reversal_reason_id", "is_active"),
-    "recalls.RecallReason": ("code", "title", "answer_days", "reversal_reason_id", "is_active"),
     "customers.Country": ("code", "name", "currency", "timezone", "is_open"),
     "staff.User": ("id", "username", "role", "is_active"),
 }
@@ -69,11 +68,9 @@ CHANGING = {
 ACTED_ON = {
     "transactions_feerule": "transactions.feerule", "customers_tierlimit": "customers.tierlimit",
     "transactions_reversalreason": "transactions.reversalreason", "recalls_recallreason": "recalls.recallreason",
-    "recalls_recallreason": "recalls.recallreason",
-    "customers_country": "customers.country",
-    "staff_user": "staff.user",
+    "customers_country": "customers.country", "staff_user": "staff.user",
 }  # fmt: skip
-MAY_CHANGE = {"transactions_reversalreason", "recalls_recallreason", "recalls_recallreason", "customers_country", "staff_user"}
+MAY_CHANGE = {"transactions_reversalreason", "recalls_recallreason", "customers_country", "staff_user"}
 ACCOUNT = ("id", "code", "currency", "normal_side", "floor", "created_at")
 
 # How rows are found. A place is 16 bytes, the uuid by whose time a row is dated; all rows of a transaction share one.

@@ -15,6 +15,7 @@ from notifications.models import Notification
 from reports.errors import UnknownList
 from reports.models import EntryLine, Export, HoldLine
 from reports.tables import Cell, Column, Exportable
+from staff.models import Session
 from transactions.models import FeeRule, RailMessage, Transaction
 from wallets.models import Freeze, Wallet
 
@@ -302,8 +303,8 @@ EXPORTABLE = {
         NOTIFICATIONS, LIMITS, FEES,
     )
 }  # fmt: skip
-# What no file is made of: files themselves.
-NOT_EXPORTED: set[type[models.Model]] = {Export}
+# What no file is made of: files themselves, and where people are signed in.
+NOT_EXPORTED: set[type[models.Model]] = {Export, Session}
 
 # --- Lists that are not described ------------------------------------------------------------------------------------
 

@@ -176,7 +176,8 @@ def world(staff: dict[str, User]) -> World:
         at=datetime(2026, 2, 1, 2, tzinfo=UTC), ok=True, scope="blocks 1 to 2", blocks=2, rows=100, head=2, findings=[],
         milliseconds=12,
     )  # fmt: skip
-    SavedExport.objects.create(name="Failed ones", owner=staff[Role.FINANCE], subject="transactions", format="csv")
+    saved = {"name": "Failed ones", "subject": "transactions", "format": "csv", "is_shared": True}
+    SavedExport.objects.create(**saved, owner=staff[Role.FINANCE])
     Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
     return small
 

@@ -75,6 +75,10 @@ def state_badge(recall: Recall) -> Any:
     return badge(recall.get_state_display(), TONES[RecallState(recall.state)])
 
 
+def short_badge(recall: Recall) -> Any:
+    return badge(recall.state, TONES[RecallState(recall.state)])
+
+
 def deadline_shown(recall: Recall) -> Any:
     """When it ends by itself, and how long that is; it stands out when it is near."""
     if recall.state != RecallState.OPEN:
@@ -207,10 +211,9 @@ def to_answer(request: HttpRequest) -> int:
 @admin.register(Recall)
 class RecallAdmin(Noted):
     list_display = [
-        "receipt", "claimed_money", "held_money", "sender_shown", "recipient_shown", "reason", "state_shown",
-        "age_shown", "deadline",
+        "receipt", "parties", "claimed_money", "held_money", "state_shown", "age_shown", "deadline",
     ]  # fmt: skip
-    list_select_related = ["transaction", "sender", "recipient", "reason"]
+    list_select_related = ["transaction", "sender", "recipient"]
     list_filter = [
         choice_filter("state", "state", RecallState.choices), DeadlineFilter, AgeFilter, MadeBetween,
     ]  # fmt: skip
@@ -238,17 +241,13 @@ class RecallAdmin(Noted):
     def held_money(self, recall: Recall) -> Any:
         return money(recall.held, recall.currency)
 
-    @display(description="Sender")
-    def sender_shown(self, recall: Recall) -> str:
-        return recall.sender.full_name
-
-    @display(description="Recipient")
-    def recipient_shown(self, recall: Recall) -> str:
-        return recall.recipient.full_name
+    @display(description="From whom, of whom")
+    def parties(self, recall: Recall) -> str:
+        return f"{recall.sender.full_name}, of {recall.recipient.full_name}"
 
     @display(description="State")
     def state_shown(self, recall: Recall) -> Any:
-        return state_badge(recall)
+        return short_badge(recall)
 
     @display(description="Age")
     def age_shown(self, recall: Recall) -> str:
@@ -267,7 +266,9 @@ class RecallAdmin(Noted):
         currency = recall.currency
         sender = link(request, "customers.customer", recall.sender_id, recall.sender.full_name)
         recipient = link(request, "customers.customer", recall.recipient_id, recall.recipient.full_name)
-        figures = [("Claimed", money(recall.claimed, currency)), ("Held", money(recall.held, currency))]
+        is_open = recall.state == RecallState.OPEN
+        held = ("Held" if is_open else "Was held", money(recall.held, currency))
+        figures = [("Claimed", money(recall.claimed, currency)), held]
         if recall.returned:
             figures.append(("Returned", money(recall.returned, currency)))
         return Header(
@@ -275,7 +276,7 @@ class RecallAdmin(Noted):
             badge=state_badge(recall),
             lines=[
                 format_html("{} asks {} for it back: {}", sender, recipient, recall.reason.title),
-                format_html("Ends by itself: {}", deadline_shown(recall)) if recall.state == RecallState.OPEN else "",
+                format_html("Ends by itself: {}", deadline_shown(recall)) if is_open else "",
             ],
             figures=figures,
         )
@@ -317,8 +318,10 @@ class RecallAdmin(Noted):
         messages.success(request, f"{held} of {claimed} is held, and both are told.")
         return go_to(request, self.address_of(recall))
 
-    @staff_action("They agreed", permission=ANSWER, form=ConsentForm, done="It went back.", icon="handshake",
-                  variant=ActionVariant.PRIMARY)  # fmt: skip
+    @staff_action(
+        "They agreed", permission=ANSWER, form=ConsentForm, done="It went back.", icon="handshake",
+        variant=ActionVariant.PRIMARY, step_up=True,
+    )  # fmt: skip
     def consent(self, request: HttpRequest, recall: Recall, form: ConsentForm) -> bool | HttpResponse:
         note = form.cleaned_data["note"]
         if form.why_second_person:
@@ -344,7 +347,9 @@ def timeline(request: HttpRequest, recall: Recall, staff: dict[str, str], reason
     told = told.select_related("customer").prefetch_related("deliveries").order_by("id")
     moments += [notified(request, one) for one in told]
     if recall.reversal:
-        moments.append(undone(request, recall.reversal, staff, reasons))
+        back = undone(request, recall.reversal, staff, reasons)
+        back.at = events[-1].at  # of the same step as the answer, by another clock
+        moments.append(back)
     moments += [noted(one, staff) for one in notes_of(recall)]
     return sorted(moments, key=lambda one: one.at)
 
@@ -403,12 +408,12 @@ def details(request: HttpRequest, recall: Recall, staff: dict[str, str]) -> Fact
 def table_of(request: HttpRequest, recalls: QuerySet[Recall], **more: Any) -> Table:
     return Table(
         title="Recalls",
-        columns=["Recall", "State", "Held", "Ends"],
+        columns=["Of", "", "Held", "Ends"],
         numeric=["Held"],
         rows=[
             (
-                link(request, "recalls.recall", one.pk, f"of {receipt_shown(one.transaction.receipt)}"),
-                state_badge(one),
+                link(request, "recalls.recall", one.pk, receipt_tag(one.transaction.receipt)),
+                short_badge(one),
                 money(one.held, one.currency),
                 moment(one.closed_at or one.deadline_at),
             )
@@ -423,7 +428,7 @@ def recalls_of_transaction(request: HttpRequest, transaction: Transaction) -> Pa
     """Its cases, or the way to open one."""
     if transaction.kind not in PAYS_AT_ONCE:
         return None
-    found = table_of(request, transaction.recalls.all(), side=True)
+    found = table_of(request, transaction.recalls.all())
     if found.rows or transaction.state not in REVERSIBLE or not may(request, OPEN):
         return found if found.rows else None
     address = reverse("admin:recalls_recall_open", query={"receipt": transaction.receipt})
@@ -441,7 +446,7 @@ def recalls_of_wallet(request: HttpRequest, wallet: Any) -> Panel | None:
     """What is held in it because a sender asks for it back."""
     if not wallet.account.held:
         return None
-    found = table_of(request, open_recalls().filter(wallet=wallet), side=True)
+    found = table_of(request, open_recalls().filter(wallet=wallet))
     found.title = "Held for recalls"
     return found if found.rows else None
 

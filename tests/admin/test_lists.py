@@ -139,7 +139,7 @@ def test_a_long_list_is_counted_no_further_than_the_cap(
     page = support.get(reverse(TRANSACTIONS))
 
     assert "More than 2 transactions" in page.text
-    counts = [sql for sql in statements if "COUNT(*)" in sql]
+    counts = [sql for sql in statements if "COUNT(*)" in sql and "transactions_transaction" in sql]
     assert counts
     assert all("LIMIT" in sql for sql in counts)
 

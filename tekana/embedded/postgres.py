@@ -185,7 +185,7 @@ class Postgres:
             "shared_buffers": f"{shared}MB",
             "effective_cache_size": f"{max(256, memory // 2)}MB",
             "jit": "off",  # compiling costs more than our short statements take
-            # The wheel knows pglz alone: some 60 us of each page's first change after a checkpoint, as much as a transfer.
+            # The wheel knows pglz alone: some 60 us at the first change of each page after a checkpoint.
             "wal_compression": "off",
             "max_wal_size": "4GB" if self.durable else "1GB",
             "checkpoint_timeout": "30min",

@@ -241,9 +241,9 @@ class RecallAdmin(Noted):
     def held_money(self, recall: Recall) -> Any:
         return money(recall.held, recall.currency)
 
-    @display(description="From whom, of whom")
+    @display(description="Who asks whom")
     def parties(self, recall: Recall) -> str:
-        return f"{recall.sender.full_name}, of {recall.recipient.full_name}"
+        return f"{recall.sender.full_name} asks {recall.recipient.full_name}"
 
     @display(description="State")
     def state_shown(self, recall: Recall) -> Any:

@@ -46,7 +46,7 @@ class Consent(Operation):
     def preview(self, params: dict[str, Any]) -> Preview:
         recall = _recall(params)
         if recall.state != RecallState.OPEN:
-            raise RecallClosed(status=recall.state)
+            raise RecallClosed(state=recall.state)
         currency, original = recall.currency, recall.transaction
         returned, orders = orders_of(recall, original, actor=None, note="")
         facts = [

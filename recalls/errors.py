@@ -17,7 +17,7 @@ class RecallExists(Conflict):
 
 
 class RecallClosed(Conflict):
-    """It has been answered, withdrawn or has run out; ``status`` says which."""
+    """It has been answered, withdrawn or has run out; ``state`` says which."""
 
     code, title = "recall_closed", "This recall is closed"
     for_customer = "This request has been closed already."

@@ -247,7 +247,7 @@ def tell(recall: Recall, event: RecallEvent) -> None:
 
 
 def closed(recall: Recall) -> TekanaError:
-    return RecallClosed(status=recall.state)
+    return RecallClosed(state=recall.state)
 
 
 def stated(note: str) -> str:

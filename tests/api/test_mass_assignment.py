@@ -12,7 +12,9 @@ from tests.api.doors import Ask, World, new_world, send
 from tests.api.matrix import MATRIX
 
 WRITING = [door for door in MATRIX if door.split()[0] in ("POST", "PUT", "PATCH") and "rails/" not in door]
-OURS = {"core", "staff", "customers", "ledger", "wallets", "transactions", "notifications", "reports"}
+OURS = {
+    "core", "staff", "notes", "customers", "ledger", "wallets", "transactions", "recalls", "notifications", "reports",
+}  # fmt: skip
 pytestmark = pytest.mark.django_db
 
 

@@ -29,7 +29,7 @@ def test_one_that_drifts_would_be_noticed(tmp_path: Path) -> None:
 def test_every_table_of_ours_is_in_it_with_keys_and_references() -> None:
     drawn = page()
 
-    for label in ("core", "staff", "customers", "ledger", "wallets", "transactions", "notifications", "reports"):
+    for label in ("core", "staff", "notes", "customers", "ledger", "wallets", "transactions", "recalls", "reports"):
         for model in apps.get_app_config(label).get_models():
             assert f"\n    {model._meta.db_table} {{\n" in drawn
     assert "bigint account_id PK, FK" in drawn

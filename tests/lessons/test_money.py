@@ -23,7 +23,9 @@ from transactions import tariff
 from transactions.posting import post, post_one
 
 ROOT = Path(__file__).parents[2]
-OURS = {"core", "staff", "customers", "ledger", "wallets", "transactions", "notifications", "reports"}
+OURS = {
+    "core", "staff", "notes", "customers", "ledger", "wallets", "transactions", "recalls", "notifications", "reports",
+}  # fmt: skip
 
 
 # --- Whoever receives before sending --------------------------------------------------------------------------------

@@ -228,7 +228,7 @@ def test_who_answers_too_late_is_told_so_and_the_recall_is_closed_at_that_moment
     with pytest.raises(RecallClosed) as refused:
         consent(recall.pk, actor=f"customer:{eric.customer_id}")
 
-    assert refused.value.facts == {"status": "expired"}
+    assert refused.value.facts == {"state": "expired"}
     assert fresh(recall).state == "expired"
     assert available(eric) == 1_000
     assert_books_balance()

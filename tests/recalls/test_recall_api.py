@@ -54,7 +54,7 @@ def test_agreeing_twice_gives_back_once_and_says_the_same(claim, ask, aline, eri
     assert fresh(recall).closed_by == eric.customer.principal
     assert HoldEvent.objects.filter(hold=recall.pk).count() == 2
     other = ask(f"/{recall.pk}/refuse", {})
-    assert (other.status_code, other.json()["code"], other.json()["status"]) == (409, "recall_closed", 409)
+    assert (other.status_code, other.json()["code"], other.json()["state"]) == (409, "recall_closed", "consented")
     assert_books_balance()
 
 

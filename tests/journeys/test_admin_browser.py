@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from staff.models import Session
 from django.db import connections
 
+from staff.models import Session
 from staff.roles import Role
 from tests.admin.conftest import PASSWORD, World, member
 from tests.admin.conftest import staff as staff_fixture

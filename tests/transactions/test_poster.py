@@ -271,7 +271,7 @@ def test_a_backend_that_is_killed_harms_only_those_it_worked_for(monkeypatch, al
 
 
 def test_a_connection_lost_while_the_tariff_is_read_is_lost_like_any_other(monkeypatch, aline, eric):
-    """Fees and limits are read through Django, whose errors are its own; nothing has happened, and all is well after."""
+    """Fees and limits are read through Django, whose errors are its own; nothing has happened, and all goes on."""
     fund(aline, 100)
     lost = iter([OperationalError("server closed the connection unexpectedly")] * (posting.RETRIES + 1))
     current = tariff.current

@@ -15,6 +15,7 @@ import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tekana.settings")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
+os.environ["STAFF_SECOND_FACTOR"] = "false"  # nobody signs in here
 django.setup()
 
 from django.contrib import admin  # noqa: E402
@@ -99,8 +100,9 @@ def took(address: str, query: dict[str, str], permission: str) -> int:
     if hasattr(response, "render"):
         response.render()
     spent = (time.perf_counter_ns() - began) // 1000
-    if response.status_code not in (200, 302):
-        raise SystemExit(f"{address} {query}: {response.status_code}")
+    found_it = response.status_code == 302 and response.headers["Location"].endswith("/change/")
+    if response.status_code != 200 and not found_it:
+        raise SystemExit(f"{address} {query}: {response.status_code} {response.headers.get('Location')}")
     return spent
 
 

@@ -44,6 +44,7 @@ class RequestMiddleware:
         request_id = offered if SAFE_REQUEST_ID.fullmatch(offered) else uuid7().hex
         context.request_id.set(request_id)
         context.client_ip.set(client_address(request.META))
+        context.door.set("admin" if request.path_info.startswith("/admin/") else "api")
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
         if request.path_info.startswith("/v1/"):

@@ -380,7 +380,7 @@ def _records(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[dat
     for table, key in names:
         wanted.setdefault(ACTED_ON[table], []).append(key)
     for label, keys in wanted.items():
-        rows = AuditRecord.objects.filter(subject_type=label, subject_id__in=keys)
+        rows = AuditRecord.objects.filter(subject_type=label, subject_id__in=keys, look=False)
         for key, at in rows.values_list("subject_id", "at"):
             found.setdefault((labels[label], key), []).append(at)
     return found

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -34,6 +36,7 @@ from core.admin import (
 )
 from core.admin.pages import NOTHING, list_url
 from core.errors import TekanaError
+from core.ids import read_uuid
 from core.models import AuditRecord
 from staff import access, services, session_admin
 from staff.inbox import ask
@@ -151,7 +154,7 @@ class UserAdmin(StaffAdmin):
             columns=["When", "What", "To", "Reason"],
             rows=[
                 (moment(one.at), one.action.replace("_", " "), subject_of(one), one.reason)
-                for one in AuditRecord.objects.filter(actor=user.principal).order_by("-id")[:SHOWN]
+                for one in AuditRecord.objects.filter(actor=user.principal, look=False).order_by("-id")[:SHOWN]
             ],
             more=("All", list_url("core.auditrecord", q=user.principal)),
         )
@@ -271,38 +274,100 @@ def subject_of(record: AuditRecord) -> Any:
     return f"{record.subject_type.partition('.')[2]} {record.subject_id}"
 
 
+class LookFilter(choice_filter("look", "what", [("looks", "looks at pages"), ("all", "acts and looks")])):  # type: ignore[misc]
+    """Acts alone where nothing is chosen: of looks there are a hundred times more."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(look=self.value() == "looks")
+
+
+class OneOf(TextFilter):
+    """An exact text in one column."""
+
+    column = ""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        asked = (self.value() or "").replace("\x00", "").strip()
+        return queryset.filter(**{self.column: self.read(asked)[:80]}) if asked else queryset
+
+    def read(self, asked: str) -> str:
+        return asked
+
+    @property
+    def shown(self) -> str:
+        return f"{self.title}: {self.value()}" if self.value() else ""
+
+
+class ActorFilter(OneOf):
+    title, parameter_name, column = "user name, or customer:id", "actor", "actor"
+
+    def read(self, asked: str) -> str:
+        """A colleague's user name is their principal."""
+        user = None if ":" in asked else User.objects.filter(username=asked).first()
+        return user.principal if user else asked
+
+
+class SubjectFilter(OneOf):
+    title, parameter_name, column = "id of what it was done to", "subject", "subject_id"
+
+
+class ActionFilter(OneOf):
+    title, parameter_name, column = "what was done", "action", "action"
+
+    def read(self, asked: str) -> str:
+        return "_".join(asked.lower().split())
+
+
+class RequestFilter(OneOf):
+    title, parameter_name, column = "request", "request", "request_id"
+
+
 @admin.register(AuditRecord)
 class AuditRecordAdmin(StaffAdmin):
-    list_display = ["at", "who", "what", "to", "reason", "address"]
-    list_filter = [MadeBetween]
-    search_fields = ["actor"]
-    search_help_text = "staff:3, customer:id, or the id of what it was done to"
+    list_display = ["at", "who", "role_shown", "what", "to", "told", "address"]
+    list_filter = [LookFilter, ActorFilter, SubjectFilter, ActionFilter, RequestFilter, MadeBetween]
+    search_fields = ["reason"]
+    search_help_text = "Words of the reason, staff:3, customer:id, or the id of what it was done to"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         whose = User.objects.annotate(principal_=Concat(Value("staff:"), Cast("pk", CharField())))
         name = whose.filter(principal_=OuterRef("actor")).values("full_name")[:1]
         rows = super().get_queryset(request).annotate(staff_name=Subquery(name))
-        return rows if request.user.has_perm("staff.view_user") else rows.exclude(subject_type="staff.user")
+        if request.user.has_perm("staff.view_user"):
+            return rows
+        return rows.filter(look=False).exclude(subject_type="staff.user")  # what colleagues look at is for oversight
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        asked = search_term.strip()
+        asked = search_term.replace("\x00", "").strip()
         if not asked:
             return queryset, False
         if ":" in asked or asked in ("system", "unknown"):
-            return queryset.filter(actor=asked), False
-        kinds = [
-            "customers.customer", "wallets.wallet", "transactions.transaction", "staff.user", "staff.approval",
-            "reports.export",
-        ]  # fmt: skip
-        return queryset.filter(subject_type__in=kinds, subject_id=asked), False
+            return queryset.filter(actor=asked[:80]), False
+        if asked.isdigit() or read_uuid(asked):
+            return queryset.filter(subject_id=asked), False
+        words = SearchQuery(asked, config="simple", search_type="websearch")
+        found = queryset.exclude(reason="").annotate(words_=SearchVector("reason", config="simple"))
+        return found.filter(words_=words), False
 
     @display(description="Who")
     def who(self, record: Any) -> Any:
         return record.staff_name or named(record.actor, {})
 
+    @display(description="Role")
+    def role_shown(self, record: AuditRecord) -> Any:
+        return role_words(record)
+
     @display(description="What")
     def what(self, record: AuditRecord) -> str:
         return record.action.replace("_", " ")
+
+    @display(description="Reason, or what was asked for")
+    def told(self, record: AuditRecord) -> Any:
+        if record.look:
+            return ", ".join(f"{name} {value}" for name, value in (record.after or {}).items()) or NOTHING
+        return record.reason or NOTHING
 
     @display(description="To")
     def to(self, record: AuditRecord) -> Any:
@@ -322,14 +387,22 @@ class AuditRecordAdmin(StaffAdmin):
         rows = [
             ("When", moment(record.at)),
             ("Who", code(record.actor)),
+            ("In the role of", role_words(record)),
+            ("What", f"{self.what(record)}{', a look' if record.look else ''}"),
             ("To", code(f"{record.subject_type} {record.subject_id}")),
             ("Before", NOTHING if record.before is None else record.before),
             ("After", NOTHING if record.after is None else record.after),
             ("Reason", record.reason or NOTHING),
             ("Address", record.ip or NOTHING),
+            ("Door", record.door or NOTHING),
             ("Request", code(record.request_id)),
         ]
-        return [Facts(title="Act", rows=rows)]
+        return [Facts(title="Look" if record.look else "Act", rows=rows)]
+
+
+def role_words(record: AuditRecord) -> Any:
+    """Of rows from before roles were kept there is none."""
+    return Role(record.role).label if record.role in Role.values else record.role.capitalize() or NOTHING
 
 
 @panel(None, order=90, permission="core.view_auditrecord")
@@ -337,7 +410,7 @@ def audit_trail(request: HttpRequest, subject: Any) -> Panel | None:
     """On every page: who did what to this. Acts on staff are for those who manage staff."""
     if isinstance(subject, (AuditRecord, Approval)):  # a request tells its own story
         return None
-    records = AuditRecord.objects.filter(subject_type=subject._meta.label_lower, subject_id=str(subject.pk))
+    records = AuditRecord.objects.filter(subject_type=subject._meta.label_lower, subject_id=str(subject.pk), look=False)
     rows = list(records.order_by("-id")[:SHOWN])
     if not rows:
         return None

@@ -17,6 +17,7 @@ from core.admin.places import places
 from core.admin.queues import query_of, waiting
 from core.admin.search import find, only_exact
 from staff import doors, second_factor, services
+from staff.looks import noted
 from staff.models import User
 
 # Group, then (title, icon, view's name, permission: None is for everybody who works here).
@@ -147,6 +148,9 @@ class StaffSite(UnfoldAdminSite):
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
         self.disable_action("delete_selected")
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        return super().admin_view(noted(view), cacheable)
 
     def get_urls(self) -> list[Any]:
         """With the places that apps contribute, and without Django's doors that no page of ours uses."""

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='totp', serialize=False, to=settings.AUTH_USER_MODEL)),
                 ('secret', models.BinaryField(help_text='AES-GCM under STAFF_FACTOR_KEY, bound to the user')),
-                ('last_step', models.BigIntegerField(help_text='the thirty seconds of the last code that was taken; none before it is')),
+                ('last_step', models.BigIntegerField(help_text='the thirty seconds of the last code taken; none before is')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
         ),

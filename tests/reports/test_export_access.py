@@ -89,7 +89,8 @@ def test_asking_and_each_fetching_are_written_down(
     made, _ = export(finance, query="state=failed")
     fetch(administrator, made.pk)
 
-    records = list(AuditRecord.objects.filter(subject_type="reports.export", subject_id=str(made.pk)).order_by("id"))
+    acts = AuditRecord.objects.filter(subject_type="reports.export", subject_id=str(made.pk), look=False)
+    records = list(acts.order_by("id"))
     assert [(one.actor, one.action) for one in records] == [
         (staff[Role.FINANCE].principal, "request_export"),
         (staff[Role.FINANCE].principal, "download_export"),

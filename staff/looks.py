@@ -1,0 +1,82 @@
+"""Every page of the back office that is shown leaves a row in the audit trail: who saw what, which list cut how, what
+was searched for, and who was refused. One INSERT for each, before the page is rendered: without it nothing is shown.
+
+What is *done* is recorded by the services that do it.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+from core import audit, context
+
+# What the browser asks for by itself, and shows no row: translations; how far an export is.
+BY_ITSELF = {"jsi18n", "reports_export_progress"}
+LONGEST_VALUE = 100
+
+View = Callable[..., HttpResponse]
+
+
+def noted(view: View) -> View:
+    """``view`` of somebody who is signed in, with its looks on record."""
+
+    @wraps(view)
+    def looked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        role = context.role.set(getattr(request.user, "role", ""))
+        try:
+            response = view(request, *args, **kwargs)
+        except PermissionDenied:
+            note(request, "refused")
+            raise
+        finally:
+            context.role.reset(role)
+        if response.status_code == 403:
+            note(request, "refused")
+        elif request.method in ("GET", "HEAD") and (response.status_code == 200 or is_search(request)):
+            note(request)
+        return response
+
+    return looked
+
+
+def is_search(request: HttpRequest) -> bool:
+    """Its answer may be the way to the one thing that was named."""
+    return request.resolver_match is not None and request.resolver_match.url_name == "search"
+
+
+def note(request: HttpRequest, action: str = "") -> None:
+    match = request.resolver_match
+    user: Any = request.user
+    if match is None or not match.url_name or match.url_name in BY_ITSELF or not user.is_authenticated:
+        return
+    kind, door = parts(match.url_name)
+    asked = {plain(name): plain(value) for name, value in request.GET.items() if value and name != "q"}
+    asked |= audit.searched(plain(request.GET.get("q", "")))
+    does = {"changelist": "list", "change": "view", "search": "search", "index": "view"}
+    if door not in does and kind:
+        asked |= {"dialog": door}
+    audit.looked(
+        actor=user,
+        action=action or does.get(door, "open" if kind else "view"),
+        subject_type=kind or f"page.{match.url_name}"[:60],
+        subject_id=plain(str(next(iter(match.kwargs.values()), ""))),
+        at=asked,
+    )
+
+
+def plain(text: str) -> str:
+    """PostgreSQL keeps no NUL; what is longer than anything we ask for is cut."""
+    return text.replace("\x00", "")[:LONGEST_VALUE]
+
+
+def parts(url_name: str) -> tuple[str, str]:
+    """``customers_customer_change`` is (``customers.customer``, ``change``); ("", name) where it is of no model."""
+    for model in admin.site._registry:
+        prefix = f"{model._meta.app_label}_{model._meta.model_name}_"
+        if url_name.startswith(prefix):
+            return model._meta.label_lower, url_name.removeprefix(prefix)
+    return "", url_name

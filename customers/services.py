@@ -25,7 +25,7 @@ from customers.errors import (
     SessionNotFound,
     WrongPassword,
 )
-from customers.models import Country, Customer, TierLimit
+from customers.models import Country, Customer, Session, TierLimit
 from customers.tokens import Tokens, end_sessions, start_session
 from staff.errors import ApprovalNeeded
 from staff.models import User
@@ -152,7 +152,9 @@ def sign_in(username: str, password: str, *, user_agent: str = "") -> Tokens:
         raise InvalidCredentials()
     guesses.forgive(account)
     with db_transaction.atomic():
-        return start_session(locked(customer.id), user_agent=user_agent)
+        tokens = start_session(locked(customer.id), user_agent=user_agent)
+        audit.record(actor=customer, action="sign_in", subject=customer)
+    return tokens
 
 
 def locked(customer_id: UUID) -> Customer:
@@ -162,13 +164,17 @@ def locked(customer_id: UUID) -> Customer:
 
 def sign_out(customer_id: UUID, session_id: UUID) -> None:
     """End the session; nothing happens when it has ended already."""
-    end_sessions(customer_id, because="signed out", only=session_id)
+    with db_transaction.atomic():
+        if end_sessions(customer_id, because="signed out", only=session_id):
+            audit.record(actor=Customer(pk=customer_id), action="sign_out", subject=Session(pk=session_id))
 
 
 def end_session(customer_id: UUID, session_id: UUID) -> None:
     """End one of the customer's sessions from another. Raises: SessionNotFound, for strangers' and ended ones too."""
-    if not end_sessions(customer_id, because="ended by the customer", only=session_id):
-        raise SessionNotFound()
+    with db_transaction.atomic():
+        if not end_sessions(customer_id, because="ended by the customer", only=session_id):
+            raise SessionNotFound()
+        audit.record(actor=Customer(pk=customer_id), action="end_session", subject=Session(pk=session_id))
 
 
 def update_profile(customer_id: UUID, changes: dict[str, str], *, current_password: str | None = None) -> Customer:

@@ -1,4 +1,4 @@
-"""G56, A14: whatever staff see or do leaves a row: who, in which role, what, to what, why, from where, which request."""
+"""G56, A14: whatever staff see or do leaves a row: who, in which role, what, to what, why, whence, which request."""
 
 from collections.abc import Callable
 from typing import Any

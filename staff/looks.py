@@ -54,8 +54,8 @@ def note(request: HttpRequest, action: str = "") -> None:
     if match is None or not match.url_name or match.url_name in BY_ITSELF or not user.is_authenticated:
         return
     kind, door = parts(match.url_name)
-    asked = {plain(name): plain(value) for name, value in request.GET.items() if value and name != "q"}
-    asked |= audit.searched(plain(request.GET.get("q", "")))
+    asked = {plain(name): plain(str(value)) for name, value in request.GET.items() if value and name != "q"}
+    asked |= audit.searched(plain(str(request.GET.get("q", ""))))
     does = {"changelist": "list", "change": "view", "search": "search", "index": "view"}
     if door not in does and kind:
         asked |= {"dialog": door}

@@ -84,7 +84,10 @@ RIGHTS: dict[str, list[Right]] = {
         do("Reverse: alone up to a sum, above it with a second person", ["transactions.reverse"], DESK),
         see("See recalls and their reasons", ["recalls.view_recall", "recalls.view_recallreason"]),
         do("Open and withdraw recalls", ["recalls.open"], DESK),
-        do("Answer a recall for its recipient, above what they reverse alone with a second person", ["recalls.answer"], DESK),
+        do(
+            "Answer a recall for its recipient, above what they reverse alone with a second person", ["recalls.answer"],
+            DESK,
+        ),
         do("Release what waits for a bank", ["transactions.release"], DESK | {Role.OPERATIONS}),
         do("Close odd messages of banks", ["transactions.close_message"], DESK | {Role.OPERATIONS}),
     ],

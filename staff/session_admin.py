@@ -53,7 +53,7 @@ def is_this(request: HttpRequest, session: Session) -> bool:
 
 @admin.register(Session)
 class SessionAdmin(StaffAdmin):
-    list_display = ["who", "device", "ip", "started", "used", "here"]
+    list_display = ["who", "device", "address", "started", "used", "here"]
     list_display_links = ["who", "device"]
     list_filter = [WhoseSession]
     ordering = ["-used_at"]
@@ -78,6 +78,10 @@ class SessionAdmin(StaffAdmin):
     @display(description="Device")
     def device(self, session: Session) -> str:
         return session.device
+
+    @display(description="Address")
+    def address(self, session: Session) -> Any:
+        return session.ip or NOTHING
 
     @display(description="Since")
     def started(self, session: Session) -> Any:

@@ -459,8 +459,6 @@ class FreezeAdmin(StaffAdmin):
     def why_not(self, request: HttpRequest, freeze: Freeze, name: str) -> str:
         return f"It was lifted on {freeze.lifted_at:%d %b %Y at %H:%M} UTC." if freeze.lifted_at else ""
 
-    @staff_action(
-        "Lift", permission="wallets.freeze", form=LiftThisForm, done="Lifted.", icon="wb_sunny", step_up=True
-    )
+    @staff_action("Lift", permission="wallets.freeze", form=LiftThisForm, done="Lifted.", icon="wb_sunny", step_up=True)
     def lift_this(self, request: HttpRequest, freeze: Freeze, form: LiftThisForm) -> bool | HttpResponse:
         return lifted(self, request, freeze, form, freeze)

@@ -64,7 +64,7 @@ class NewStaffForm(ReasonForm):
 
 
 class RoleForm(ReasonForm):
-    intro = "A second person decides; it holds from their next click after that."
+    intro = "A second person decides. After that they are signed out, and sign in with the new role."
     submit = "Ask for approval"
     field_order = ["role", "reason"]
 

@@ -20,7 +20,7 @@ def no_collector():
 
 
 def left() -> int:
-    return sum(isinstance(thing, Request) for thing in gc.get_objects())
+    return sum(type(thing) is Request for thing in gc.get_objects())  # isinstance would wake what is lazy
 
 
 def test_the_most_asked_doors_leave_nothing(client, aline, eric, no_collector):

@@ -3,13 +3,15 @@
 import random
 from collections.abc import Iterator
 from datetime import date
+from itertools import count
 from typing import NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.core.management import call_command
 from django.db import connection
 from tqdm import tqdm
 
+from core.ids import uuid7
 from core.roles import connected_as_owner
 from customers.tokens import access_token
 from transactions.models import FeeRule, Kind
@@ -23,6 +25,10 @@ HISTORY = 100_000
 ENTRIES = 1_000_000
 CURRENCY = "KES"
 CHUNK = 1_000
+
+
+# Keys as a file's lines have them: its name and a running number.
+FILE, line = uuid7().hex, count()
 
 
 class Wallet(NamedTuple):
@@ -104,16 +110,16 @@ def everybody() -> list[Wallet]:
 
 def top_up(wallet: UUID, amount: int) -> Movement:
     return Movement(
-        kind=Kind.TOP_UP, amount=amount, currency=CURRENCY, caller="job:bench", key=f"bench-{uuid4()}", rail="bench",
-        payee=Address("wallet", str(wallet)), settled=True,
+        kind=Kind.TOP_UP, amount=amount, currency=CURRENCY, caller="job:bench", key=f"{FILE}-{next(line)}",
+        payee=Address("wallet", str(wallet)), rail="bench", settled=True,
     )  # fmt: skip
 
 
 def transfer(payer: Wallet, payee: UUID) -> Movement:
     return Movement(
-        kind=Kind.TRANSFER, amount=100, currency=CURRENCY, caller=f"customer:{payer.customer}", key=f"bench-{uuid4()}",
-        payer=Address("wallet", str(payer.id)), payee=Address("wallet", str(payee)), owner=payer.customer,
-        session=payer.session,
+        kind=Kind.TRANSFER, amount=100, currency=CURRENCY, caller=f"customer:{payer.customer}",
+        key=f"{FILE}-{next(line)}", payer=Address("wallet", str(payer.id)), payee=Address("wallet", str(payee)),
+        owner=payer.customer, session=payer.session,
     )  # fmt: skip
 
 

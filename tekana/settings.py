@@ -109,7 +109,10 @@ DATABASES["default"] |= {
         "application_name": "tekana",
         "connect_timeout": 5,
         # A server that is gone without a word is noticed within half a minute.
-        "tcp_user_timeout": 30_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
     },
     "DISABLE_SERVER_SIDE_CURSORS": env.bool("DB_POOLED", default=False),
 }

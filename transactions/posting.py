@@ -158,7 +158,6 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     named_in = [world.parties.at(address, m.currency) for m in movements for address in (m.payer, m.payee) if address]
     todays = {party.wallet: world.today(party) for party in named_in if party}
     used = work.run(USED, list(todays), list(todays.values())) if todays else None
-
     open_from = ledger_books.open_from(work) if any(m.effective_at for m in movements) else None
 
     accounts = ledger_books.held_accounts(work, locked, codes, peek=peek)

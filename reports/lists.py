@@ -236,6 +236,8 @@ AUDIT = Exportable(
     columns=(
         Column("at", "at", Cell.INSTANT),
         Column("actor", "actor"),
+        Column("role", "role"),
+        Column("door", "door"),
         Column("action", "action"),
         Column("subject_type", "subject_type"),
         Column("subject", "subject_id", Cell.FREE),

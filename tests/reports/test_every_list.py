@@ -52,9 +52,10 @@ def test_every_list_offers_its_export_and_makes_it(
 
     made, content = export(administrator, of.name)
     rows = read_csv(content)
-    there = model._base_manager.count()
-    assert len(rows) == made.rows_written > 0
-    assert len(rows) == there - (model is AuditRecord), "but for the record of its own fetching"
+    there = model._base_manager.all()
+    if model is AuditRecord:  # a list of acts, not of looks; fetching its export is another act
+        there = there.filter(look=False, at__lte=max(row["at"] for row in rows))
+    assert len(rows) == made.rows_written == there.count() > 0
     assert list(rows[0]) == [column.name for column in of.columns]
     assert sum(total["rows"] for total in made.control_totals) == len(rows)
     assert "Control totals" in administrator.get(reverse("admin:reports_export_change", args=[made.pk])).text

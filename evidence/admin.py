@@ -270,7 +270,7 @@ def dashboard_panel() -> Part:
     context = {
         "verdict": verdict(check),
         "check": check,
-        "lag": lag_badge(state.lag),
+        "lag": lag_badge(state.lag) if state.lag is not None else "",
         "faults": faults_of(check, ON_DASHBOARD) if check else [],
         "more": max(len(check.findings) - ON_DASHBOARD, 0) if check else 0,
     }

@@ -23,7 +23,7 @@ def show(folder: DataFolder, public_url: str, local_url: str, seconds: float) ->
     say(f"\n  Logins (kept in {folder.path / 'logins.json'})")
     width = max(len(login["username"]) for login in logins)
     for login in staff + customers:
-        say(f"    {login['role']:14} {login['username']:{width}}  {login['password']}")
+        say(f"    {login['role']:15} {login['username']:{width}}  {login['password']}")
     say("\n  Three lines for another terminal: log in, list wallets, send money")
     try:
         lines = curl_lines(local_url, customers)

@@ -144,4 +144,5 @@ def test_before_the_first_block_the_pages_say_so(finance: Client) -> None:
     text = finance.get(BLOCKS).text
 
     assert "Not begun" in text and "Not checked yet" in text
-    assert "Not checked yet" in finance.get(reverse("admin:index")).text
+    dashboard = finance.get(reverse("admin:index")).text
+    assert "Not checked yet" in dashboard and "Nothing is sealed yet" in dashboard

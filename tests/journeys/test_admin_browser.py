@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -51,17 +52,17 @@ def troubles() -> list[str]:
     return []
 
 
-@pytest.fixture
-def page(_committed: None, world: World, browser: Any, live_server: Any, troubles: list[str]) -> Iterator[Any]:
-    """Grace of support, signed in. Whatever the browser complains about fails the test."""
-    member(Role.SUPPORT, "grace")
+@contextmanager
+def desk_of(name: str, role: str, browser: Any, live_server: Any, troubles: list[str]) -> Iterator[Any]:
+    """The page of somebody of that role, signed in. Whatever the browser complains about fails the test."""
+    member(role, name)
     context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=live_server.url)
     page = context.new_page()
     page.set_default_timeout(10_000)
     page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.goto("/admin/")
-    page.get_by_label("Username").fill("grace")
+    page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("heading", name="Dashboard").wait_for()
@@ -69,6 +70,12 @@ def page(_committed: None, world: World, browser: Any, live_server: Any, trouble
     context.close()
     connections.close_all()
     assert troubles == []
+
+
+@pytest.fixture
+def page(_committed: None, world: World, browser: Any, live_server: Any, troubles: list[str]) -> Iterator[Any]:
+    with desk_of("grace", Role.SUPPORT, browser, live_server, troubles) as page:
+        yield page
 
 
 def find(page: Any, text: str) -> None:

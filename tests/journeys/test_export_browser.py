@@ -10,12 +10,11 @@ from urllib.parse import quote
 
 import openpyxl
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from core import bell, valkey
 from reports.models import Export
 from staff.roles import Role
-from tests.admin.conftest import PASSWORD, member
 from tests.books import fund, transfer
 from tests.factories import new_wallet
 from tests.fakes.worker import running_worker
@@ -51,22 +50,9 @@ def worker(settings: Any, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def page(transactional_db: None, worker: None, browser: Any, live_server: Any, troubles: list[str]) -> Iterator[Any]:
-    """Faith of finance, signed in. Whatever the browser complains about fails the test."""
-    member(Role.FINANCE, "faith")
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=live_server.url)
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.goto("/admin/")
-    page.get_by_label("Username").fill("faith")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="Dashboard").wait_for()
-    yield page
-    context.close()
-    connections.close_all()
-    assert troubles == []
+    with support.desk_of("faith", Role.FINANCE, browser, live_server, troubles) as page:
+        page.set_default_timeout(30_000)
+        yield page
 
 
 def test_a_filtered_list_is_exported_watched_and_fetched(page: Any, tmp_path: Path) -> None:

@@ -6,14 +6,12 @@ from typing import Any
 
 import pypdf
 import pytest
-from django.db import connections
 
 from core.money import grouped
 from reports import balances, proofs, totals
 from reports.balances import Period
 from reports.models import DailyProof, IssuedPaper, SavedExport
 from staff.roles import Role
-from tests.admin.conftest import PASSWORD, member
 from tests.journeys import test_admin_browser as support
 from tests.reports.test_balances import lived as lived_fixture
 from tests.reports.test_balances import midnight
@@ -27,22 +25,8 @@ browser, troubles, lived = support.browser, support.troubles, lived_fixture
 
 @pytest.fixture
 def page(lived: list[Wallet], browser: Any, live_server: Any, troubles: list[str]) -> Iterator[Any]:
-    """Faith of finance, signed in. Whatever the browser complains about fails the test."""
-    member(Role.FINANCE, "faith")
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=live_server.url)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.goto("/admin/")
-    page.get_by_label("Username").fill("faith")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="Dashboard").wait_for()
-    yield page
-    context.close()
-    connections.close_all()
-    assert troubles == []
+    with support.desk_of("faith", Role.FINANCE, browser, live_server, troubles) as page:
+        yield page
 
 
 def open_menu(page: Any, name: str) -> None:

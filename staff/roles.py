@@ -99,6 +99,7 @@ RIGHTS: dict[str, list[Right]] = {
              "reports.view_holdline"],
             BOOKS,
         ),
+        do("Issue papers of the books to sign: trial balance, ledger, proof", ["reports.issue_paper"], BOOKS),
         do("Sign off daily proofs", ["reports.sign_off"], BOOKS),
         do("Close periods", ["ledger.close_period"], BOSS | {Role.FINANCE}),
         do("Ask for adjustments of the books", ["transactions.adjust"], {Role.FINANCE}),

@@ -23,11 +23,12 @@ from transactions.admin.shown import account_shown, receipt_tag
 from wallets.models import Wallet
 
 PERMISSION = "ledger.view_account"
+ISSUE = "reports.issue_paper"  # of papers that are numbered and signed: an act, not a look
 
 
 def page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-    site = admin.site.each_context(request)
-    return TemplateResponse(request, f"admin/reports/{template}.html", {**site, "title": title, **context})
+    context |= {"title": title, "may_issue": may(request, ISSUE)}
+    return TemplateResponse(request, f"admin/reports/{template}.html", {**admin.site.each_context(request), **context})
 
 
 # --- Trial balance ---------------------------------------------------------------------------------------------------

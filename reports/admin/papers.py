@@ -32,7 +32,7 @@ from core.errors import TekanaError
 from core.ids import read_receipt
 from ledger.chart import wallet_account
 from reports import balances, documents
-from reports.admin.books import page
+from reports.admin.books import ISSUE, page
 from reports.admin.periods import PeriodForm, query_of
 from reports.models import DailyProof, IssuedPaper
 from transactions.admin.shown import receipt_tag
@@ -55,7 +55,7 @@ def sent(request: HttpRequest, kind: str, build: Callable[[], documents.Content]
     return HttpResponse(issued.content, content_type="application/pdf", headers=headers)
 
 
-@place("finance/trial-balance.pdf", name="reports_trial_balance_pdf", permission="ledger.view_account")
+@place("finance/trial-balance.pdf", name="reports_trial_balance_pdf", permission=ISSUE)
 def trial_balance_pdf(request: HttpRequest) -> HttpResponse:
     form = PeriodForm(request)
     back = f"{reverse('admin:reports_trial_balance')}?{request.GET.urlencode()}"
@@ -64,7 +64,7 @@ def trial_balance_pdf(request: HttpRequest) -> HttpResponse:
     return sent(request, Kind.TRIAL_BALANCE, lambda: documents.trial_balance(form.period), back)
 
 
-@place("finance/ledger.pdf", name="reports_ledger_pdf", permission="ledger.view_account")
+@place("finance/ledger.pdf", name="reports_ledger_pdf", permission=ISSUE)
 def ledger_pdf(request: HttpRequest) -> HttpResponse:
     form = PeriodForm(request, recorded_only=True)
     account = balances.find_account(request.GET.get("account", "").strip()[:80])
@@ -74,7 +74,7 @@ def ledger_pdf(request: HttpRequest) -> HttpResponse:
     return sent(request, Kind.LEDGER, lambda: documents.general_ledger(account, form.period), back)
 
 
-@place("finance/proofs/<int:proof_id>.pdf", name="reports_proof_pdf", permission="reports.view_dailyproof")
+@place("finance/proofs/<int:proof_id>.pdf", name="reports_proof_pdf", permission=ISSUE)
 def proof_pdf(request: HttpRequest, proof_id: int) -> HttpResponse:
     proof = DailyProof.objects.select_related("sign_off__signed_by", "books").filter(pk=proof_id).first()
     back = reverse("admin:reports_dailyproof_changelist")

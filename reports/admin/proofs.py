@@ -30,12 +30,12 @@ from core.admin import (
     staff_action,
 )
 from core.admin.lists import midnight
-from core.admin.pages import NOTHING
+from core.admin.pages import NOTHING, may
 from core.money import grouped
 from customers.finding import read_uuid
 from ledger.selectors import last_proof
 from reports import proofs
-from reports.admin.books import SummedBetween, page
+from reports.admin.books import ISSUE, SummedBetween, page
 from reports.admin.periods import PeriodForm, query_of
 from reports.balances import Period, open_items, trial_balance
 from reports.models import DailyProof
@@ -45,7 +45,8 @@ from transactions.admin.shown import receipt_tag
 
 PAGES = {"journal": "ledger.journal", "transaction": "transactions.transaction", "wallet": "wallets.wallet"}
 
-LEADS = '<a class="to" href="{}">Trial balance of this day</a> &nbsp; <a class="to" href="{}" download>PDF to sign</a>'
+LEADS = '<a class="to" href="{}">Trial balance of this day</a>'
+PAPER = ' &nbsp; <a class="to" href="{}" download>PDF to sign</a>'
 
 
 class SignOffForm(StaffForm):
@@ -100,10 +101,12 @@ class DailyProofAdmin(StaffAdmin):
         signed = getattr(proof, "sign_off", None)
         said = badge(f"signed off by {signed.signed_by.full_name}", "good") if signed else badge("not signed off")
         books = f"{reverse('admin:reports_trial_balance')}?{query_of(period_of(proof))}"
+        pdf = reverse("admin:reports_proof_pdf", args=[proof.pk])
+        paper = format_html(PAPER, pdf) if may(request, ISSUE) else ""
         return Header(
             title=str(proof),
             badge=verdict(proof),
-            lines=[said, format_html(LEADS, books, reverse("admin:reports_proof_pdf", args=[proof.pk]))],
+            lines=[said, format_html(LEADS, books) + paper],
             figures=[("Found", len(proof.findings))] if proof.findings else [],
             notice="" if proof.ok else "The books of this day do not agree. What was found is below, by name.",
         )

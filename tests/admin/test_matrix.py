@@ -32,13 +32,13 @@ MATRIX = {
         evidence_block_change notes_file
     """,
     "FKAD": """
-        reports_trial_balance reports_accounts reports_ledger reports_balance reports_trial_balance_pdf
-        reports_ledger_pdf reports_books_now ledger_account_changelist ledger_account_change
+        reports_trial_balance reports_accounts reports_ledger reports_balance
+        reports_books_now ledger_account_changelist ledger_account_change
         ledger_journal_changelist ledger_journal_change ledger_periodclose_changelist ledger_periodclose_change
         reports_summedday_changelist reports_summedday_change reports_entryline_changelist reports_entryline_change
         reports_holdline_changelist reports_holdline_change reports_export_changelist reports_export_change
         reports_issuedpaper_changelist reports_issuedpaper_change reports_dailyproof_changelist
-        reports_dailyproof_change reports_savedexport_changelist reports_savedexport_change reports_proof_pdf
+        reports_dailyproof_change reports_savedexport_changelist reports_savedexport_change
     """,
     "NCKD": """
         staff_approval_approve staff_approval_reject staff_approval_take staff_approval_assign
@@ -77,6 +77,7 @@ MATRIX = {
         reports_export_progress
     """,
     "FKD": """
+        reports_trial_balance_pdf reports_ledger_pdf reports_proof_pdf
         reports_export_download reports_export_again reports_dailyproof_sign_off reports_savedexport_run
         reports_savedexport_plan reports_savedexport_share reports_savedexport_end reports_export_new
     """,

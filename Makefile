@@ -12,6 +12,9 @@ help: ## this list
 demo: ## everything on this machine until Ctrl-C [PORT=8000]
 	@exec $(TEKANA) demo --port $(PORT)
 
+code: ## the six digits with which staff sign in to the demo [ROLE=support]
+	@exec $(TEKANA) code $(ROLE)
+
 stop: ## end a demo that lost its terminal
 	@exec $(TEKANA) stop
 
@@ -70,4 +73,4 @@ gates:
 pytest:
 	$(IN_VENV) pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-.PHONY: help demo stop reset test run-tests check bench mutation setup openapi docs screenshots lock gates pytest
+.PHONY: help demo code stop reset test run-tests check bench mutation setup openapi docs screenshots lock gates pytest

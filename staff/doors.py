@@ -50,10 +50,6 @@ class SignInView(LoginView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         user, onward = cast(User, form.get_user()), self.get_success_url()
-        if not second_factor.required():
-            services.record_sign_in(user, "password")
-            enter(self.request, user)
-            return HttpResponseRedirect(onward)
         self.request.session.flush()
         pending = Pending(user.pk, user.get_session_auth_hash(), int(time.time()), onward)
         self.request.session["pending"] = pending._asdict()
@@ -80,7 +76,7 @@ def pending(request: HttpRequest) -> tuple[User, Pending] | None:
     return (user, found) if constant_time_compare(found.auth_hash, user.get_session_auth_hash()) else None
 
 
-def enter(request: HttpRequest, user: User, *, second: str = "") -> None:
+def enter(request: HttpRequest, user: User, *, second: str) -> None:
     """Signed in, in a session of its own: whatever key the browser came with is worth nothing from here on."""
     request.session.flush()
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
@@ -116,8 +112,11 @@ def prove_second_factor(request: HttpRequest) -> HttpResponse:
             if how == "recovery code":
                 messages.warning(request, f"That recovery code is spent; {have.codes_left - 1} are left.")
             return HttpResponseRedirect(kept.onward)
-    options = second_factor.options_to_prove(user, request)
-    return page(request, "second_factor", "Second factor", error=error, have=have, options=options)
+    shown = {
+        "error": error, "have": have, "options": second_factor.options_to_prove(user, request),
+        "demo": settings.ENVIRONMENT == "demo", "role": user.role,
+    }  # fmt: skip
+    return page(request, "second_factor", "Second factor", **shown)
 
 
 @never_cache
@@ -205,7 +204,7 @@ def security(request: HttpRequest) -> HttpResponse:
             error = told(refusal)
     context = {
         **admin.site.each_context(request), "title": "Second factor", "error": error, "have": factors_of(user),
-        "required": second_factor.required(), **offer(request, user),
+        **offer(request, user),
     }  # fmt: skip
     return TemplateResponse(request, "admin/staff/security.html", context)
 

@@ -6,7 +6,7 @@ from core.errors import BadRequest, Conflict, NotAllowed, NotFound, TooMany, Una
 class WrongPassword(Unauthenticated):
     """No active member of staff has this user name and password. Which of the three is wrong is not said."""
 
-    code, title = "wrong_password", "Wrong user name or password"
+    code, title = "wrong_staff_password", "Wrong user name or password"
 
 
 class TooManySignIns(TooMany):
@@ -19,12 +19,6 @@ class SignInClosed(Unavailable):
     """Attempts cannot be counted at the moment, so none is taken."""
 
     code, title = "sign_in_closed", "Signing in is not possible at the moment"
-
-
-class WrongProof(Unauthenticated):
-    """Who is signed in could not prove once more that it is them."""
-
-    code, title = "wrong_proof", "That is not it; try again"
 
 
 class WrongCode(Unauthenticated):
@@ -106,7 +100,7 @@ class NotYourSession(NotAllowed):
 class ReasonMissing(BadRequest):
     """What is done to a colleague is done for a reason."""
 
-    code, title = "reason_missing", "Say why"
+    code, title = "staff_reason_missing", "Say why"
 
 
 # Approvals

@@ -65,10 +65,6 @@ class Factors(NamedTuple):
         return self.totp is not None or bool(self.passkeys)
 
 
-def required() -> bool:
-    return bool(settings.STAFF_SECOND_FACTOR)
-
-
 def factors_of(user: User) -> Factors:
     totp = Totp.objects.filter(user=user).first()
     return Factors(totp, list(user.passkeys.all()), user.recovery_codes.filter(used_at=None).count())

@@ -34,7 +34,6 @@ from staff.errors import (
     UserNameTaken,
     WeakStaffPassword,
     WrongPassword,
-    WrongProof,
 )
 from staff.models import Session, User
 from staff.roles import Role
@@ -273,20 +272,6 @@ def count_guess(username: str) -> None:
         raise SignInClosed() from exc
     if wait:
         raise TooManySignIns(f"Too many attempts. Wait {-(-wait // 60)} minutes.", retry_after=wait)
-
-
-def prove(request: HttpRequest, *, password: str) -> None:
-    """Who is signed in proves once more who they are. Counted before it is looked at, and recorded, as signing in is.
-
-    Raises: WrongProof, TooManySignIns, SignInClosed.
-    """
-    user: Any = request.user
-    count_guess(user.username)
-    if not user.check_password(password):
-        audit.record(actor=user, action="step_up_failed", subject=user)
-        raise WrongProof()
-    guesses.give_back("staff", user.username)
-    audit.record(actor=user, action="step_up", subject=user)
 
 
 def signed_out(user: User) -> None:

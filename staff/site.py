@@ -16,7 +16,7 @@ from core.admin.pages import may
 from core.admin.places import places
 from core.admin.queues import query_of, waiting
 from core.admin.search import find, only_exact
-from staff import doors, second_factor, services
+from staff import doors, services
 from staff.looks import noted
 from staff.models import User
 
@@ -174,9 +174,8 @@ class StaffSite(UnfoldAdminSite):
         return TemplateResponse(request, "admin/search.html", context)
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """A session that began with a password alone, before a second factor was asked for, opens nothing any more."""
-        proved = not second_factor.required() or bool(request.session.get("second_factor"))
-        return proved and super().has_permission(request)
+        """A session that does not say with which second factor it began opens nothing."""
+        return bool(request.session.get("second_factor")) and super().has_permission(request)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "GET" and self.has_permission(request):

@@ -1,7 +1,6 @@
 """The proof that who sits there is still who signed in, asked for where the last is too old (`core/admin/step_up.py`).
 
-The second factor, or the password where there is none. Signing in counts too, for STAFF_STEP_UP_MINUTES. A proof gives
-the session a new key.
+The second factor. Signing in counts too, for STAFF_STEP_UP_MINUTES. A proof gives the session a new key.
 """
 
 from typing import Any
@@ -14,7 +13,7 @@ from django.utils.functional import cached_property
 
 from core.admin.dialogs import told
 from core.errors import TekanaError
-from staff import second_factor, services
+from staff import second_factor
 
 
 class StepUp:
@@ -28,14 +27,10 @@ class StepUp:
     def is_needed(self) -> bool:
         return not self.request.session.is_fresh
 
-    @property
-    def by_password(self) -> bool:
-        return not second_factor.required()
-
     @cached_property
     def options(self) -> str:
         """For a passkey; empty where they have none."""
-        return "" if self.by_password else second_factor.options_to_prove(self.request.user, self.request)
+        return second_factor.options_to_prove(self.request.user, self.request)
 
     @property
     def minutes(self) -> int:
@@ -44,12 +39,8 @@ class StepUp:
     def passed(self) -> bool:
         if not self.is_needed:
             return True
-        sent = self.request.POST
         try:
-            if self.by_password:
-                services.prove(self.request, password=sent.get("proof_password", ""))
-            else:
-                second_factor.check(self.request.user, sent, self.request, action="step_up")
+            second_factor.check(self.request.user, self.request.POST, self.request, action="step_up")
         except TekanaError as refusal:
             self.error = told(refusal)
             return False

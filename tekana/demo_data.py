@@ -7,6 +7,7 @@ agent, and the relay tells customers of it. Only the clock is the demo's own (`d
 the next one.
 """
 
+import base64
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,11 +23,13 @@ from django.db import connection
 from django.utils import timezone
 
 import staff.services
+from core import audit
 from customers.models import Customer, CustomerState
 from customers.services import Newcomer, suspend_customer
 from notifications.services import deliver_due, mark_read
+from staff import second_factor
 from staff.approvals import request_approval
-from staff.models import Approval, User
+from staff.models import Approval, Totp, User
 from tekana import demo_plan as plan
 from tekana.demo_clock import Clock, clock_set_to
 from tekana.demo_plan import Person, Step
@@ -51,9 +54,17 @@ RAIL = "sandbox"
 
 # --- Who may sign in -------------------------------------------------------------------------------------------------
 class Login(NamedTuple):
+    """``totp_secret`` (base32) and the address for an app's QR code are those of staff."""
+
     role: str
     username: str
     password: str
+    totp_secret: str = ""
+    otpauth: str = ""
+
+    @property
+    def kept(self) -> dict[str, str]:
+        return {name: value for name, value in self._asdict().items() if value}
 
 
 def logins_file() -> Path:
@@ -63,22 +74,40 @@ def logins_file() -> Path:
 def make_logins() -> list[Login]:
     """One member of staff for each role, made where missing, and the two customers (whom `load` makes).
 
-    Passwords are random and kept in a file that its owner alone may read. Who is in the file keeps theirs; who is not,
-    because the file was lost, gets a new one.
+    Passwords and secrets of second factors are random and kept in a file that its owner alone may read. Who is in the
+    file keeps theirs; who is not, because the file was lost, gets new ones.
     """
     kept: dict[str, Login] = {}
     with suppress(FileNotFoundError):
         kept = {login["username"]: Login(**login) for login in json.loads(logins_file().read_text())}
     people = [(str(role), str(role)) for role in plan.STAFF] + [("customer", name) for name in plan.SIGN_IN]
     logins = [kept.get(name) or Login(role, name, _new_password(role, name)) for role, name in people]
+    unseen = {login.username for login in logins if login.role != "customer" and not login.totp_secret}
+    logins = [_with_secret(login) if login.username in unseen else login for login in logins]
     # Before anybody is made: a password that works is never unknown.
-    write_whole(logins_file(), json.dumps([login._asdict() for login in logins], indent=2) + "\n")
+    write_whole(logins_file(), json.dumps([login.kept for login in logins], indent=2) + "\n")
     for (role, full_name), login in zip(plan.STAFF.items(), logins, strict=False):
         if not User.objects.filter(username=login.username).exists():
             staff.services.create_staff(
                 username=login.username, full_name=full_name, role=role, password=login.password, actor=None
             )
+        _enrol(User.objects.get(username=login.username), login, anew=login.username in unseen)
     return logins
+
+
+def _with_secret(login: Login) -> Login:
+    secret = second_factor.new_secret()
+    address = second_factor.address_of(secret, User(username=login.username))
+    return login._replace(totp_secret=base64.b32encode(secret).decode(), otpauth=address)
+
+
+def _enrol(user: User, login: Login, *, anew: bool) -> None:
+    """Their app, as if they had scanned its code; whoever has taken another one into use keeps that."""
+    if second_factor.factors_of(user).is_enrolled and not anew:
+        return
+    sealed = second_factor.seal(base64.b32decode(login.totp_secret), user)
+    Totp.objects.update_or_create(user=user, defaults={"secret": sealed, "last_step": 0})
+    audit.record(actor=None, action="enrol_app", subject=user, after={"app": "of the demo's logins.json"})
 
 
 def _new_password(role: str, username: str) -> str:

@@ -332,8 +332,7 @@ STAFF_IDLE_MINUTES = env.int("STAFF_IDLE_MINUTES", default=15)
 STAFF_SESSION_HOURS = env.int("STAFF_SESSION_HOURS", default=8)
 STAFF_STEP_UP_MINUTES = env.int("STAFF_STEP_UP_MINUTES", default=5)
 STEP_UP = "staff.step_up.StepUp"
-# After the password an app, a passkey or a recovery code. The key seals the secrets of apps: 32 bytes, hexadecimal.
-STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=True)
+# Seals the secrets of authenticator apps: 32 bytes, hexadecimal.
 STAFF_FACTOR_KEY = env.str("STAFF_FACTOR_KEY", default=derived_key("second factors of staff"))
 STAFF_FACTOR_OLD_KEYS = env.list("STAFF_FACTOR_OLD_KEYS", default=[])
 SESSION_ENGINE = "staff.sessions"

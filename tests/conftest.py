@@ -95,12 +95,6 @@ def _own_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _password_alone(settings: Any) -> None:
-    """Tests sign in with a password; those of the second factor switch it on."""
-    settings.STAFF_SECOND_FACTOR = False
-
-
-@pytest.fixture(autouse=True)
 def _own_counters(settings: Any) -> None:
     """Throttles and guesses of one test do not count for the next: each has its own keys, which expire alone."""
     settings.VALKEY_PREFIX = f"test:{uuid4().hex}:"

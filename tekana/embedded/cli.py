@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `demo`, `run`, `setup`, `stop`, `reset`."""
+"""The commands behind the Makefile: `demo`, `code`, `run`, `setup`, `stop`, `reset`."""
 
 import argparse
 import errno
@@ -49,6 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", default="8000", help="of the web server (default: 8000)")
     demo.set_defaults(command=_demo)
 
+    code = commands.add_parser("code", help="the six digits with which staff sign in to the demo")
+    code.add_argument("role", nargs="?", default="", help="one of them (default: all)")
+    code.add_argument("--data", default="demo", metavar="NAME", help="data folder var/NAME (default: demo)")
+    code.set_defaults(command=_code)
+
     run = commands.add_parser("run", help="start the servers, run a command with their URLs, stop them")
     run.add_argument("--data", default="test", metavar="NAME", help="data folder var/NAME (default: test)")
     run.add_argument("words", nargs="+", metavar="COMMAND")
@@ -69,6 +74,13 @@ def _demo(options: argparse.Namespace) -> int:
     from tekana.embedded.demo import Demo
 
     return Demo(options.port, options.began).run()
+
+
+def _code(options: argparse.Namespace) -> int:
+    from tekana.embedded import codes
+
+    codes.show(DataFolder(options.data), options.role)
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -66,7 +66,6 @@ def of_demo(folder: DataFolder, given: Mapping[str, str], urls: Urls, port: int 
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "ENVIRONMENT": "demo",
         "HTTPS": "false",  # plain HTTP on loopback; cookies would not be sent otherwise
-        "STAFF_SECOND_FACTOR": "false",  # people sign in to the demo with a password alone
         "RAIL_SANDBOX_URL": f"http://127.0.0.1:{folder.port('rail')}",
         "RAIL_SANDBOX_CALLBACK_URL": f"http://127.0.0.1:{port}/v1/rails/sandbox/callbacks",
         "RAIL_SANDBOX_SECRET": folder.secret("RAIL_SANDBOX_SECRET"),

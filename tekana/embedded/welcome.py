@@ -23,7 +23,10 @@ def show(folder: DataFolder, public_url: str, local_url: str, seconds: float) ->
     say(f"\n  Logins (kept in {folder.path / 'logins.json'})")
     width = max(len(login["username"]) for login in logins)
     for login in staff + customers:
-        say(f"    {login['role']:15} {login['username']:{width}}  {login['password']}")
+        secret = f"  {login['totp_secret']}" if "totp_secret" in login else ""
+        say(f"    {login['role']:15} {login['username']:{width}}  {login['password']}{secret}")
+    say("\n  Staff also type six digits: `make code ROLE=support` prints them; so does an authenticator app")
+    say("  that was given the last column.")
     say("\n  Three lines for another terminal: log in, list wallets, send money")
     try:
         lines = curl_lines(local_url, customers)

@@ -1,5 +1,6 @@
 """A member of staff for each role, and a small world for them to look at."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -20,8 +21,9 @@ from notifications.services import Notice, notify_many
 from recalls.models import Recall
 from recalls.services import open_recall, withdraw
 from reports.models import DailyProof, Export, IssuedPaper, SavedExport, SummedDay
+from staff import second_factor
 from staff.approvals import request_approval
-from staff.models import Approval, User
+from staff.models import Approval, Totp, User
 from staff.roles import Role
 from tests.books import fund, key, transfer
 from tests.evidence.conftest import seal_uncommitted
@@ -35,6 +37,7 @@ from wallets.parties import Address
 from wallets.services import freeze_wallet
 
 PASSWORD = "correct horse battery staple"
+SECRET = b"12345678901234567890"  # of every app in these tests
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -44,8 +47,28 @@ def member(role: str, username: str = "") -> User:
 
 
 def client_of(user: User, **options: Any) -> Client:
+    """Signed in, with both factors, without the doors: those have tests of their own."""
     client = Client(**options)
     client.force_login(user)
+    session = client.session
+    session["second_factor"] = "app"
+    session.save()
+    return client
+
+
+def code_of(username: str) -> str:
+    """What their app shows now, enrolled here if need be, and as if none of its codes had been used."""
+    user = User.objects.get(username=username)
+    Totp.objects.update_or_create(user=user, defaults={"secret": second_factor.seal(SECRET, user), "last_step": 0})
+    return second_factor.app(SECRET).generate(int(time.time())).decode()
+
+
+def sign_in(username: str = "support", client: Client | None = None, **how: Any) -> Client:
+    """Through the doors: password, then the code of the app."""
+    client = client or Client()
+    code = code_of(username)
+    assert client.post("/admin/login/", {"username": username, "password": PASSWORD}, **how).status_code == 302
+    client.post("/admin/second-factor/", {"proof_code": code}, **how)
     return client
 
 

@@ -11,6 +11,7 @@ import time_machine
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.db import connection
 from django.test import Client
@@ -22,16 +23,10 @@ from staff import second_factor, services
 from staff.errors import ApprovalNeeded, LastFactor, NotYourself
 from staff.models import Approval, Passkey, RecoveryCode, Session, Totp, User
 from staff.roles import Role
-from tests.admin.conftest import PASSWORD, World, client_of
+from tests.admin.conftest import PASSWORD, SECRET, World, client_of
 from tests.factories import fresh
 
 LOGIN, SECOND, ENROL = "/admin/login/", "/admin/second-factor/", "/admin/enrol/"
-SECRET = b"12345678901234567890"
-
-
-@pytest.fixture(autouse=True)
-def _on(settings: Any) -> None:
-    settings.STAFF_SECOND_FACTOR = True
 
 
 @pytest.fixture
@@ -143,7 +138,7 @@ def test_a_recovery_code_signs_in_once(staff: dict[str, User], codes: list[str])
     assert after_password().post(SECOND, {"proof_code": codes[1]}).status_code == 302
 
 
-def test_of_two_who_send_one_code_at_once_one_gets_in(transactional_db: None, settings: Any) -> None:
+def test_of_two_who_send_one_code_at_once_one_gets_in(transactional_db: None) -> None:
     user = User.objects.create_user("twice", PASSWORD, Role.SUPPORT, full_name="Twice")
     codes, took = enrolled(user), []
 
@@ -265,15 +260,18 @@ def test_the_password_is_remembered_for_ten_minutes_and_while_it_is_right(
     assert late.post(SECOND, {"proof_code": code()}).headers["Location"] == LOGIN
 
 
-def test_sessions_from_before_it_was_asked_for_open_nothing(staff: dict[str, User], settings: Any) -> None:
-    settings.STAFF_SECOND_FACTOR = False
+def test_a_session_that_shows_no_second_factor_opens_nothing(staff: dict[str, User]) -> None:
+    """However it came about: Django alone would take it."""
     client = Client()
-    client.post(LOGIN, {"username": "support", "password": PASSWORD})
-    assert client.get("/admin/").status_code == 200
-
-    settings.STAFF_SECOND_FACTOR = True
+    client.force_login(staff[Role.SUPPORT])
 
     assert client.get("/admin/").status_code == 302
+
+
+def test_no_setting_switches_it_off() -> None:
+    names = {name for name in dir(settings) if "FACTOR" in name or "TOTP" in name}
+
+    assert names == {"STAFF_FACTOR_KEY", "STAFF_FACTOR_OLD_KEYS"}
 
 
 # --- Afterwards ------------------------------------------------------------------------------------------------------
@@ -326,9 +324,8 @@ def test_that_page_asks_for_a_proof_that_is_not_old(codes: list[str], clock: Any
         assert answer.headers["Location"].startswith("/admin/prove/?next=")
 
 
-def test_a_lost_factor_is_reset_by_two_colleagues(staff: dict[str, User], codes: list[str], settings: Any) -> None:
+def test_a_lost_factor_is_reset_by_two_colleagues(staff: dict[str, User], codes: list[str]) -> None:
     client = signed_in(codes)
-    settings.STAFF_SECOND_FACTOR = False  # those who decide sign in with a password here
     administrator, compliance = client_of(staff[Role.ADMINISTRATOR]), client_of(staff[Role.COMPLIANCE])
     url = reverse("admin:staff_user_reset_factor", args=[staff[Role.SUPPORT].pk])
     administrator.post(url, {"reason": "phone in the lake"})
@@ -337,7 +334,6 @@ def test_a_lost_factor_is_reset_by_two_colleagues(staff: dict[str, User], codes:
     compliance.post(
         reverse("admin:staff_approval_approve", args=[waiting.pk]), {"agreed": waiting.digest, "comment": ""}
     )
-    settings.STAFF_SECOND_FACTOR = True
 
     assert not Totp.objects.exists() and not RecoveryCode.objects.exists()
     assert client.get("/admin/").status_code == 302
@@ -356,9 +352,8 @@ def test_no_one_resets_a_factor_alone(staff: dict[str, User], codes: list[str]) 
     assert Totp.objects.exists()
 
 
-def test_an_administrator_sees_what_somebody_has_but_no_secret(staff: dict[str, User], settings: Any) -> None:
+def test_an_administrator_sees_what_somebody_has_but_no_secret(staff: dict[str, User]) -> None:
     enrolled(staff[Role.SUPPORT])
-    settings.STAFF_SECOND_FACTOR = False
     url = reverse("admin:staff_user_change", args=[staff[Role.SUPPORT].pk])
 
     assert "app; 10 recovery codes left" in client_of(staff[Role.ADMINISTRATOR]).get(url).text

@@ -9,7 +9,7 @@ from core.models import AuditRecord
 from staff import services
 from staff.models import User
 from staff.roles import Role
-from tests.admin.conftest import PASSWORD, client_of, member
+from tests.admin.conftest import PASSWORD, client_of, code_of, member
 
 LOGIN = "/admin/login/"
 
@@ -18,8 +18,11 @@ def attempt(client: Client, username: str = "support", password: str = PASSWORD)
     return client.post(LOGIN, {"username": username, "password": password}).status_code
 
 
-def test_a_right_password_opens_the_dashboard_and_is_recorded(client: Client, staff: dict[str, User]) -> None:
-    answer = client.post(LOGIN, {"username": "support", "password": PASSWORD})
+def test_password_and_code_open_the_dashboard_and_are_recorded(client: Client, staff: dict[str, User]) -> None:
+    code = code_of("support")
+    client.post(LOGIN, {"username": "support", "password": PASSWORD})
+
+    answer = client.post("/admin/second-factor/", {"proof_code": code})
 
     assert (answer.status_code, answer.headers["Location"]) == (302, reverse("admin:index"))
     record = AuditRecord.objects.get(action="sign_in")
@@ -90,8 +93,10 @@ def test_nobody_is_sent_elsewhere_after_signing_in(client: Client, staff: dict[s
         LOGIN + "?next=https://evil.example/",
         {"username": "support", "password": PASSWORD, "next": "https://evil.example/"},
     )
+    onward = client.post("/admin/second-factor/", {"proof_code": code_of("support")})
 
-    assert "evil" not in answer.headers["Location"]
+    assert answer.headers["Location"] == "/admin/second-factor/"
+    assert onward.headers["Location"] == "/admin/"
 
 
 def test_one_changes_ones_own_password_with_the_old_one(support: Client, staff: dict[str, User]) -> None:

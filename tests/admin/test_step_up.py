@@ -14,7 +14,7 @@ from core.models import AuditRecord
 from reports.models import Export
 from staff.models import Session, User
 from staff.roles import Role
-from tests.admin.conftest import PASSWORD, World
+from tests.admin.conftest import PASSWORD, World, code_of
 from tests.books import assert_books_balance
 from tests.factories import fresh
 
@@ -72,7 +72,7 @@ def test_afterwards_the_dialog_asks_and_goes_on_with_what_was_typed(
     assert "Seen the report" in unproved.text, "nothing is typed twice"
     assert fresh(world.asked).state == "open"
 
-    checker.post(approve, approval_form(world) | {"proof_password": PASSWORD})
+    checker.post(approve, approval_form(world) | {"proof_code": code_of("finance_checker")})
 
     assert fresh(world.asked).state == "approved"
     record = AuditRecord.objects.get(action="step_up")
@@ -81,9 +81,9 @@ def test_afterwards_the_dialog_asks_and_goes_on_with_what_was_typed(
 
 
 def test_a_wrong_proof_does_nothing_and_says_so(checker: Client, world: World, approve: str, later: Any) -> None:
-    for wrong in ("", "wrong", PASSWORD.upper()):
-        answer = checker.post(approve, approval_form(world) | {"proof_password": wrong})
-        assert "That is not it" in answer.text
+    for field, wrong in (("proof_code", ""), ("proof_code", "000000"), ("proof_password", PASSWORD)):
+        answer = checker.post(approve, approval_form(world) | {field: wrong})
+        assert "Wrong code" in answer.text
 
     assert fresh(world.asked).state == "open"
     assert AuditRecord.objects.filter(action="step_up_failed").count() == 3
@@ -91,9 +91,9 @@ def test_a_wrong_proof_does_nothing_and_says_so(checker: Client, world: World, a
 
 def test_guesses_at_it_end(checker: Client, world: World, approve: str, later: Any) -> None:
     for _ in range(5):
-        checker.post(approve, approval_form(world) | {"proof_password": "wrong"})
+        checker.post(approve, approval_form(world) | {"proof_code": "wrong"})
 
-    answer = checker.post(approve, approval_form(world) | {"proof_password": PASSWORD})
+    answer = checker.post(approve, approval_form(world) | {"proof_code": code_of("finance_checker")})
 
     assert "Too many attempts" in answer.text
     assert fresh(world.asked).state == "open"
@@ -102,7 +102,7 @@ def test_guesses_at_it_end(checker: Client, world: World, approve: str, later: A
 def test_without_counting_nothing_is_proved(
     checker: Client, world: World, approve: str, later: Any, valkey_down: None
 ) -> None:
-    answer = checker.post(approve, approval_form(world) | {"proof_password": PASSWORD})
+    answer = checker.post(approve, approval_form(world) | {"proof_code": code_of("finance_checker")})
 
     assert "not possible at the moment" in answer.text
     assert fresh(world.asked).state == "open"
@@ -113,7 +113,7 @@ def test_a_proof_lasts_five_minutes_more_and_changes_the_key(
 ) -> None:
     before = Session.objects.get(user__role=Role.FINANCE_CHECKER)
 
-    checker.post(approve, {"agreed": "x", "proof_password": PASSWORD})
+    checker.post(approve, {"agreed": "x", "proof_code": code_of("finance_checker")})
 
     after = Session.objects.get(user__role=Role.FINANCE_CHECKER)
     assert before.pk != after.pk, "a new key"
@@ -161,9 +161,9 @@ def test_a_file_with_customers_in_it_asks_first(finance: Client, world: World, l
 
     asked = finance.get(url)
     assert asked.headers["Location"] == f"/admin/prove/?next={url.replace('/', '%2F')}"
-    wrong = finance.post(asked.headers["Location"], {"next": url, "proof_password": "wrong"})
+    wrong = finance.post(asked.headers["Location"], {"next": url, "proof_code": "wrong"})
     assert ASKED in wrong.text and wrong.status_code == 200
-    right = finance.post(asked.headers["Location"], {"next": url, "proof_password": PASSWORD})
+    right = finance.post(asked.headers["Location"], {"next": url, "proof_code": code_of("finance")})
 
     assert right.headers["Location"] == url
     assert "prove" not in finance.get(url).headers["Location"], "there is no file yet, and that is said next"

@@ -15,6 +15,7 @@ from customers.models import Session
 from customers.services import suspend_customer
 from customers.tokens import access_token, start_session
 from staff.models import User
+from tests.admin.conftest import client_of
 from tests.api.doors import Ask, Mine, World, new_world, routes, send
 from tests.api.matrix import MATRIX, PLAIN, STAFF_OPEN
 from tests.books import assert_books_balance
@@ -90,8 +91,7 @@ def test_without_a_good_token_nobody_is_served(door, world, settings):
     ask = row.ask(aline.mine, world)
     session = Session.objects.filter(customer=aline.customer).earliest("id")
     refresh_token = start_session(aline.customer).refresh_token
-    staff = Client()
-    staff.force_login(User.objects.create_user("agent", "a long enough sentence", "administrator", full_name="Agent"))
+    staff = client_of(User.objects.create_user("agent", "a long enough sentence", "administrator", full_name="Agent"))
     settings.ACCESS_TOKEN_SECONDS = -60
     expired = access_token(aline.customer.id, session.id)
     settings.ACCESS_TOKEN_SECONDS = 900

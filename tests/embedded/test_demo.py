@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -64,6 +66,9 @@ class Demo:
         except OSError as error:
             return getattr(error, "code", 0), None
 
+    def logins(self) -> list[dict[str, str]]:
+        return list(json.loads((self.checkout.var / "demo" / "logins.json").read_text()))
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
@@ -86,8 +91,35 @@ def test_the_first_start_says_what_a_visitor_needs(demo: Demo) -> None:
     assert sum(login["role"] == "customer" for login in kept) == 2
     for login in kept:
         assert login["username"] in demo.output and login["password"] in demo.output
+        assert ("totp_secret" in login) == (login["role"] != "customer")
+        assert login.get("totp_secret", "") in demo.output
     for path in ("/admin/login/", "/api/docs", "/api/schema"):
         assert demo.get(path)[0] == 200, path
+
+
+def test_staff_sign_in_with_password_and_the_code_that_a_command_prints(demo: Demo) -> None:
+    login = next(one for one in demo.logins() if one["role"] == "support")
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    base = f"http://127.0.0.1:{demo.port}"
+
+    def send(path: str, **fields: str) -> tuple[str, str]:
+        page = browser.open(base + path, timeout=10).read().decode()
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        assert token, page
+        body = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], **fields}).encode()
+        answer = browser.open(urllib.request.Request(base + path, body, {"Referer": base}), timeout=10)
+        return answer.url, answer.read().decode()
+
+    where, page = send("/admin/login/", username=login["username"], password=login["password"])
+    assert where == f"{base}/admin/second-factor/" and "make code ROLE=support" in page
+    printed = demo.checkout("code", "support")
+    where, page = send("/admin/second-factor/", proof_code=printed.stdout.strip())
+
+    assert where == f"{base}/admin/" and "Dashboard" in page
+    assert [line.split()[0] for line in demo.checkout("code").stdout.splitlines()] == [
+        one["role"] for one in demo.logins() if one["role"] != "customer"
+    ]
+    assert "No 'boss' among the demo's logins" in demo.checkout("code", "boss").stderr
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")

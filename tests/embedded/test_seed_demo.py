@@ -1,11 +1,13 @@
 """What the demo shows: who may sign in, and a pilot's month that is loaded once, whole, on the database's own terms."""
 
+import base64
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -24,9 +26,11 @@ from customers.models import Customer
 from customers.services import sign_in
 from ledger.selectors import last_proof, trial_balance
 from notifications.models import Delivery, Notification
-from staff.models import User
+from staff import second_factor
+from staff.models import Totp, User
 from staff.roles import Role
 from tekana import demo_data, demo_plan
+from tekana.embedded.codes import code_of
 from tests.books import assert_books_balance, key, posted
 from transactions.models import Event, OutboxEntry, RailCall, RailMessage, State, Transaction
 from transactions.services.rail_calls import rail
@@ -95,6 +99,8 @@ def test_the_first_start_makes_logins_and_a_month_of_activity(var, settings, cap
             user = authenticate(username=login["username"], password=login["password"])
             assert isinstance(user, User) and user.role == login["role"]
             assert login["username"] in said and login["password"] in said
+            assert second_factor.check_code(user, code_of(login["totp_secret"], int(time.time()))) == "app"
+            assert login["otpauth"].startswith("otpauth://totp/Tekana:") and login["totp_secret"] in login["otpauth"]
     # what happened
     assert Customer.objects.count() == len(demo_plan.everybody())
     states = Counter(Transaction.objects.values_list("state", flat=True))
@@ -211,6 +217,34 @@ def test_when_the_file_is_lost_everybody_gets_a_new_password(var):
         else:
             assert authenticate(username=name, password=new[name]["password"])
             assert not authenticate(username=name, password=old[name]["password"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_has_no_code_yet_gets_one_and_who_took_another_app_into_use_keeps_it(var):
+    call_command("seed_demo")
+    old = logins(var)
+    for login in old.values():
+        login.pop("totp_secret", None)
+    finance, own = User.objects.get(username="finance"), second_factor.new_secret()
+    (var / "demo" / "logins.json").write_text(json.dumps(list(old.values())))
+
+    call_command("seed_demo")
+    made = logins(var)
+    Totp.objects.filter(user=finance).update(secret=second_factor.seal(own, finance))
+    call_command("seed_demo")
+
+    assert logins(var) == made and {name: one["password"] for name, one in made.items()} == {
+        name: one["password"] for name, one in old.items()
+    }
+    support = User.objects.get(username="support")
+    assert second_factor.check_code(support, code_of(made["support"]["totp_secret"], int(time.time()))) == "app"
+    assert second_factor.unseal(bytes(Totp.objects.get(user=finance).secret), finance) == own
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(59, "287082"), (1111111109, "081804"), (20000000000, "353130")])
+def test_codes_are_those_of_the_standard(seconds, code):
+    """RFC 6238, appendix B, its last six digits."""
+    assert code_of(base64.b32encode(b"12345678901234567890").decode(), seconds) == code
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ from urllib.parse import quote
 
 from environ import Env
 from playwright.sync_api import sync_playwright
+
+from tekana.embedded import codes
+from tekana.embedded.folders import DataFolder
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "var" / "demo"
@@ -36,9 +40,22 @@ def signed_in(browser: Any, role: str, *, dark: bool = False) -> Iterator[Any]:
     page.get_by_label("Username").fill(login["username"])
     page.get_by_label("Password").fill(login["password"])
     page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Code of your app").fill(unused_code(role))
+    page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Dashboard").wait_for()
     yield page
     context.close()
+
+
+used: dict[str, str] = {}
+
+
+def unused_code(role: str) -> str:
+    """Waits where this run has used the present one already: each works once."""
+    while (code := codes.codes_at(DataFolder("demo"), time.time())[role]) == used.get(role):
+        time.sleep(1)
+    used[role] = code
+    return code
 
 
 def logins() -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from django.db import connections
 
 from staff.models import Session
 from staff.roles import Role
-from tests.admin.conftest import PASSWORD, World, member
+from tests.admin.conftest import PASSWORD, World, code_of, member
 from tests.admin.conftest import staff as staff_fixture
 from tests.admin.conftest import world as world_fixture
 from tests.books import assert_books_balance, posted, transfer
@@ -52,6 +52,17 @@ def troubles() -> list[str]:
     return []
 
 
+def sign_in(page: Any, name: str) -> None:
+    """On the page where one logs in: password, then the code of the app."""
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    code = code_of(name)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Code of your app").fill(code)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Dashboard").wait_for()
+
+
 @contextmanager
 def desk_of(name: str, role: str, browser: Any, live_server: Any, troubles: list[str]) -> Iterator[Any]:
     """The page of somebody of that role, signed in. Whatever the browser complains about fails the test."""
@@ -62,10 +73,7 @@ def desk_of(name: str, role: str, browser: Any, live_server: Any, troubles: list
     page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.goto("/admin/")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="Dashboard").wait_for()
+    sign_in(page, name)
     yield page
     context.close()
     connections.close_all()

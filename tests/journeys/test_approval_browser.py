@@ -8,7 +8,7 @@ from django.db import connections
 
 from staff.models import Approval, User
 from staff.roles import Role
-from tests.admin.conftest import PASSWORD, World, member
+from tests.admin.conftest import World, member
 from tests.admin.conftest import staff as staff_fixture
 from tests.admin.conftest import world as world_fixture
 from tests.books import assert_books_balance, posted
@@ -39,10 +39,7 @@ def desk(_committed: None, world: World, browser: Any, live_server: Any, trouble
         page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.goto("/admin/")
-        page.get_by_label("Username").fill(name)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        page.get_by_role("heading", name="Dashboard").wait_for()
+        day.sign_in(page, name)
         return page
 
     yield signed_in

@@ -29,9 +29,8 @@ DEVICE = {
 
 
 @pytest.fixture
-def phone(_committed: None, settings: Any, browser: Any, live_server: Any, troubles: list[str]) -> Any:
+def phone(_committed: None, browser: Any, live_server: Any, troubles: list[str]) -> Any:
     """A browser with a device for passkeys: (page, the device's DevTools session, its id)."""
-    settings.STAFF_SECOND_FACTOR = True
     context = browser.new_context(viewport={"width": 900, "height": 900}, base_url=live_server.url)
     page = context.new_page()
     page.set_default_timeout(10_000)

@@ -9,7 +9,7 @@ from django.utils.timezone import now
 from core.models import AuditRecord
 from staff.models import Session, User
 from staff.roles import Role
-from tests.admin.conftest import PASSWORD, World
+from tests.admin.conftest import World, code_of
 from tests.admin.conftest import staff as staff_fixture
 from tests.admin.conftest import world as world_fixture
 from tests.factories import fresh
@@ -38,9 +38,9 @@ def test_a_role_is_asked_for_proved_and_granted(desk: Any, world: World, support
     dialog.get_by_label("Role").select_option(label="Senior support")
     dialog.get_by_label("Reason").fill("Two years at the desk")
     dialog.get_by_role("button", name="Ask for approval").click()
-    dialog.get_by_text("That is not it").wait_for()
+    dialog.get_by_text("Wrong code").wait_for()
     assert dialog.get_by_label("Reason").input_value() == "Two years at the desk"
-    dialog.get_by_label("Your password").fill(PASSWORD)
+    dialog.get_by_label("Code of your app").fill(code_of("administrator"))
     dialog.get_by_role("button", name="Ask for approval").click()
     ada.get_by_text("Asked for.").wait_for()
     assert "Waiting for approval since" in ada.locator(".notice").first.inner_text()
@@ -58,10 +58,7 @@ def test_a_role_is_asked_for_proved_and_granted(desk: Any, world: World, support
     assert fresh(support).role == Role.SENIOR_SUPPORT
     theirs.goto("/admin/")
     theirs.get_by_role("button", name="Log in").wait_for()
-    theirs.get_by_label("Username").fill("support")
-    theirs.get_by_label("Password").fill(PASSWORD)
-    theirs.get_by_role("button", name="Log in").click()
-    theirs.get_by_role("heading", name="Dashboard").wait_for()
+    day.sign_in(theirs, "support")
     theirs.goto("/admin/staff/roles/")
     assert theirs.locator("th.mine").inner_text() == "Senior support"
     wide = ada.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -23,5 +23,5 @@ class Command(BaseCommand):
         self.stdout.write("Pilot data loaded." if new else "The pilot data is there already.")
         for login in logins:
             if login.role != "customer":
-                self.stdout.write(f"  {login.role:15} {login.username:15} {login.password}")
+                self.stdout.write(f"  {login.role:15} {login.username:15} {login.password}  {login.totp_secret}")
         self.stdout.write(f"  All logins: {demo_data.logins_file()}")

@@ -115,3 +115,15 @@ class WrongPassword(NotAllowed):
 class SessionNotFound(NotFound):
     code, title = "session_not_found", "No such session"
     for_customer = "This device is signed out already."
+
+
+class MayNotReveal(NotAllowed):
+    """Personal data of customers is not for this role."""
+
+    code, title = "may_not_reveal", "Your role does not see customers' personal data"
+
+
+class RevealQuotaUsed(TooMany):
+    """An agent reveals so many customers in any 24 hours, by role. ``retry_after``: seconds until the next one."""
+
+    code, title = "reveal_quota_used", "You have revealed as many customers as your role may in 24 hours"

@@ -1,9 +1,9 @@
-"""Customers, their sessions, the countries we are open in and the limits of each KYC tier."""
+"""Customers, their sessions, who of us saw their data, the countries we are open in and the limits of each KYC tier."""
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django_fsm import FSMField, transition
@@ -147,3 +147,37 @@ class TierLimit(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.country_id or 'any'} {self.currency} tier {self.tier} from {self.effective_from}"
+
+
+class Reveal(AppendOnly):
+    """A member of staff was shown the personal data of one customer, for a while and with a reason (`reveals.py`)."""
+
+    class Because(models.TextChoices):
+        IDENTIFY = "identify", "to check who is calling"
+        CONTACT = "contact", "to call them or write to them"
+        COMPARE = "compare", "to compare with a bank's or partner's record"
+        CASE = "case", "a compliance case, or an authority asks"
+        SAMPLE = "sample", "a sample of an audit"
+        OTHER = "other", "something else"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    agent = models.ForeignKey("staff.User", models.PROTECT, related_name="+", db_index=False)
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="reveals", db_index=False)
+    because = models.CharField(max_length=10, choices=Because)
+    reason = models.CharField(max_length=500)
+    at = models.DateTimeField()
+    until = models.DateTimeField(help_text="masked again from then on")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["agent", "-at"], name="reveal_by_agent"),
+            models.Index(fields=["customer", "-id"], name="reveal_of_customer"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(until__gt=F("at")), name="reveal_ends_after_it_began"),
+            models.CheckConstraint(condition=~Q(reason=""), name="reveal_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"reveal of {self.customer_id}"

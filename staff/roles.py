@@ -66,6 +66,11 @@ RIGHTS: dict[str, list[Right]] = {
             ["customers.view_customer", "wallets.view_wallet", "wallets.view_freeze",
              "notifications.view_notification"],
         ),
+        see(
+            "Reveal the phone number and address of one customer, with a reason, so many in 24 hours",
+            ["customers.reveal"], DESK | {Role.COMPLIANCE, Role.OPERATIONS},
+        ),
+        see("See who revealed whom", ["customers.view_reveal"], BOSS | {Role.COMPLIANCE}),
         see("Read notes and their files", ["notes.view_note"]),
         do("Write notes", ["notes.write"], WORKERS),
         do("Withdraw what others noted", ["notes.withdraw_others"], BOSS | {Role.SENIOR_SUPPORT}),

@@ -332,6 +332,8 @@ STAFF_IDLE_MINUTES = env.int("STAFF_IDLE_MINUTES", default=15)
 STAFF_SESSION_HOURS = env.int("STAFF_SESSION_HOURS", default=8)
 STAFF_STEP_UP_MINUTES = env.int("STAFF_STEP_UP_MINUTES", default=5)
 STEP_UP = "staff.step_up.StepUp"
+# Personal data of a customer, revealed with a reason, is masked again after so long.
+STAFF_REVEAL_MINUTES = env.int("STAFF_REVEAL_MINUTES", default=10)
 # Seals the secrets of authenticator apps: 32 bytes, hexadecimal.
 STAFF_FACTOR_KEY = env.str("STAFF_FACTOR_KEY", default=derived_key("second factors of staff"))
 STAFF_FACTOR_OLD_KEYS = env.list("STAFF_FACTOR_OLD_KEYS", default=[])

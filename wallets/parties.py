@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from core.contacts import masked_email, masked_phone
 from core.work import Work
 from ledger.chart import wallet_account
 
@@ -32,10 +33,9 @@ class Address(NamedTuple):
         """Enough for support to see what was mistyped; books and events keep nobody's number or address."""
         match self.by:
             case "phone":
-                return {"by": self.by, "value": f"{self.value[:5]}•••{self.value[-3:]}"}
+                return {"by": self.by, "value": masked_phone(self.value)}
             case "email":
-                name, _, domain = self.value.partition("@")
-                return {"by": self.by, "value": f"{name[:1]}•••@{domain}"}
+                return {"by": self.by, "value": masked_email(self.value)}
         return {"by": self.by, "value": self.value}
 
 

@@ -32,12 +32,16 @@ from core.admin import (
 from core.admin.dialogs import read_amount
 from core.admin.search import MOST_HITS
 from core.money import CURRENCY_CHOICES, decimal_string
-from customers.approvals import LIMITS, limits
+from customers import link_admin
+from customers.approvals import LIMITS, limits, standing
 from customers.finding import exactly, matching
+from customers.link_admin import ask_instead
 from customers.models import AccountType, Country, Customer, CustomerState, TierLimit
 from customers.services import reactivate_customer, suspend_customer
 from notes.admin import Noted
 from staff.inbox import ask
+
+__all__ = ["link_admin"]  # is registered with this module
 
 TONES = {CustomerState.ACTIVE: "good", CustomerState.SUSPENDED: "bad"}
 SESSIONS_SHOWN = 10
@@ -51,10 +55,18 @@ class SuspendForm(ReasonForm):
     intro = "They are signed out everywhere, cannot sign in, and neither send nor receive money until reactivated."
     submit = "Suspend"
 
+    def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
+        super().__init__(data, subject=subject, user=user)
+        ask_instead(self, subject.pk)
+
 
 class ReactivateForm(ReasonForm):
     intro = "They can sign in and move money again."
     submit = "Reactivate"
+
+    def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
+        super().__init__(data, subject=subject, user=user)
+        ask_instead(self, subject.pk)
 
 
 @admin.register(Customer)
@@ -130,15 +142,25 @@ class CustomerAdmin(Noted):
         "Suspend", permission="customers.suspend", form=SuspendForm, done="Suspended.", icon="block",
         variant=ActionVariant.DANGER,
     )  # fmt: skip
-    def suspend(self, request: HttpRequest, customer: Customer, form: SuspendForm) -> bool:
+    def suspend(self, request: HttpRequest, customer: Customer, form: SuspendForm) -> bool | HttpResponse:
+        if form.why_second_person:
+            return self.ask_for(request, form, customer, CustomerState.SUSPENDED)
         return self.call(form, suspend_customer, customer, reason=form.cleaned_data["reason"])
 
     @staff_action(
         "Reactivate", permission="customers.suspend", form=ReactivateForm, done="Active again.", icon="undo",
         variant=ActionVariant.PRIMARY,
     )  # fmt: skip
-    def reactivate(self, request: HttpRequest, customer: Customer, form: ReactivateForm) -> bool:
+    def reactivate(self, request: HttpRequest, customer: Customer, form: ReactivateForm) -> bool | HttpResponse:
+        if form.why_second_person:
+            return self.ask_for(request, form, customer, CustomerState.ACTIVE)
         return self.call(form, reactivate_customer, customer, reason=form.cleaned_data["reason"])
+
+    def ask_for(self, request: HttpRequest, form: ReasonForm, customer: Customer, state: str) -> bool | HttpResponse:
+        params = {"customer": customer.pk, "state": state}
+        return ask(
+            request, form, standing.name, params, reason=form.cleaned_data["reason"], back=self.address_of(customer)
+        )
 
 
 @finder("Customers", order=20, permission="customers.view_customer", model="customers.customer")

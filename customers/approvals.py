@@ -1,14 +1,16 @@
-"""What a second person approves of customers' tiers (`staff/approvals.py`)."""
+"""What a second person approves of customers and their tiers (`staff/approvals.py`)."""
 
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 
+from core.errors import IllegalTransition
 from core.money import CURRENCY_CHOICES, Money
 from customers.errors import CountryNotOpen, RuleExists
-from customers.models import Country, Customer, TierLimit
-from customers.services import add_tier_limit, check_day, check_limits
+from customers.models import Country, Customer, CustomerState, TierLimit
+from customers.services import add_tier_limit, check_day, check_limits, locked, reactivate_customer, suspend_customer
 from staff.approvals import About, Fact, Operation, Preview, Row, lock_name
 from staff.models import Approval, User
 
@@ -118,4 +120,53 @@ def said(amount_minor: int | None, currency: str) -> str:
     return "no limit" if amount_minor is None else str(Money(amount_minor, currency))
 
 
-limits = LimitChange()
+class Standing(Operation):
+    """Suspending a customer, or letting them back in, asked for by staff who are linked to them.
+
+    ``params``: customer (id), state (to be reached).
+    """
+
+    name = "standing"
+    title = "Suspending or readmitting one's own"
+    request = "customers.suspend"
+    check = "customers.approve_standing"
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"customer": str(UUID(str(params["customer"]))), "state": CustomerState(params["state"]).value}
+
+    def about(self, params: dict[str, Any]) -> About:
+        customer = self._customer(params)
+        verb = "Suspend" if params["state"] == CustomerState.SUSPENDED else "Reactivate"
+        row = Row("customers.customer", str(customer.pk), customer.full_name)
+        return About(title=f"{verb} {customer.full_name}", subject=row)
+
+    def lock(self, params: dict[str, Any]) -> None:
+        locked(UUID(params["customer"]))
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        customer = self._customer(params)
+        if customer.state == params["state"]:
+            raise IllegalTransition(f"They are {customer.get_state_display().lower()} already.", state=customer.state)
+        return Preview(
+            facts=[
+                Fact("Customer", f"{customer.full_name}, {customer.phone_number}"),
+                Fact("Now", customer.get_state_display()),
+                Fact("Afterwards", CustomerState(params["state"]).label),
+            ],
+            context=[
+                Fact("KYC tier", str(customer.tier)),
+                Fact("Customer since", f"{customer.created_at:%d %b %Y}"),
+            ],
+        )
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        customer = self._customer(approval.params)
+        change = suspend_customer if approval.params["state"] == CustomerState.SUSPENDED else reactivate_customer
+        change(customer, actor=approval.maker, reason=approval.reason, checker=checker)
+        return Row("customers.customer", str(customer.pk), customer.full_name)
+
+    def _customer(self, params: dict[str, Any]) -> Customer:
+        return Customer.objects.get(pk=params["customer"])
+
+
+limits, standing = LimitChange(), Standing()

@@ -1,6 +1,7 @@
 """What this app refuses."""
 
 from core.errors import BadRequest, Conflict, Declined, NotAllowed, NotFound, TooMany, Unauthenticated, Unavailable
+from staff.errors import ApprovalNeeded
 
 
 class DayPassed(BadRequest):
@@ -13,6 +14,32 @@ class RuleExists(Conflict):
     """A fee or limit that begins on that day is there already; rows are added and never edited."""
 
     code, title = "rule_exists", "Something else begins on that day already"
+
+
+class LinkedCustomer(ApprovalNeeded):
+    """The customer is the member of staff, or linked to them: what concerns their money takes an unlinked colleague."""
+
+    code, title = "linked_customer", "This is about yourself, or somebody you are linked to"
+
+
+class LinkExists(Conflict):
+    code, title = "link_exists", "This link is on record already"
+
+
+class LinkEnded(Conflict):
+    code, title = "link_ended", "This link has ended already"
+
+
+class MayNotRecordLink(NotAllowed):
+    """Of themselves anybody declares a link; of colleagues compliance and administrators record one, and end it."""
+
+    code, title = "may_not_record_link", "Only compliance or an administrator does this"
+
+
+class NotOwnLink(NotAllowed):
+    """Who is linked says so; that they are linked no more somebody else says."""
+
+    code, title = "not_own_link", "Somebody else ends your links"
 
 
 class LimitsOutOfOrder(BadRequest):

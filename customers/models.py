@@ -122,6 +122,49 @@ class RefreshToken(models.Model):
         return f"refresh token {self.pk}"
 
 
+class StaffLink(models.Model):
+    """A member of staff who is a customer of ours, or lives or deals with one, and so decides nothing about them.
+
+    Declared by who it is about, or recorded by compliance or an administrator; ended once, by another than who it is
+    about (`migrations/0007_staff_links.sql`). That staff and customer have one e-mail address is a link without a row.
+    """
+
+    class Relation(models.TextChoices):
+        OWN = "own", "themselves"
+        HOUSEHOLD = "household", "in one household"
+        FAMILY = "family", "of their family"
+        BUSINESS = "business", "in business with them"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    staff = models.ForeignKey("staff.User", models.PROTECT, related_name="customer_links")
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="staff_links")
+    relation = models.CharField(max_length=10, choices=Relation)
+    note = models.CharField(max_length=500, blank=True)
+    declared_by = models.ForeignKey("staff.User", models.PROTECT, related_name="+", db_index=False)
+    declared_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey("staff.User", models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    end_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = "link to a customer"
+        verbose_name_plural = "links to customers"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["staff", "customer"], condition=Q(ended_at=None), name="staff_link_once"),
+            models.CheckConstraint(condition=~Q(ended_by=F("staff")), name="staff_link_ended_by_another"),
+            models.CheckConstraint(
+                condition=Q(ended_at=None, ended_by=None, end_reason="")
+                | Q(ended_at__isnull=False, ended_by__isnull=False, end_reason__regex=r"\S"),
+                name="staff_link_ended_for_a_reason",
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "-id"], name="staff_link_of_customer")]
+
+    def __str__(self) -> str:
+        return f"{self.staff} and {self.customer}: {self.get_relation_display()}"
+
+
 class TierLimit(AppendOnly):
     """What a tier may do in one currency from a day on, in minor units; empty means unlimited.
 

@@ -25,6 +25,7 @@ from customers.errors import (
     SessionNotFound,
     WrongPassword,
 )
+from customers.links import refuse_linked
 from customers.models import Country, Customer, Session, TierLimit
 from customers.tokens import Tokens, end_sessions, start_session
 from staff.errors import ApprovalNeeded
@@ -228,11 +229,14 @@ def change_password(customer_id: UUID, *, session_id: UUID, current_password: st
         audit.record(actor=customer, action="change_password", subject=customer)
 
 
-def suspend_customer(customer: Customer, *, actor: Any, reason: str) -> Customer:
+def suspend_customer(customer: Customer, *, actor: Any, reason: str, checker: User | None = None) -> Customer:
     """No sign-in and no movement of money until reactivated; every session ends. Returns the row as it is now.
 
-    Raises: IllegalTransition. Locks: the customer.
+    ``checker``: the second person, who has approved it where staff are linked to the customer.
+
+    Raises: IllegalTransition, LinkedCustomer. Locks: the customer.
     """
+    refuse_linked(actor, checker, customer.pk)
     with db_transaction.atomic():
         customer = locked(customer.pk)
         advance(customer.suspend, actor=actor, reason=reason)
@@ -240,8 +244,9 @@ def suspend_customer(customer: Customer, *, actor: Any, reason: str) -> Customer
     return customer
 
 
-def reactivate_customer(customer: Customer, *, actor: Any, reason: str) -> Customer:
-    """Back to normal; the customer signs in anew. Raises: IllegalTransition. Locks: the customer."""
+def reactivate_customer(customer: Customer, *, actor: Any, reason: str, checker: User | None = None) -> Customer:
+    """Back to normal; the customer signs in anew. Raises: IllegalTransition, LinkedCustomer. Locks: the customer."""
+    refuse_linked(actor, checker, customer.pk)
     with db_transaction.atomic():
         customer = locked(customer.pk)
         advance(customer.reactivate, actor=actor, reason=reason)

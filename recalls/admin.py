@@ -39,10 +39,12 @@ from core.admin.pages import age, may
 from core.errors import TekanaError
 from core.ids import read_receipt
 from core.money import Money
+from customers.link_admin import ask_instead
+from customers.links import concerns, why_linked
 from notes.admin import Noted
 from notes.selectors import notes_of
 from notifications.models import Notification
-from recalls.approvals import recall_consent
+from recalls.approvals import recall_consent, recall_step
 from recalls.models import Recall, RecallEvent, RecallReason, RecallState
 from recalls.selectors import open_recalls
 from recalls.services import consent, open_recall, refuse, withdraw
@@ -54,6 +56,8 @@ from transactions.admin.timeline import Moment, noted, notified, undone
 from transactions.admin.transactions import legs
 from transactions.models import PAYS_AT_ONCE, REVERSIBLE, Transaction
 from transactions.services.reversals import why_second_person
+
+concerns("recalls.recall", "sender_id", "recipient_id")
 
 SEE, OPEN, ANSWER = "recalls.view_recall", "recalls.open", "recalls.answer"
 TONES = {
@@ -169,6 +173,10 @@ class RefuseForm(AnswerForm):
     intro = "The money is the recipient's to use again, and the sender is told that they did not agree."
     submit = "They refused"
 
+    def __init__(self, data: Any = None, *, subject: Recall, user: User) -> None:
+        super().__init__(data, subject=subject, user=user)
+        ask_instead(self, subject.sender_id, subject.recipient_id)
+
 
 class WithdrawForm(AnswerForm):
     intro = "The claim is taken back: the money is the recipient's to use again, and both are told."
@@ -177,6 +185,7 @@ class WithdrawForm(AnswerForm):
     def __init__(self, data: Any = None, *, subject: Recall, user: User) -> None:
         super().__init__(data, subject=subject, user=user)
         self.fields["note"].help_text = "Why the claim no longer stands. Kept with your name."
+        ask_instead(self, subject.sender_id, subject.recipient_id)
 
 
 # --- The queue --------------------------------------------------------------------------------------------------
@@ -304,11 +313,16 @@ class RecallAdmin(Noted):
 
     @staff_action("Open a recall", permission=OPEN, form=OpenForm, icon="gavel")
     def open(self, request: HttpRequest, subject: None, form: OpenForm) -> bool | HttpResponse:
-        asked = form.cleaned_data
-        assert form.transaction is not None
+        asked, original = form.cleaned_data, form.transaction
+        assert original is not None
+        owners = [wallet.customer_id for wallet in (original.payer, original.payee) if wallet]
+        if why_linked(form.user, *owners):
+            params = {"step": "open", "transaction": original.pk, "amount_minor": asked["amount_minor"],
+                      "reason_code": asked["reason"].pk}  # fmt: skip
+            return ask(request, form, recall_step.name, params, reason=asked["note"], back=self.address_of(None))
         try:
             recall = open_recall(
-                form.transaction.pk, amount=asked["amount_minor"], reason_code=asked["reason"].pk, note=asked["note"],
+                original.pk, amount=asked["amount_minor"], reason_code=asked["reason"].pk, note=asked["note"],
                 actor=form.user,
             )  # fmt: skip
         except TekanaError as refusal:
@@ -330,13 +344,22 @@ class RecallAdmin(Noted):
         return self.call(form, consent, recall.pk, note=note)
 
     @staff_action("They refused", permission=ANSWER, form=RefuseForm, done="Closed: the hold is let go.", icon="block")
-    def refuse(self, request: HttpRequest, recall: Recall, form: RefuseForm) -> bool:
+    def refuse(self, request: HttpRequest, recall: Recall, form: RefuseForm) -> bool | HttpResponse:
+        if form.why_second_person:
+            return self.ask_for(request, form, recall, "refuse")
         return self.call(form, refuse, recall.pk, note=form.cleaned_data["note"])
 
     @staff_action("Withdraw", permission=OPEN, form=WithdrawForm, done="Withdrawn: the hold is let go.", icon="undo",
                   variant=ActionVariant.DANGER)  # fmt: skip
-    def withdraw(self, request: HttpRequest, recall: Recall, form: WithdrawForm) -> bool:
+    def withdraw(self, request: HttpRequest, recall: Recall, form: WithdrawForm) -> bool | HttpResponse:
+        if form.why_second_person:
+            return self.ask_for(request, form, recall, "withdraw")
         return self.call(form, withdraw, recall.pk, note=form.cleaned_data["note"])
+
+    def ask_for(self, request: HttpRequest, form: AnswerForm, recall: Recall, step: str) -> bool | HttpResponse:
+        params = {"step": step, "recall": recall.pk}
+        note, back = form.cleaned_data["note"], self.address_of(recall)
+        return ask(request, form, recall_step.name, params, reason=note, back=back)
 
 
 def timeline(request: HttpRequest, recall: Recall, staff: dict[str, str], reasons: dict[str, str]) -> list[Moment]:

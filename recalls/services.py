@@ -15,6 +15,7 @@ from core.errors import AmountNotPositive, TekanaError
 from core.ids import uuid7
 from core.money import Money
 from core.transitions import advance
+from customers.links import refuse_linked
 from notifications.services import Notice, notify_many
 from recalls.errors import RecallClosed, RecallExists, RecallNoteMissing, RecallNotFound, UnknownRecallReason
 from recalls.models import Recall, RecallEvent, RecallReason, RecallState
@@ -38,13 +39,17 @@ TOLD: dict[str, tuple[str | None, str | None]] = {
 }
 
 
-def open_recall(transaction: UUID, *, amount: int | None = None, reason_code: str, note: str, actor: Any) -> Recall:
+def open_recall(
+    transaction: UUID, *, amount: int | None = None, reason_code: str, note: str, actor: Any,
+    checker: User | None = None,
+) -> Recall:  # fmt: skip
     """Claim ``amount`` minor units (None: all that is left) of a transfer or payment back for its sender.
 
     What of it is at the recipient, up to the amount, is held at once; both are told. Freezes do not stop it.
+    ``checker``: the second person, where who opens it is linked to a party; the same with all that follow.
 
     Raises: TransactionNotFound, UnknownRecallReason, RecallNoteMissing, AmountNotPositive, NotReversible,
-    ReversalExceedsOriginal, RecipientShort (nothing is there), WalletClosed, RecallExists.
+    ReversalExceedsOriginal, RecipientShort (nothing is there), WalletClosed, RecallExists, LinkedCustomer.
     Locks: the transaction, then the accounts of both wallets.
     """
     note = stated(note)
@@ -60,6 +65,7 @@ def open_recall(transaction: UUID, *, amount: int | None = None, reason_code: st
     claimed = original.amount - original.reversed_amount if amount is None else amount
     if claimed <= 0:
         raise AmountNotPositive()
+    refuse_linked(actor, checker, original.payer.customer_id, original.payee.customer_id)
     refuse_second(original)
     at = now()
     recall = Recall(
@@ -111,20 +117,20 @@ def consent(recall: UUID, *, actor: Any, note: str = "", checker: User | None = 
         note: how the recipient agreed, where staff answer for them.
         checker: the second person, who has approved it (`approvals.py`); without one, staff stay within their role's.
     Raises: RecallNotFound, RecallClosed (also when its time was over, which then is noted), RecallNoteMissing,
-    ApprovalNeeded, WalletClosed (the sender's, meanwhile).
+    ApprovalNeeded, LinkedCustomer, WalletClosed (the sender's, meanwhile).
     Locks: the recall, the transaction, then the accounts of both wallets.
     """
     return _closed(recall, RecallState.CONSENTED, actor=actor, note=note, checker=checker)
 
 
-def refuse(recall: UUID, *, actor: Any, note: str = "") -> Recall:
+def refuse(recall: UUID, *, actor: Any, note: str = "", checker: User | None = None) -> Recall:
     """The recipient keeps the money: the hold is let go. Raises and locks as `consent`; refused before is no error."""
-    return _closed(recall, RecallState.REFUSED, actor=actor, note=note)
+    return _closed(recall, RecallState.REFUSED, actor=actor, note=note, checker=checker)
 
 
-def withdraw(recall: UUID, *, actor: Any, note: str) -> Recall:
+def withdraw(recall: UUID, *, actor: Any, note: str, checker: User | None = None) -> Recall:
     """The sender takes the claim back, or it should not have been made. Raises and locks as `consent`."""
-    return _closed(recall, RecallState.WITHDRAWN, actor=actor, note=stated(note))
+    return _closed(recall, RecallState.WITHDRAWN, actor=actor, note=stated(note), checker=checker)
 
 
 def expire_recalls() -> int:
@@ -170,6 +176,7 @@ def _closed(recall_id: UUID, to: RecallState, *, actor: Any, note: str, checker:
             return recall
         if recall.state != RecallState.OPEN:
             raise closed(recall)
+        refuse_linked(actor, checker, recall.sender_id, recall.recipient_id)
         # Looked at after the lock: the clock and the recipient may come at the same moment.
         is_late = now() >= recall.deadline_at
         if to == RecallState.EXPIRED and not is_late:
@@ -187,7 +194,8 @@ def _close(recall: Recall, to: RecallState, *, actor: Any, note: str, checker: U
     """End it: hold, reversal, state, event, notices. The caller holds its lock."""
     returned, reversal = 0, None
     if to == RecallState.CONSENTED:
-        original = Transaction.objects.select_for_update(no_key=True).get(pk=recall.transaction_id)
+        rows = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("payer", "payee")
+        original = rows.get(pk=recall.transaction_id)
         returned, orders = orders_of(recall, original, actor=actor, note=note or "The recipient agreed to the recall.")
         if isinstance(actor, User) and checker is None and (why := why_second_person(original, returned, actor)):
             raise ApprovalNeeded(why)

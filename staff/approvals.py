@@ -29,6 +29,7 @@ from staff.errors import (
     ApprovalStale,
     ApprovalWaiting,
     CommentMissing,
+    LinkedChecker,
     MakerGone,
     MayNotCheck,
     MayNotRequest,
@@ -178,16 +179,34 @@ def checkable_by(user: User) -> list[str]:
 
 
 def checkers_of(approval: Approval) -> Iterable[User]:
-    """Active colleagues who may decide this request."""
+    """Active colleagues who may decide this request, without those who are linked to whom it is about."""
     if approval.operation not in operations():
-        return User.objects.none()
+        return []
     permission = operations()[approval.operation].check
     roles = [role for role, granted in PERMISSIONS.items() if permission in granted]
-    return User.objects.filter(role__in=roles, is_active=True).exclude(pk=approval.maker_id).order_by("full_name")
+    rows = User.objects.filter(role__in=roles, is_active=True).exclude(pk=approval.maker_id).order_by("full_name")
+    return [user for user in rows if not is_linked(user, approval)]
+
+
+def linked_rows(user: User) -> set[str]:
+    """The rows, as ``Approval.about`` names them, of customers who are this user or linked to them.
+
+    An app above knows: ``settings.LINKED_ROWS`` names its function.
+    """
+    found: set[str] = import_string(settings.LINKED_ROWS)(user)
+    return found
+
+
+def is_linked(user: User, approval: Approval) -> bool:
+    """Whether the request is about somebody this user is linked to. Asked once for a row and a user."""
+    known: dict[int, bool] = approval.__dict__.setdefault("_linked", {})
+    if user.pk not in known:
+        known[user.pk] = not linked_rows(user).isdisjoint(approval.about)
+    return known[user.pk]
 
 
 def why_not_decide(approval: Approval, user: User) -> str:
-    """Why this user cannot approve or reject it, in words; empty if they can. Reads nothing."""
+    """Why this user cannot approve or reject it, in words; empty if they can."""
     if approval.state != State.OPEN:
         return decided(approval)
     if approval.maker_id == user.pk:
@@ -196,6 +215,8 @@ def why_not_decide(approval: Approval, user: User) -> str:
         return "Requests of this kind are not decided any more. It is withdrawn, or it expires."
     if not user.has_perm(operations()[approval.operation].check):
         return "Your role does not decide requests of this kind. It waits for a colleague who may."
+    if is_linked(user, approval):
+        return "It is about you, or somebody you are linked to, so a colleague decides."
     return ""
 
 
@@ -248,8 +269,8 @@ def approve(approval: UUID, *, comment: str = "", actor: User) -> Approval:
 
     What refuses leaves the request open (an expired one is closed), and the attempt is in the audit trail.
 
-    Raises: ApprovalNotFound, ApprovalDecided, ApprovalExpired, OwnRequest, MayNotCheck, MakerGone, ApprovalStale, and
-    whatever the operation refuses.
+    Raises: ApprovalNotFound, ApprovalDecided, ApprovalExpired, OwnRequest, MayNotCheck, LinkedChecker, MakerGone,
+    ApprovalStale, and whatever the operation refuses.
     Locks: the request, what the operation locks, then accounts.
     """
 
@@ -271,7 +292,7 @@ def approve(approval: UUID, *, comment: str = "", actor: User) -> Approval:
 def reject(approval: UUID, *, comment: str, actor: User) -> Approval:
     """Say no, and why.
 
-    Raises: ApprovalNotFound, ApprovalDecided, ApprovalExpired, OwnRequest, MayNotCheck, CommentMissing.
+    Raises: ApprovalNotFound, ApprovalDecided, ApprovalExpired, OwnRequest, MayNotCheck, LinkedChecker, CommentMissing.
     Locks: the request.
     """
 
@@ -292,6 +313,8 @@ def _decide(approval: UUID, do: Callable[[Approval, datetime], None], *, actor: 
                     raise OwnRequest()
                 if not actor.has_perm(operation_of(row.operation).check):
                     raise MayNotCheck()
+                if is_linked(actor, row):
+                    raise LinkedChecker()
                 do(row, now)
             else:
                 close(row, State.EXPIRED, now, actor=None)
@@ -345,7 +368,7 @@ def assign(approval: UUID, *, to: User | None, actor: User) -> Approval:
         check = operation_of(row.operation).check
         if not actor.has_perm(check):
             raise MayNotCheck()
-        if to is not None and (to.pk == row.maker_id or not to.has_perm(check)):
+        if to is not None and (to.pk == row.maker_id or not to.has_perm(check) or is_linked(to, row)):
             raise NotAChecker()
         before, row.assigned_to = row.assigned_to, to
         row.save(update_fields=["assigned_to"])

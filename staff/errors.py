@@ -130,6 +130,12 @@ class OwnRequest(NotAllowed):
     code, title = "own_request", "You asked for this yourself: somebody else decides"
 
 
+class LinkedChecker(NotAllowed):
+    """Who is a customer, or linked to one, decides no request about them. The database refuses it too."""
+
+    code, title = "linked_checker", "You are linked to whom this is about: somebody else decides"
+
+
 class NotYourRequest(NotAllowed):
     """A request is withdrawn by who made it; everybody else rejects it."""
 

@@ -236,6 +236,8 @@ class AssignForm(StaffForm):
 def for_me(user: Any) -> Q:
     """What waits for this user's decision: theirs, or nobody's yet."""
     mine = Q(state=State.OPEN, operation__in=approvals.checkable_by(user)) & ~Q(maker=user.pk)
+    if linked := approvals.linked_rows(user):
+        mine &= ~Q(about__overlap=sorted(linked))
     return mine & (Q(assigned_to=None) | Q(assigned_to=user.pk))
 
 

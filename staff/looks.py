@@ -55,6 +55,7 @@ def note(request: HttpRequest, action: str = "") -> None:
         return
     kind, door = parts(match.url_name)
     asked = {plain(name): plain(str(value)) for name, value in request.GET.items() if value and name != "q"}
+    asked |= request.__dict__.get("look_marks", {})  # what an app has to say of this look (`customers/link_admin.py`)
     asked |= audit.searched(plain(str(request.GET.get("q", ""))))
     does = {"changelist": "list", "change": "view", "search": "search", "index": "view"}
     if door not in does and kind:

@@ -136,6 +136,10 @@ RIGHTS: dict[str, list[Right]] = {
             "Decide on lifting freezes for fraud", ["wallets.approve_unfreeze"],
             BOSS | {Role.COMPLIANCE, Role.FINANCE_CHECKER},
         ),
+        do(
+            "Decide what colleagues ask for about customers linked to them: suspending, letting back in",
+            ["customers.approve_standing"], BOSS | {Role.SENIOR_SUPPORT, Role.COMPLIANCE},
+        ),
         do("Decide adjustments", ["transactions.approve_adjustment"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide fees", ["transactions.approve_fees"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide limits", ["customers.approve_limits"], BOSS | {Role.FINANCE_CHECKER}),
@@ -146,6 +150,12 @@ RIGHTS: dict[str, list[Right]] = {
             "Look after one's own sign-in: where one is signed in, and with what",
             ["staff.view_session", "staff.end_session"], EVERYBODY,
         ),
+        do(
+            "Say which customers are oneself, or close to one, and see what is on record of that",
+            ["customers.view_stafflink", "customers.declare_link"], EVERYBODY,
+        ),
+        see("See everybody's links to customers", ["customers.view_all_links"], BOSS | {Role.COMPLIANCE}),
+        do("Record and end colleagues' links to customers", ["customers.record_link"], BOSS | {Role.COMPLIANCE}),
         see("See this table", ["staff.view_roles"]),
         see("See the audit trail", ["core.view_auditrecord"]),
         see("See the seals of the hash chain", ["evidence.view_block"]),

@@ -95,6 +95,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
             ("Staff", "badge", "staff_user_changelist", "staff.view_user"),
             ("Roles", "rule", "staff_roles", "staff.view_roles"),
             ("Sessions", "devices", "staff_session_changelist", "staff.view_session"),
+            ("Links to customers", "diversity_3", "customers_stafflink_changelist", "customers.view_stafflink"),
         ],
     ),
 ]

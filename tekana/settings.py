@@ -362,15 +362,18 @@ CONTENT_SECURITY_POLICY = {
 APPROVAL_OPERATIONS = [
     "transactions.approvals.reversal",
     "recalls.approvals.recall_consent",
+    "recalls.approvals.recall_step",
     "wallets.approvals.unfreeze",
     "transactions.approvals.adjustment",
     "transactions.approvals.fees",
     "customers.approvals.limits",
+    "customers.approvals.standing",
     "staff.access.new_staff",
     "staff.access.role",
     "staff.access.readmission",
     "staff.access.factor_reset",
 ]
+LINKED_ROWS = "customers.links.linked_rows"  # whom staff are linked to: about these they decide no request
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires
 # The badge on every staff page: says whose money this is.
 ENVIRONMENT = env.str("ENVIRONMENT", default="development" if DEBUG else "production")

@@ -38,18 +38,23 @@ from core.admin.pages import NOTHING
 from core.admin.search import MOST_HITS, read_identity
 from core.money import CURRENCY_CHOICES, Money
 from customers.finding import matching
+from customers.link_admin import ask_instead
+from customers.links import concerns
 from notes.admin import Noted
 from staff.inbox import ask
 from staff.selectors import named, names
 from wallets.approvals import unfreeze
 from wallets.models import Freeze, Wallet
-from wallets.services import close_wallet, freeze_wallet, lift_freeze
+from wallets.services import close_wallet, freeze_wallet, lift_freeze, why_lifted_by_two
 
 MODES = [
     (Freeze.Mode.DEBIT, "may not send"),
     (Freeze.Mode.CREDIT, "may not receive"),
     (Freeze.Mode.BOTH, "may neither send nor receive"),
 ]
+concerns("wallets.wallet", "customer_id")
+concerns("wallets.freeze", "wallet.customer_id")
+
 TONES = {"active": "good", "frozen": "odd", "closed": ""}
 ENTRIES_SHOWN = 20
 MOST_OWNERS = 200  # whose wallets are looked for; who means one of more says more
@@ -119,7 +124,8 @@ class LiftForm(ReasonForm):
         freezes = list(subject.freezes.filter(lifted_at=None).order_by("placed_at"))
         choice.queryset = Freeze.objects.filter(pk__in=[freeze.pk for freeze in freezes])
         choice.label_from_instance = described
-        if any(freeze.takes_two for freeze in freezes):
+        ask_instead(self, subject.customer_id)
+        if not self.why_second_person and any(freeze.takes_two for freeze in freezes):
             self.intro = TAKES_TWO if len(freezes) == 1 else f"For the one for fraud: {TAKES_TWO}"
             self.submit = ASKS if all(freeze.takes_two for freeze in freezes) else self.submit
 
@@ -129,7 +135,8 @@ class LiftThisForm(ReasonForm):
 
     def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
         super().__init__(data, subject=subject, user=user)
-        if subject.takes_two:
+        ask_instead(self, subject.wallet.customer_id)
+        if not self.why_second_person and subject.takes_two:
             self.intro, self.submit = TAKES_TWO, ASKS
 
 
@@ -148,7 +155,7 @@ def lifted(
 ) -> bool | HttpResponse:
     """Lift it, or ask a second person to."""
     reason = form.cleaned_data["reason"]
-    if freeze.takes_two:
+    if why_lifted_by_two(freeze, form.user):
         params = {"freeze": freeze.pk}
         return ask(request, form, unfreeze.name, params, reason=reason, back=page.address_of(subject))
     return page.call(form, lift_freeze, freeze, reason=reason)

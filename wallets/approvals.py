@@ -20,10 +20,13 @@ AFTERWARDS = {
 
 
 class Unfreeze(Operation):
-    """Lifting a freeze that was placed for fraud. ``params``: freeze (id)."""
+    """Lifting a freeze that was placed for fraud, or of the wallet of who is linked to whom asks.
+
+    ``params``: freeze (id).
+    """
 
     name = "unfreeze"
-    title = "Lifting a freeze for fraud"
+    title = "Lifting a freeze"
     request = "wallets.freeze"
     check = "wallets.approve_unfreeze"
 

@@ -16,6 +16,7 @@ import ledger.errors
 import ledger.services
 from core import audit
 from core.ids import uuid7
+from customers.links import why_linked
 from customers.models import Country
 from customers.services import Newcomer
 from customers.tokens import start_session
@@ -157,8 +158,8 @@ def lift_freeze(freeze: Freeze, *, actor: Any, reason: str, checker: User | None
     Locks: the wallet, then its account.
     """
     reason = stated(reason)
-    if freeze.takes_two and checker is None and isinstance(actor, User):
-        raise ApprovalNeeded("A wallet that was frozen for fraud is let go by two people.")
+    if checker is None and (why := why_lifted_by_two(freeze, actor)):
+        raise ApprovalNeeded(why)
     with db_transaction.atomic():
         wallet = lock(freeze.wallet)
         freeze.refresh_from_db()  # after the lock: two may lift at once, or the clock and a person
@@ -166,6 +167,13 @@ def lift_freeze(freeze: Freeze, *, actor: Any, reason: str, checker: User | None
             raise FreezeLifted(f"Lifted by {freeze.lifted_by}.", lifted_at=freeze.lifted_at)
         end(freeze, actor=actor, reason=reason, checker=checker)
         apply_freezes(wallet)
+
+
+def why_lifted_by_two(freeze: Freeze, actor: Any) -> str:
+    """Why lifting it takes a second person, in words; empty where the actor may alone."""
+    if freeze.takes_two and isinstance(actor, User):
+        return "A wallet that was frozen for fraud is let go by two people."
+    return why_linked(actor, freeze.wallet.customer_id)
 
 
 def expire_freezes() -> int:

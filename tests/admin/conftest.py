@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils.timezone import now
 
+from customers.links import declare_link
 from customers.models import Customer
 from customers.tokens import start_session
 from evidence.models import Check
@@ -202,6 +203,7 @@ def world(staff: dict[str, User]) -> World:
     saved = {"name": "Failed ones", "subject": "transactions", "format": "csv", "is_shared": True}
     SavedExport.objects.create(**saved, owner=staff[Role.FINANCE])
     Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
+    declare_link(staff[Role.AUDITOR], small.john, relation="family", actor=staff[Role.AUDITOR])
     return small
 
 

@@ -30,6 +30,7 @@ MATRIX = {
         transactions_reversalreason_changelist transactions_reversalreason_change recalls_recall_changelist
         recalls_recall_change recalls_recallreason_changelist recalls_recallreason_change evidence_block_changelist
         evidence_block_change notes_file
+        customers_stafflink_changelist customers_stafflink_change customers_stafflink_declare
     """,
     "FKAD": """
         reports_trial_balance reports_accounts reports_ledger reports_balance
@@ -51,6 +52,9 @@ MATRIX = {
     "D": """
         staff_user_create staff_user_set_role staff_user_reset_password staff_user_reset_factor
         staff_user_lift_lockout staff_user_deactivate staff_user_reactivate
+    """,
+    "CD": """
+        customers_stafflink_record customers_stafflink_end
     """,
     "AD": """
         staff_user_changelist staff_user_change

@@ -10,6 +10,8 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from core.admin import StaffAdmin
+from customers.links import SEE_ALL
+from customers.models import StaffLink
 from reports.models import Export
 from staff.models import User
 from staff.roles import PERMISSIONS, Role
@@ -93,6 +95,7 @@ def test_lists_and_pages_open_for_whom_the_role_says(client: Client, role: str) 
         assert client.get(address(model, "changelist")).status_code == expected, model
         page = client.get(address(model, "change", row.pk))
         hidden = model is Export and role == Role.FINANCE_CHECKER  # a colleague's: for them there is none
+        hidden |= model is StaffLink and not PERMISSIONS[role] & {SEE_ALL}
         assert page.status_code == (404 if hidden else expected), model
 
 

@@ -30,6 +30,7 @@ from core.admin.dialogs import go_to
 from core.admin.pages import NOTHING, may, page_url
 from core.money import CURRENCY_CHOICES, Money
 from customers.finding import read_uuid
+from customers.links import concerns
 from notes.admin import Noted
 from staff.inbox import ask, tell_it_waits
 from staff.models import Approval
@@ -55,6 +56,8 @@ from transactions.models import OPEN, Kind, State, Transaction
 from transactions.services.rail_calls import release
 from transactions.services.reversals import APPROVED
 from wallets.models import Wallet
+
+concerns("transactions.transaction", "payer.customer_id", "payee.customer_id")
 
 UNPOSTED = "('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')"
 # A wallet's movements without an index on each side of every transaction: what was posted is found through the books.

@@ -13,6 +13,7 @@ from core.audit import actor_name
 from core.errors import AmountNotPositive, TekanaError
 from core.ids import uuid7
 from core.money import Money
+from customers.links import why_linked
 from staff.errors import ApprovalNeeded
 from staff.models import User
 from transactions import posting
@@ -55,7 +56,8 @@ def reverse_transaction(
     with db_transaction.atomic():
         if checker is None and isinstance(actor, User):
             # Locked first: of two parts at once, the second counts the first.
-            original = Transaction.objects.select_for_update(no_key=True).get(pk=transaction)
+            rows = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("payer", "payee")
+            original = rows.get(pk=transaction)
             if why := why_second_person(original, movement.amount, actor, but_for=idempotency_key):
                 raise ApprovalNeeded(why)
         outcome = post(movement)
@@ -69,8 +71,11 @@ def reverse_transaction(
 def why_second_person(original: Transaction, amount: int, actor: User, *, but_for: str = "") -> str:
     """Why giving back ``amount`` minor units needs somebody else's approval, in words; empty if the actor may alone.
 
-    What they gave back of it alone before counts too (except under the key ``but_for``): parts come to no more.
+    What they gave back of it alone before counts too (except under the key ``but_for``): parts come to no more. Of
+    payments by or to customers they are linked to they give back nothing alone.
     """
+    if linked := why_linked(actor, *(wallet.customer_id for wallet in (original.payer, original.payee) if wallet)):
+        return linked
     alone = REVERSES_ALONE.get(actor.role, {}).get(original.currency, 0)
     mine = original.reversals.filter(caller=actor.principal, state=State.COMPLETED)
     before = mine.exclude(idempotency_key__startswith=APPROVED).exclude(idempotency_key=but_for)

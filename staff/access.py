@@ -1,5 +1,5 @@
-"""What a second person approves of staff: who gets in, who comes back, who has which role, whose second factor is lost
-(`approvals.py`).
+"""What a second person approves of staff: who gets in, who comes back, who has which role and which address, whose
+second factor is lost (`approvals.py`).
 
 Whoever it is about neither asks for it nor decides it, so that nobody's own rights grow by their own hand.
 """
@@ -7,14 +7,19 @@ Whoever it is about neither asks for it nor decides it, so that nobody's own rig
 from abc import abstractmethod
 from typing import Any
 
+from core.contacts import mailbox
 from staff import second_factor, services
 from staff.approvals import About, Fact, Operation, Preview, Row
 from staff.errors import (
     AlreadyActive,
     AlreadyInactive,
+    BadStaffEmail,
+    NoStaffEmail,
     NothingEnrolled,
     NotYourself,
+    SameEmail,
     SameRole,
+    StaffEmailTaken,
     StaffNotFound,
     UserNameTaken,
 )
@@ -75,7 +80,7 @@ def gains(role: str, before: str = "") -> list[Fact]:
 
 
 class NewStaff(Operation):
-    """A new member of staff. ``params``: username, full_name, email, role."""
+    """A new member of staff. ``params``: username, full_name, email (a link to choose a password goes there), role."""
 
     name = "new_staff"
     title = "New member of staff"
@@ -84,7 +89,7 @@ class NewStaff(Operation):
 
     def clean(self, params: dict[str, Any]) -> dict[str, Any]:
         said = {name: " ".join(str(params.get(name, "")).split()) for name in ("username", "full_name", "email")}
-        return said | {"role": services.known(str(params["role"]))}
+        return said | {"email": address(said["email"]), "role": services.known(str(params["role"]))}
 
     def about(self, params: dict[str, Any]) -> About:
         title = f"Let {params['full_name']} in as {Role(params['role']).label.lower()}"
@@ -93,13 +98,29 @@ class NewStaff(Operation):
     def preview(self, params: dict[str, Any]) -> Preview:
         if User.objects.filter(username=params["username"]).exists():
             raise UserNameTaken()
+        refuse_taken(params["email"])
         facts = [Fact("User name", params["username"]), Fact("Full name", params["full_name"])]
-        facts += [Fact("E-mail", params["email"] or "none"), *gains(params["role"])]
-        return Preview(facts=facts, context=[Fact("Password", "is made for them afterwards, on their page")])
+        facts += [Fact("E-mail", params["email"]), *gains(params["role"])]
+        return Preview(facts=facts, context=[Fact("Password", "they choose one; a link for it goes to their address")])
 
     def apply(self, approval: Approval, *, checker: User) -> Row:
-        user, _ = services.create_staff(**approval.params, actor=approval.maker, checker=checker)
+        user, _ = services.create_staff(
+            **approval.params, reason=approval.reason, actor=approval.maker, checker=checker
+        )
         return row_of(user)
+
+
+def address(text: str) -> str:
+    """Raises: BadStaffEmail."""
+    if (found := mailbox(text)) is None:
+        raise BadStaffEmail()
+    return found
+
+
+def refuse_taken(email: str) -> None:
+    """Raises: StaffEmailTaken."""
+    if User.objects.filter(email__iexact=email).exists():
+        raise StaffEmailTaken()
 
 
 class RoleChange(OnStaff):
@@ -144,12 +165,48 @@ class Readmission(OnStaff):
         user = self.user(params)
         if user.is_active:
             raise AlreadyActive()
-        facts = [Fact("User name", user.username), Fact("Full name", user.full_name), *gains(user.role)]
-        return Preview(facts=facts, context=[Fact("Password", "is made for them afterwards, on their page")])
+        if not user.email:
+            raise NoStaffEmail()
+        facts = [Fact("User name", user.username), Fact("Full name", user.full_name), Fact("E-mail", user.email)]
+        note = "they choose one; a link for it goes to their address"
+        return Preview(facts=facts + gains(user.role), context=[Fact("Password", note)])
 
     def apply(self, approval: Approval, *, checker: User) -> Row:
         user = self.refuse_for_oneself(approval, checker)
         services.reactivate(user, reason=approval.reason, actor=approval.maker, checker=checker)
+        return row_of(user)
+
+
+class EmailChange(OnStaff):
+    """Another address for a colleague: links to choose a password go there. ``params``: user (id), email."""
+
+    name = "staff_email"
+    title = "Change of an e-mail address"
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        return super().clean(params) | {"email": address(str(params["email"]))}
+
+    def says(self, user: User, params: dict[str, Any]) -> str:
+        return f"Change the e-mail address of {user}"
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        user = self.user(params)
+        if user.email == params["email"]:
+            raise SameEmail()
+        refuse_taken(params["email"])
+        facts = [
+            Fact("User name", user.username),
+            Fact("Full name", user.full_name),
+            Fact("E-mail", f"{user.email or 'none'} → {params['email']}"),
+            Fact("Afterwards", "links to choose a password go there: make sure that it is theirs"),
+        ]
+        return Preview(facts=facts)
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        user = self.refuse_for_oneself(approval, checker)
+        services.set_email(
+            user, email=approval.params["email"], reason=approval.reason, actor=approval.maker, checker=checker
+        )
         return row_of(user)
 
 
@@ -183,4 +240,5 @@ class FactorReset(OnStaff):
         return row_of(user)
 
 
-new_staff, role, readmission, factor_reset = NewStaff(), RoleChange(), Readmission(), FactorReset()
+new_staff, role, readmission = NewStaff(), RoleChange(), Readmission()
+email, factor_reset = EmailChange(), FactorReset()

@@ -35,17 +35,16 @@ from core.admin import (
     staff_action,
 )
 from core.admin.pages import NOTHING, list_url
-from core.errors import TekanaError
 from core.ids import read_uuid
 from core.models import AuditRecord
-from staff import access, services, session_admin
+from staff import access, my_requests, services, session_admin
 from staff.inbox import ask
-from staff.models import Approval, User
+from staff.models import Approval, Letter, User
 from staff.roles import PURPOSE, RIGHTS, Right, Role
 from staff.second_factor import factors_of
 from staff.selectors import named, names
 
-__all__ = ["session_admin"]  # is registered with this module
+__all__ = ["my_requests", "session_admin"]  # are registered with this module
 
 SHOWN = 10
 
@@ -53,13 +52,16 @@ admin.site.unregister(Group)  # roles are code; nobody edits groups
 
 
 class NewStaffForm(ReasonForm):
-    intro = "A second person decides. After that you make their first password on their page."
+    intro = "A second person decides. After that a link goes to their address, with which they choose a password."
     submit = "Ask for approval"
     field_order = ["username", "full_name", "email", "role", "reason"]
 
     username = forms.CharField(max_length=60, widget=UnfoldAdminTextInputWidget)
     full_name = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget)
-    email = forms.EmailField(required=False, widget=UnfoldAdminEmailInputWidget)
+    email = forms.EmailField(
+        widget=UnfoldAdminEmailInputWidget,
+        help_text="Theirs alone: a link to choose a password goes there.",
+    )
     role = forms.ChoiceField(choices=[("", "Choose a role"), *Role.choices], widget=UnfoldAdminSelectWidget)
 
 
@@ -77,7 +79,7 @@ class DeactivateForm(ReasonForm):
 
 
 class ReactivateForm(ReasonForm):
-    intro = "A second person decides. After that you make them a new password on their page."
+    intro = "A second person decides. After that a link goes to their address, with which they choose a password."
     submit = "Ask for approval"
 
 
@@ -91,9 +93,20 @@ class LiftLockoutForm(ReasonForm):
     submit = "Let them try again"
 
 
-class ResetPasswordForm(ReasonForm):
-    intro = "They are signed out and get a new password, shown once; pass it on in person or by a call."
-    submit = "Make a new password"
+class PasswordLinkForm(ReasonForm):
+    intro = (
+        "Their password stops working, they are signed out, and a link to choose another goes to their address. Nobody"
+        " else sees it, and it asks for their second factor."
+    )
+    submit = "Send the link"
+
+
+class EmailForm(ReasonForm):
+    intro = "Links to choose a password go there. A second person decides: both of you make sure that it is theirs."
+    submit = "Ask for approval"
+    field_order = ["email", "reason"]
+
+    email = forms.EmailField(widget=UnfoldAdminEmailInputWidget)
 
 
 @admin.register(User)
@@ -102,7 +115,9 @@ class UserAdmin(StaffAdmin):
     list_filter = [choice_filter("role", "role", Role.choices)]
     ordering = ["username"]
     actions_list = ["create"]
-    actions_detail = ["set_role", "reset_password", "reset_factor", "lift_lockout", "deactivate", "reactivate"]
+    actions_detail = [
+        "set_role", "send_password_link", "set_email", "reset_factor", "lift_lockout", "deactivate", "reactivate",
+    ]  # fmt: skip
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Who is locked out is asked of Valkey once for the page."""
@@ -135,6 +150,7 @@ class UserAdmin(StaffAdmin):
                 ("Full name", user.full_name),
                 ("E-mail", user.email or NOTHING),
                 ("Role", user.get_role_display()),
+                ("Password", password_shown(user)),
                 ("Second factor", factors_shown(user)),
                 ("Last signed in", moment(user.last_login)),
                 ("Here since", moment(user.created_at)),
@@ -166,7 +182,11 @@ class UserAdmin(StaffAdmin):
         if name == "lift_lockout" and not user.locked:
             return "They are not locked out."
         if name == "reactivate":
-            return "Their access has not ended." if user.is_active else ""
+            return "Their access has not ended." if user.is_active else no_address(user)
+        if name == "set_email":
+            return ""
+        if name == "send_password_link" and user.is_active:
+            return no_address(user)
         return "" if user.is_active else "Their access has ended. Let them back in first."
 
     @staff_action(
@@ -187,14 +207,18 @@ class UserAdmin(StaffAdmin):
         reason = form.cleaned_data["reason"]
         return ask(request, form, access.role.name, params, reason=reason, back=self.address_of(user))
 
-    @staff_action("New password", permission="staff.manage", form=ResetPasswordForm, icon="key", step_up=True)
-    def reset_password(self, request: HttpRequest, user: User, form: ResetPasswordForm) -> bool | HttpResponse:
-        try:
-            password = services.reset_password(user, reason=form.cleaned_data["reason"], actor=request.user)
-        except TekanaError as refusal:
-            form.refuse(refusal)
-            return False
-        return self.show_password(request, user, password)
+    @staff_action(
+        "New password", permission="staff.manage", form=PasswordLinkForm, done="The link is on its way to them.",
+        icon="key", step_up=True,
+    )  # fmt: skip
+    def send_password_link(self, request: HttpRequest, user: User, form: PasswordLinkForm) -> bool:
+        return self.call(form, services.send_password_link, user, **form.cleaned_data)
+
+    @staff_action("Change e-mail", permission="staff.manage", form=EmailForm, icon="alternate_email", step_up=True)
+    def set_email(self, request: HttpRequest, user: User, form: EmailForm) -> bool | HttpResponse:
+        params = {"user": user.pk, "email": form.cleaned_data["email"]}
+        reason = form.cleaned_data["reason"]
+        return ask(request, form, access.email.name, params, reason=reason, back=self.address_of(user))
 
     @staff_action(
         "Reset second factor", permission="staff.manage", form=ResetFactorForm, icon="phonelink_erase", step_up=True
@@ -204,8 +228,9 @@ class UserAdmin(StaffAdmin):
         return ask(request, form, access.factor_reset.name, params, reason=reason, back=self.address_of(user))
 
     @staff_action(
-        "Lift lockout", permission="staff.manage", form=LiftLockoutForm, done="They can try again.", icon="lock_open"
-    )
+        "Lift lockout", permission="staff.manage", form=LiftLockoutForm, done="They can try again.", icon="lock_open",
+        step_up=True,
+    )  # fmt: skip
     def lift_lockout(self, request: HttpRequest, user: User, form: LiftLockoutForm) -> bool:
         return self.call(form, services.lift_lockout, user, **form.cleaned_data)
 
@@ -224,17 +249,20 @@ class UserAdmin(StaffAdmin):
         reason = form.cleaned_data["reason"]
         return ask(request, form, access.readmission.name, {"user": user.pk}, reason=reason, back=self.address_of(user))
 
-    def show_password(self, request: HttpRequest, user: User, password: str) -> HttpResponse:
-        """Once, in the answer to the POST: neither in a message, which is a cookie, nor in an address."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Password of {user.full_name}",
-            "user_name": user.username,
-            "password": password,
-            "back": self.address_of(user),
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/staff/password.html", context)
+
+def no_address(user: User) -> str:
+    return "" if user.email else "They have no e-mail address, and a link has to go somewhere: ask for one first."
+
+
+def password_shown(user: User) -> str:
+    if user.has_usable_password():
+        return "chosen"
+    letter = user.letters.filter(kind=Letter.Kind.PASSWORD).order_by("-id").first()
+    if letter is None or not user.is_active:
+        return "none"
+    if letter.sent_at:
+        return f"none yet; a link left on {letter.sent_at:%d %b %Y at %H:%M} UTC"
+    return "none yet; a link is on its way" if letter.due_at else "none; the mail server did not take the link"
 
 
 def factors_shown(user: User) -> str:

@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 
 from core import audit
 from core.errors import TekanaError
+from staff import letters
 from staff.errors import (
     ApprovalDecided,
     ApprovalExpired,
@@ -39,7 +40,7 @@ from staff.errors import (
     RequestReasonMissing,
     UnknownOperation,
 )
-from staff.models import Approval, User
+from staff.models import Approval, Letter, User
 from staff.roles import PERMISSIONS
 
 State = Approval.State
@@ -408,3 +409,5 @@ def close(row: Approval, state: str, now: datetime, *, actor: User | None, comme
         State.APPROVED: "approve", State.REJECTED: "reject", State.WITHDRAWN: "withdraw", State.EXPIRED: "expire",
     }[State(state)]  # fmt: skip
     audit.record(actor=actor, action=action, subject=row, before=State.OPEN, after=after, reason=row.comment)
+    if row.state != State.WITHDRAWN:
+        letters.write(row.maker, Letter.Kind.DECIDED, row)

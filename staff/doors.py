@@ -1,4 +1,5 @@
-"""The doors of the back office: password, second factor, enrolment, and one's own sign-in afterwards.
+"""The doors of the back office: password, second factor, enrolment, a link to choose a password, and one's own sign-in
+afterwards.
 
 Between a right password and the second factor nobody is signed in: an anonymous session remembers for a while whom it
 waits for (`Pending`). Who has no factor yet enrols one there, before any other page.
@@ -11,7 +12,8 @@ import segno
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import login
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN, LoginView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -23,7 +25,7 @@ from unfold.forms import AuthenticationForm
 
 from core.admin.dialogs import told
 from core.errors import TekanaError
-from staff import second_factor, services
+from staff import letters, second_factor, services
 from staff.models import Passkey, Totp, User
 from staff.second_factor import factors_of
 from staff.step_up import StepUp, first_prove
@@ -167,6 +169,41 @@ def enrolled(request: HttpRequest, user: User) -> str:
     second_factor.enrol_app(user, waiting_secret(request, user), request.POST.get("code", ""))
     request.session.pop("offered_secret", None)
     return "app"
+
+
+class NewPasswordView(PasswordResetConfirmView):
+    """Where the link to choose a password leads. The link alone is not enough for who has a second factor."""
+
+    form_class = SetPasswordForm  # type: ignore[assignment]
+    template_name = "admin/staff/new_password.html"
+    token_generator = letters.link_token
+    title = "Choose your password"
+
+    def get_user(self, uidb64: str) -> User | None:
+        found = super().get_user(uidb64)
+        return found if isinstance(found, User) and found.is_active else None
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user, session = cast(User, self.user), self.request.session
+        try:
+            if factors_of(user).is_enrolled:
+                second_factor.check(user, self.request.POST, self.request, action="prove_at_link")
+            services.choose_password(user, session[INTERNAL_RESET_SESSION_TOKEN], form.cleaned_data["new_password1"])
+        except TekanaError as refusal:
+            form.add_error(None, told(refusal))
+            return self.form_invalid(form)
+        session.flush()
+        messages.success(self.request, "Your password is set. Sign in with it.")
+        return to_sign_in()
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = {**admin.site.each_context(self.request), **super().get_context_data(**kwargs)}
+        if not self.validlink:
+            return context | {"title": "This link does not work any more"}
+        user = cast(User, self.user)
+        have = factors_of(user)
+        options = second_factor.options_to_prove(user, self.request) if have.passkeys else ""
+        return context | {"title": self.title, "have": have, "options": options, "username": user.username}
 
 
 def spaced(text: str) -> str:

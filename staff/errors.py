@@ -65,6 +65,38 @@ class UserNameTaken(Conflict):
     code, title = "user_name_taken", "Another member of staff has this user name"
 
 
+class NoStaffEmail(Conflict):
+    """Links to choose a password go to an e-mail address that two people have agreed to. There is none."""
+
+    code, title = "no_staff_email", "They have no e-mail address yet: ask for one first"
+
+
+class StaffEmailTaken(Conflict):
+    """An address is one person's."""
+
+    code, title = "staff_email_taken", "Another member of staff has this e-mail address"
+
+
+class BadStaffEmail(BadRequest):
+    code, title = "bad_staff_email", "Not an e-mail address"
+
+
+class SameEmail(Conflict):
+    code, title = "same_email", "They have this e-mail address already"
+
+
+class LinkSpent(Conflict):
+    """A link to choose a password works once, for a while, and until there is a newer one."""
+
+    code, title = "link_spent", "This link does not work any more; ask an administrator for another"
+
+
+class LiftedOften(TooMany):
+    """Each lockout lifted is another handful of guesses: only so many a day are given away by hand."""
+
+    code, title = "lifted_often", "Lifted often enough today; a lockout ends by itself"
+
+
 class WeakStaffPassword(BadRequest):
     code, title = "weak_staff_password", "Choose another password"
 

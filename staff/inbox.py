@@ -43,7 +43,7 @@ from core.admin.pages import NOTHING, age
 from core.errors import TekanaError
 from core.ids import read_uuid
 from core.models import AuditRecord
-from staff import approvals
+from staff import approvals, letters
 from staff.approvals import Fact, Leg, Preview, operations
 from staff.models import Approval, User
 from staff.selectors import named, names
@@ -348,6 +348,16 @@ class ApprovalAdmin(StaffAdmin):
         return state_badge(approval)
 
     # --- The page ----------------------------------------------------------------------------------------------------
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Who asked has then seen what became of it."""
+        response = super().change_view(request, object_id, form_url, extra_context)
+        approval = self.subject(request, object_id)
+        if approval is not None and approval.state != State.OPEN and approval.maker_id == request.user.pk:
+            letters.saw(approval.maker, approval)
+        return response
 
     def header(self, request: HttpRequest, approval: Approval) -> Header:
         open_ = approval.state == State.OPEN

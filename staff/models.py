@@ -13,6 +13,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from core.ids import uuid7
@@ -45,6 +46,10 @@ class User(AbstractBaseUser):
     class Meta:
         verbose_name = "member of staff"
         verbose_name_plural = "staff"
+        constraints = [
+            # Links to choose a password go there: two accounts with one mailbox would be two people in one.
+            models.UniqueConstraint(Lower("email"), condition=~Q(email=""), name="staff_email_of_one"),
+        ]
 
     def __str__(self) -> str:
         return self.full_name or self.username
@@ -152,6 +157,43 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"Recovery code of {self.user}"
+
+
+class Letter(models.Model):
+    """What a colleague is told by e-mail: the row is the queue (`letters.py`).
+
+    The text is made when it is sent, so that no link that opens anything lies here.
+    """
+
+    class Kind(models.TextChoices):
+        PASSWORD = "password", "a link to choose a password"
+        DECIDED = "decided", "what became of a request of theirs"
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="letters")
+    kind = models.CharField(max_length=10, choices=Kind)
+    approval = models.ForeignKey("Approval", models.PROTECT, null=True, related_name="letters")
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(null=True, default=timezone.now, help_text="null: sent, or given up")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="counted before each")
+    sent_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True, help_text="what it is about was opened in the back office")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="decided", approval__isnull=False) | (~Q(kind="decided") & Q(approval=None)),
+                name="letter_of_decision",
+            ),
+            models.UniqueConstraint(fields=["approval", "user"], name="letter_once_per_decision"),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="letter_due"),
+            models.Index(fields=["user"], condition=Q(kind="decided", seen_at=None), name="letter_unseen"),
+            models.Index(fields=["user", "-id"], name="letter_by_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Letter to {self.user}: {self.get_kind_display()}"
 
 
 class Approval(models.Model):

@@ -162,7 +162,8 @@ RIGHTS: dict[str, list[Right]] = {
         see("See the checks of the hash chain", ["evidence.view_check"], BOOKS | {Role.OPERATIONS}),
         see("See staff, and what was done to their accounts", ["staff.view_user"], BOSS),
         do(
-            "Look after staff: ask for roles and access; end access and sessions, make new passwords, lift lockouts",
+            "Look after staff: ask for roles and access; end access and sessions, send links for new passwords, lift"
+            " lockouts",
             ["staff.manage"], BOSS,
         ),
     ],

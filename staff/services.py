@@ -17,29 +17,36 @@ from redis import RedisError
 
 from core import audit, guesses
 from core.ids import CROCKFORD
-from staff import second_factor
+from core.models import AuditRecord
+from staff import letters, second_factor
 from staff.errors import (
     AlreadyActive,
     AlreadyInactive,
     ApprovalNeeded,
     LastAdministrator,
+    LiftedOften,
+    LinkSpent,
     MayNotManage,
+    NoStaffEmail,
     NotYourself,
     NotYourSession,
     ReasonMissing,
+    SameEmail,
     SameRole,
     SignInClosed,
+    StaffEmailTaken,
     TooManySignIns,
     UnknownRole,
     UserNameTaken,
     WeakStaffPassword,
     WrongPassword,
 )
-from staff.models import Session, User
+from staff.models import Letter, Session, User
 from staff.roles import Role
 from staff.sessions import live
 
 MANAGE = "staff.manage"
+LIFTED_A_DAY = 3  # lockouts of one colleague, by hand
 NOBODY = User(pk=0)  # who failed to sign in under a name that nobody has; the name may be a mistyped password
 
 
@@ -51,29 +58,60 @@ def create_staff(
     actor: Any,
     email: str = "",
     password: str | None = None,
+    reason: str = "",
     checker: User | None = None,
 ) -> tuple[User, str]:
     """Let somebody in. Returns the user and the password, made up when none is given; it is not kept anywhere else.
 
     Args:
         actor: an administrator, or None for the command line.
-        checker: the second person, who has approved it (`access.py`); what an administrator asked for then has no
-            password yet: `reset_password` makes one.
-    Raises: MayNotManage, ApprovalNeeded, UserNameTaken, UnknownRole, WeakStaffPassword.
+        checker: the second person, who has approved it (`access.py`). Who was asked for by an administrator has no
+            password: a link to choose one goes to their address, and nobody else ever has it.
+    Raises: MayNotManage, ApprovalNeeded, UserNameTaken, StaffEmailTaken, NoStaffEmail, UnknownRole, WeakStaffPassword.
     """
     refuse_unless_manager(actor)
     refuse_alone(actor, checker)
+    if actor and not email:
+        raise NoStaffEmail("Links to choose a password go there.")
     role = known(role)
     password = checked(password) if password is not None else new_password()
     try:
         with transaction.atomic():
             kept = None if actor else password
             user = User.objects.create_user(username.strip(), kept, role, full_name=full_name.strip(), email=email)
-            after = {"username": user.username, "role": role}
-            audit.record(actor=actor, action="create_staff", subject=user, after=after | approved_by(checker))
+            after = {"username": user.username, "role": role, "email": email} | approved_by(checker)
+            audit.record(actor=actor, action="create_staff", subject=user, after=after, reason=reason)
+            if actor:
+                letters.write(user, Letter.Kind.PASSWORD)
     except IntegrityError as exc:
-        raise UserNameTaken() from exc
+        raise (StaffEmailTaken() if "staff_email_of_one" in str(exc) else UserNameTaken()) from exc
     return user, password
+
+
+def set_email(user: User, *, email: str, reason: str, actor: Any, checker: User | None = None) -> None:
+    """Give a colleague another address: that is where links to choose a password go.
+
+    Args:
+        checker: the second person, who has approved it (`access.py`).
+    Raises: MayNotManage, NotYourself, ApprovalNeeded, SameEmail, StaffEmailTaken.
+    Locks: the user.
+    """
+    refuse_unless_manager(actor, of=user)
+    refuse_alone(actor, checker, of=user)
+    try:
+        with transaction.atomic():
+            locked = lock(user)
+            before, locked.email = locked.email, email
+            if before == email:
+                raise SameEmail()
+            locked.save(update_fields=["email"])
+            audit.record(
+                actor=actor, action="set_email", subject=locked, before={"email": before},
+                after={"email": email} | approved_by(checker), reason=reason,
+            )  # fmt: skip
+    except IntegrityError as exc:
+        raise StaffEmailTaken() from exc
+    user.email = email
 
 
 def set_role(user: User, *, role: str, reason: str, actor: Any, checker: User | None = None) -> None:
@@ -125,15 +163,17 @@ def deactivate(user: User, *, reason: str, actor: Any) -> None:
 
 
 def reactivate(user: User, *, reason: str, actor: Any, checker: User | None = None) -> None:
-    """Let a colleague back in. They have no password yet: `reset_password` makes one.
+    """Let a colleague back in. They have no password: a link to choose one goes to their address.
 
     Args:
         checker: the second person, who has approved it (`access.py`).
-    Raises: MayNotManage, NotYourself, ApprovalNeeded, AlreadyActive.
+    Raises: MayNotManage, NotYourself, ApprovalNeeded, AlreadyActive, NoStaffEmail.
     Locks: the user.
     """
     refuse_unless_manager(actor, of=user)
     refuse_alone(actor, checker, of=user)
+    if actor and not user.email:
+        raise NoStaffEmail()
     with transaction.atomic():
         locked = lock(user)
         if locked.is_active:
@@ -145,14 +185,59 @@ def reactivate(user: User, *, reason: str, actor: Any, checker: User | None = No
             actor=actor, action="reactivate_staff", subject=locked, before={"access": "ended"},
             after={"access": "active"} | approved_by(checker), reason=reason,
         )  # fmt: skip
+        if actor:
+            letters.write(locked, Letter.Kind.PASSWORD)
 
 
-def reset_password(user: User, *, reason: str, actor: Any) -> str:
-    """Give a colleague a new password, which ends their sessions; returns it.
+def send_password_link(user: User, *, reason: str, actor: User) -> None:
+    """Have a colleague choose a new password: the old one is dead, they are signed out, and a link goes to their
+    address. Nobody else sees it, and who has a second factor proves it there; so none can become somebody else by this.
 
-    Raises: MayNotManage, NotYourself (one's own is changed with the old one), AlreadyInactive.
+    Raises: MayNotManage, NotYourself (one's own is changed with the old one), AlreadyInactive, NoStaffEmail.
+    Locks: the user.
     """
     refuse_unless_manager(actor, of=user)
+    with transaction.atomic():
+        locked = lock(user)
+        if not locked.is_active:
+            raise AlreadyInactive()
+        if not locked.email:
+            raise NoStaffEmail()
+        locked.set_unusable_password()
+        locked.save(update_fields=["password"])
+        end_sessions(locked)
+        audit.record(
+            actor=actor, action="send_password_link", subject=locked, before={"password": "theirs"},
+            after={"password": "none until they choose one"}, reason=reason,
+        )  # fmt: skip
+        letters.write(locked, Letter.Kind.PASSWORD)
+
+
+def choose_password(user: User, token: str, password: str) -> None:
+    """What the link that went to their address is for: once.
+
+    Raises: LinkSpent, WeakStaffPassword.
+    Locks: the user.
+    """
+    with transaction.atomic():
+        locked = lock(user)
+        if not locked.is_active or not letters.link_token.check_token(locked, token):
+            raise LinkSpent()
+        locked.set_password(checked(password, locked))
+        locked.save(update_fields=["password"])
+        end_sessions(locked)
+        audit.record(
+            actor=locked, action="choose_password", subject=locked, before={"password": "none"},
+            after={"password": "chosen", "with": "link"},
+        )  # fmt: skip
+
+
+def reset_password(user: User, *, reason: str) -> str:
+    """A new password, which ends their sessions; returns it. For the command line on the server itself alone, where
+    mail does not work: who sees it could be them.
+
+    Raises: AlreadyInactive. Locks: the user.
+    """
     password = new_password()
     with transaction.atomic():
         locked = lock(user)
@@ -161,7 +246,10 @@ def reset_password(user: User, *, reason: str, actor: Any) -> str:
         locked.set_password(password)
         locked.save(update_fields=["password"])
         end_sessions(locked)
-        audit.record(actor=actor, action="reset_password", subject=locked, reason=reason)
+        audit.record(
+            actor=None, action="reset_password", subject=locked, before={"password": "theirs"},
+            after={"password": "another"}, reason=reason,
+        )  # fmt: skip
     return password
 
 
@@ -227,17 +315,31 @@ def locked_for(users: Iterable[User]) -> dict[str, int]:
 
 
 def lift_lockout(user: User, *, reason: str, actor: Any) -> None:
-    """Let a colleague try again before the lockout ends by itself.
+    """Let a colleague try again before the lockout ends by itself; LIFTED_A_DAY times in a day, for each is a handful
+    of guesses at their password and code, and who lifts might be who guesses.
 
-    Raises: MayNotManage, NotYourself, SignInClosed.
+    Raises: MayNotManage, NotYourself, LiftedOften, SignInClosed.
+    Locks: the user.
     """
     refuse_unless_manager(actor, of=user)
-    try:
-        guesses.forget("staff", user.username)
-        guesses.forget(second_factor.GUESSES, user.principal)
-    except RedisError as exc:
-        raise SignInClosed() from exc
-    audit.record(actor=actor, action="lift_lockout", subject=user, reason=reason)
+    with transaction.atomic():
+        locked = lock(user)
+        lately = AuditRecord.objects.filter(
+            look=False, subject_type=user._meta.label_lower, subject_id=str(user.pk), action="lift_lockout",
+            at__gt=timezone.now() - timedelta(days=1),
+        )  # fmt: skip
+        if lately.count() >= LIFTED_A_DAY:
+            raise LiftedOften()
+        before = locked_for([locked])
+        try:
+            guesses.forget("staff", user.username)
+            guesses.forget(second_factor.GUESSES, user.principal)
+        except RedisError as exc:
+            raise SignInClosed() from exc
+        audit.record(
+            actor=actor, action="lift_lockout", subject=locked, before={"locked_for_s": before.get(user.username, 0)},
+            after={"locked_for_s": 0}, reason=reason,
+        )  # fmt: skip
 
 
 # --- Signing in -------------------------------------------------------------------------------------------------
@@ -329,9 +431,9 @@ def known(role: str) -> str:
     return role
 
 
-def checked(password: str) -> str:
+def checked(password: str, user: User | None = None) -> str:
     try:
-        validate_password(password)
+        validate_password(password, user)
     except ValidationError as exc:
         raise WeakStaffPassword(" ".join(exc.messages)) from exc
     return password

@@ -27,6 +27,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Dashboard", "monitoring", "index", None),
             ("Approvals", "how_to_reg", "staff_approval_changelist", "staff.view_approval"),
+            ("My requests", "outbox", "staff_my_requests", "staff.request"),
         ],
     ),
     (
@@ -158,6 +159,7 @@ class StaffSite(UnfoldAdminSite):
         ours = [
             path("second-factor/", doors.prove_second_factor, name="second_factor"),
             path("enrol/", doors.enrol, name="enrol"),
+            path("new-password/<uidb64>/<token>/", doors.NewPasswordView.as_view(), name="new_password"),
             path("prove/", self.admin_view(doors.prove), name="staff_prove"),
             path("my-second-factor/", self.admin_view(doors.security), name="staff_security"),
         ]

@@ -89,8 +89,9 @@ def make_logins() -> list[Login]:
     for (role, full_name), login in zip(plan.STAFF.items(), logins, strict=False):
         if not User.objects.filter(username=login.username).exists():
             staff.services.create_staff(
-                username=login.username, full_name=full_name, role=role, password=login.password, actor=None
-            )
+                username=login.username, full_name=full_name, role=role, password=login.password, actor=None,
+                email=f"{login.username}@staff.example.com",
+            )  # fmt: skip
         _enrol(User.objects.get(username=login.username), login, anew=login.username in unseen)
     return logins
 
@@ -117,7 +118,7 @@ def _new_password(role: str, username: str) -> str:
         Customer.objects.filter(email=plan.SIGN_IN[username].email).update(password=make_password(password))
         return password
     if user := User.objects.filter(username=username).first():
-        return staff.services.reset_password(user, reason="The demo's logins.json was lost.", actor=None)
+        return staff.services.reset_password(user, reason="The demo's logins.json was lost.")
     return staff.services.new_password()
 
 

@@ -148,6 +148,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "deliver": {"task": "notifications.tasks.sweep_deliveries", "schedule": 10.0},
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
     "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
+    "staff-letters": {"task": "staff.tasks.send_letters", "schedule": 10.0},
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
     "expire-recalls": {"task": "recalls.tasks.expire_recalls", "schedule": 60.0},
     "clear-sessions": {"task": "staff.tasks.clear_sessions", "schedule": 3600.0},
@@ -334,6 +335,9 @@ STAFF_STEP_UP_MINUTES = env.int("STAFF_STEP_UP_MINUTES", default=5)
 STEP_UP = "staff.step_up.StepUp"
 # Personal data of a customer, revealed with a reason, is masked again after so long.
 STAFF_REVEAL_MINUTES = env.int("STAFF_REVEAL_MINUTES", default=10)
+# A link to choose a password works for so long; Django's own setting is in seconds.
+STAFF_LINK_HOURS = env.int("STAFF_LINK_HOURS", default=24)
+PASSWORD_RESET_TIMEOUT = STAFF_LINK_HOURS * 3600
 # Seals the secrets of authenticator apps: 32 bytes, hexadecimal.
 STAFF_FACTOR_KEY = env.str("STAFF_FACTOR_KEY", default=derived_key("second factors of staff"))
 STAFF_FACTOR_OLD_KEYS = env.list("STAFF_FACTOR_OLD_KEYS", default=[])
@@ -372,6 +376,7 @@ APPROVAL_OPERATIONS = [
     "staff.access.role",
     "staff.access.readmission",
     "staff.access.factor_reset",
+    "staff.access.email",
 ]
 LINKED_ROWS = "customers.links.linked_rows"  # whom staff are linked to: about these they decide no request
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires

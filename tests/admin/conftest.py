@@ -44,7 +44,8 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 def member(role: str, username: str = "") -> User:
     username = username or role
-    return User.objects.create_user(username, PASSWORD, role, full_name=f"{username.capitalize()} Person")
+    about = {"full_name": f"{username.capitalize()} Person", "email": f"{username}@example.com"}
+    return User.objects.create_user(username, PASSWORD, role, **about)
 
 
 def client_of(user: User, **options: Any) -> Client:

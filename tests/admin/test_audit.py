@@ -160,7 +160,9 @@ def acts(world: World) -> dict[str, tuple[str, list[Any], dict[str, str], str]]:
         "freeze": ("wallets_wallet_freeze", [world.johns.pk], {}, "freeze_wallet"),
         "reverse": ("transactions_transaction_reverse", [world.sent.pk], reverse_form, "reverse"),
         "end access": ("staff_user_deactivate", [User.objects.get(username="finance").pk], {}, "deactivate_staff"),
-        "new password": ("staff_user_reset_password", [User.objects.get(username="auditor").pk], {}, "reset_password"),
+        "new password": (
+            "staff_user_send_password_link", [User.objects.get(username="auditor").pk], {}, "send_password_link",
+        ),
         "ask for a role": (
             "staff_user_set_role", [User.objects.get(username="auditor").pk], {"role": "support"}, "request_approval",
         ),

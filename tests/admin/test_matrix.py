@@ -45,13 +45,14 @@ MATRIX = {
         staff_approval_approve staff_approval_reject staff_approval_take staff_approval_assign
     """,
     "SNCFKOD": """
-        staff_approval_withdraw notes_note_withdraw customers_customer_add_note wallets_wallet_add_note
+        staff_approval_withdraw staff_my_requests
+        notes_note_withdraw customers_customer_add_note wallets_wallet_add_note
         transactions_transaction_add_note recalls_recall_add_note reports_statement
         reports_statement_pdf
     """,
     "D": """
-        staff_user_create staff_user_set_role staff_user_reset_password staff_user_reset_factor
-        staff_user_lift_lockout staff_user_deactivate staff_user_reactivate
+        staff_user_create staff_user_set_role staff_user_send_password_link staff_user_reset_factor
+        staff_user_lift_lockout staff_user_deactivate staff_user_reactivate staff_user_set_email
     """,
     "CD": """
         customers_stafflink_record customers_stafflink_end
@@ -90,7 +91,7 @@ MATRIX = {
     """,
 }  # fmt: skip
 # Doors before one is signed in: they look at no role.
-DOORS = {"login", "second_factor", "enrol"}
+DOORS = {"login", "second_factor", "enrol", "new_password"}
 OTHERWISE = {"app_list", None}  # leads to the dashboard; the end of all addresses that are none
 
 
@@ -134,6 +135,8 @@ def addresses(world: World, staff: dict[str, User]) -> dict[str, str]:
             kwargs["wallet_id"] = world.wallet.pk
         if "proof_id>" in route:
             kwargs["proof_id"] = first["reports_dailyproof_"].pk
+        if "uidb64>" in route:
+            kwargs |= {"uidb64": "MQ", "token": "x"}
         if "note_id>" in route:
             kwargs["note_id"] = first["notes_note_"].pk
         found[name] = reverse(f"admin:{name}", kwargs=kwargs)

@@ -198,7 +198,7 @@ def test_a_colleagues_session_is_none_of_ones_business(staff: dict[str, User], s
     [
         lambda user: services.deactivate(user, reason="left", actor=None),
         lambda user: services.set_role(user, role="auditor", reason="moves", actor=None),
-        lambda user: services.reset_password(user, reason="lost", actor=None),
+        lambda user: services.reset_password(user, reason="lost"),
         lambda user: User.objects.filter(pk=user.pk).update(is_active=False),
     ],
     ids=["access ended", "another role", "new password", "switched off in the database"],

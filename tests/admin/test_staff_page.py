@@ -12,7 +12,7 @@ from django.utils.html import conditional_escape
 
 from core.admin.places import places
 from core.models import AuditRecord
-from staff import services
+from staff import letters, services
 from staff.approvals import approve, operations, request_approval
 from staff.errors import (
     AlreadyActive,
@@ -20,8 +20,11 @@ from staff.errors import (
     ApprovalNeeded,
     LastAdministrator,
     MayNotManage,
+    NoStaffEmail,
     NotYourself,
+    SameEmail,
     SameRole,
+    StaffEmailTaken,
     UnknownRole,
     UserNameTaken,
     WeakStaffPassword,
@@ -29,8 +32,10 @@ from staff.errors import (
 from staff.models import Approval, User
 from staff.roles import PERMISSIONS, RIGHTS, Role
 from tests.admin.conftest import PASSWORD, client_of, member
+from tests.admin.test_new_password import choose, link_in
+from tests.factories import fresh
 
-NEW = {"username": "kato", "full_name": "Kato Ssali", "email": "", "role": "support", "reason": "joins support"}
+NEW = {"username": "kato", "full_name": "Kato Ssali", "email": "kato@example.com", "role": "support", "reason": "joins"}
 
 
 @pytest.fixture
@@ -49,13 +54,14 @@ def decide(client: Client) -> Any:
     return client.post(url, {"agreed": waiting.digest, "comment": ""})
 
 
-def test_two_people_let_somebody_in_and_the_password_is_shown_once(
-    administrator: Client, compliance: Client, staff: dict[str, User], client: Client
+def test_two_people_let_somebody_in_who_chooses_a_password_by_a_link_that_nobody_else_sees(
+    administrator: Client, compliance: Client, staff: dict[str, User], client: Client, mailoutbox: list[Any]
 ) -> None:
     administrator.post(reverse("admin:staff_user_create"), {**NEW, "is_superuser": "on", "is_active": ""})
     assert not User.objects.filter(username="kato").exists(), "nothing has effect before"
 
-    decide(compliance)
+    answer = decide(compliance)
+    letters.send_due()
 
     kato = User.objects.get(username="kato")
     assert (kato.role, kato.is_active, kato.is_superuser) == (Role.SUPPORT, True, False)
@@ -64,12 +70,14 @@ def test_two_people_let_somebody_in_and_the_password_is_shown_once(
     assert record.actor == staff[Role.ADMINISTRATOR].principal
     assert record.after["approved_by"] == staff[Role.COMPLIANCE].principal
 
-    answer = administrator.post(action("reset_password", kato), {"reason": "the first"})
-    password = answer.context["password"]
-    assert "no-store" in answer.headers["Cache-Control"]
-    assert answer.text.count(password) == 1
-    assert client.post("/admin/login/", {"username": "kato", "password": password}).status_code == 302
-    assert not any(password in str(one) for one in AuditRecord.objects.values_list("after"))
+    assert record.reason == "joins"
+    invited = next(one for one in mailoutbox if one.to == ["kato@example.com"])
+    link = link_in(invited)
+    assert link not in answer.text
+    assert not any(link.rpartition("/")[0] in str(one) for one in AuditRecord.objects.values_list("after"))
+    choose(client, link, PASSWORD)
+    assert client.post("/admin/login/", {"username": "kato", "password": PASSWORD}).status_code == 302
+    assert client.get("/admin/second-factor/").headers["Location"] == "/admin/enrol/"
 
 
 def test_nobody_decides_about_themselves_nor_what_they_asked_for(
@@ -156,15 +164,14 @@ def test_ending_access_ends_sessions_for_good(
     administrator.post(action("reactivate", staff[Role.SUPPORT]), {"reason": "came back"})
     assert not User.objects.get(username="support").is_active
     decide(compliance)
-    answer = administrator.post(action("reset_password", staff[Role.SUPPORT]), {"reason": "came back"})
 
     assert support.get("/admin/").status_code == 302, "an old session must not come back to life"
     assert client_of(User.objects.get(username="support")).get("/admin/").status_code == 200
-    assert not User.objects.get(username="support").check_password(PASSWORD)
-    assert User.objects.get(username="support").check_password(answer.context["password"])
+    assert not User.objects.get(username="support").has_usable_password()
+    assert staff[Role.SUPPORT].letters.get().kind == "password"
 
 
-@pytest.mark.parametrize("name", ["set_role", "deactivate", "reset_password", "reactivate"])
+@pytest.mark.parametrize("name", ["set_role", "deactivate", "send_password_link", "set_email", "reactivate"])
 def test_nobody_does_it_to_themselves(administrator: Client, staff: dict[str, User], name: str) -> None:
     me = staff[Role.ADMINISTRATOR]
     page = administrator.get(reverse("admin:staff_user_change", args=[me.pk]))
@@ -201,7 +208,8 @@ def test_services_refuse_whoever_does_not_manage_staff(staff: dict[str, User]) -
             lambda actor: services.set_role(staff[Role.ADMINISTRATOR], role="support", reason="x", actor=actor),
             lambda actor: services.deactivate(staff[Role.ADMINISTRATOR], reason="x", actor=actor),
             lambda actor: services.reactivate(staff[Role.ADMINISTRATOR], reason="x", actor=actor),
-            lambda actor: services.reset_password(staff[Role.ADMINISTRATOR], reason="x", actor=actor),
+            lambda actor: services.send_password_link(staff[Role.ADMINISTRATOR], reason="x", actor=actor),
+            lambda actor: services.set_email(staff[Role.ADMINISTRATOR], email="x@x.com", reason="x", actor=actor),
         ):
             with pytest.raises(MayNotManage):
                 act(staff[role])
@@ -211,6 +219,7 @@ def test_services_refuse_what_makes_no_sense(staff: dict[str, User]) -> None:
     ada, support = staff[Role.ADMINISTRATOR], staff[Role.SUPPORT]
     two = {"actor": ada, "checker": staff[Role.COMPLIANCE]}
     new = {"username": "y", "full_name": "x", "role": "support"}
+    reached = {"email": "Support@example.com"}
     refused = [
         (SameRole, lambda: services.set_role(support, role="support", reason="x", **two)),
         (UnknownRole, lambda: services.set_role(support, role="root", reason="x", **two)),
@@ -221,7 +230,12 @@ def test_services_refuse_what_makes_no_sense(staff: dict[str, User]) -> None:
         (ApprovalNeeded, lambda: services.set_role(support, role="auditor", reason="x", actor=ada, checker=ada)),
         (ApprovalNeeded, lambda: services.reactivate(support, reason="x", actor=ada)),
         (ApprovalNeeded, lambda: services.create_staff(**new, actor=ada)),
-        (UserNameTaken, lambda: services.create_staff(**new | {"username": "support"}, **two)),
+        (UserNameTaken, lambda: services.create_staff(**new | {"username": "support", "email": "y@x.com"}, **two)),
+        (StaffEmailTaken, lambda: services.create_staff(**new, **reached, **two)),
+        (StaffEmailTaken, lambda: services.set_email(staff[Role.FINANCE], **reached, reason="x", **two)),
+        (SameEmail, lambda: services.set_email(support, email=support.email, reason="x", **two)),
+        (ApprovalNeeded, lambda: services.set_email(support, email="z@x.com", reason="x", actor=ada)),
+        (NotYourself, lambda: services.set_email(ada, email="z@x.com", reason="x", **two)),
         (WeakStaffPassword, lambda: services.create_staff(**new, actor=None, password="short")),
     ]
     for error, act in refused:
@@ -230,8 +244,20 @@ def test_services_refuse_what_makes_no_sense(staff: dict[str, User]) -> None:
     services.deactivate(support, reason="x", actor=ada)
     with pytest.raises(AlreadyInactive):
         services.deactivate(support, reason="x", actor=ada)
-    with pytest.raises(AlreadyInactive):
-        services.reset_password(support, reason="x", actor=ada)
+    for act in (
+        lambda: services.send_password_link(support, reason="x", actor=ada),
+        lambda: services.reset_password(support, reason="x"),
+    ):
+        with pytest.raises(AlreadyInactive):
+            act()
+    User.objects.filter(pk=support.pk).update(email="")
+    with pytest.raises(NoStaffEmail):
+        services.reactivate(fresh(support), reason="x", **two)
+    with pytest.raises(NoStaffEmail):
+        services.create_staff(**new, **two)
+    User.objects.filter(pk=support.pk).update(is_active=True)
+    with pytest.raises(NoStaffEmail):
+        services.send_password_link(support, reason="x", actor=ada)
 
 
 def test_the_command_prints_the_password_it_made(db: None, client: Client) -> None:

@@ -1,4 +1,7 @@
-"""Papers: PDFs that somebody signs or a customer gets, and the register of those that were made."""
+"""Papers: PDFs that somebody signs or a customer gets, and the register of those that were made.
+
+Each takes a number, so that it is asked for by POST: a link, a reload or a browser that looks ahead makes none.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +58,7 @@ def sent(request: HttpRequest, kind: str, build: Callable[[], documents.Content]
     return HttpResponse(issued.content, content_type="application/pdf", headers=headers)
 
 
-@place("finance/trial-balance.pdf", name="reports_trial_balance_pdf", permission=ISSUE)
+@place("finance/trial-balance.pdf", name="reports_trial_balance_pdf", permission=ISSUE, acts=True)
 def trial_balance_pdf(request: HttpRequest) -> HttpResponse:
     form = PeriodForm(request)
     back = f"{reverse('admin:reports_trial_balance')}?{request.GET.urlencode()}"
@@ -64,7 +67,7 @@ def trial_balance_pdf(request: HttpRequest) -> HttpResponse:
     return sent(request, Kind.TRIAL_BALANCE, lambda: documents.trial_balance(form.period), back)
 
 
-@place("finance/ledger.pdf", name="reports_ledger_pdf", permission=ISSUE)
+@place("finance/ledger.pdf", name="reports_ledger_pdf", permission=ISSUE, acts=True)
 def ledger_pdf(request: HttpRequest) -> HttpResponse:
     form = PeriodForm(request, recorded_only=True)
     account = balances.find_account(request.GET.get("account", "").strip()[:80])
@@ -74,7 +77,7 @@ def ledger_pdf(request: HttpRequest) -> HttpResponse:
     return sent(request, Kind.LEDGER, lambda: documents.general_ledger(account, form.period), back)
 
 
-@place("finance/proofs/<int:proof_id>.pdf", name="reports_proof_pdf", permission=ISSUE)
+@place("finance/proofs/<int:proof_id>.pdf", name="reports_proof_pdf", permission=ISSUE, acts=True)
 def proof_pdf(request: HttpRequest, proof_id: int) -> HttpResponse:
     proof = DailyProof.objects.select_related("sign_off__signed_by", "books").filter(pk=proof_id).first()
     back = reverse("admin:reports_dailyproof_changelist")
@@ -109,7 +112,9 @@ def statement(request: HttpRequest, wallet_id: UUID) -> HttpResponse:
     return page(request, "statement", f"Statement of {wallet.customer.full_name}", **context)
 
 
-@place("finance/statement/<uuid:wallet_id>.pdf", name="reports_statement_pdf", permission="reports.statement")
+@place(
+    "finance/statement/<uuid:wallet_id>.pdf", name="reports_statement_pdf", permission="reports.statement", acts=True
+)
 def statement_pdf(request: HttpRequest, wallet_id: UUID) -> HttpResponse:
     wallet, form = wallet_of(wallet_id), PeriodForm(request, recorded_only=True)
     back = f"{reverse('admin:reports_statement', args=[wallet_id])}?{request.GET.urlencode()}"

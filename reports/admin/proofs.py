@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -46,7 +47,6 @@ from transactions.admin.shown import receipt_tag
 PAGES = {"journal": "ledger.journal", "transaction": "transactions.transaction", "wallet": "wallets.wallet"}
 
 LEADS = '<a class="to" href="{}">Trial balance of this day</a>'
-PAPER = ' &nbsp; <a class="to" href="{}" download>PDF to sign</a>'
 
 
 class SignOffForm(StaffForm):
@@ -102,11 +102,12 @@ class DailyProofAdmin(StaffAdmin):
         said = badge(f"signed off by {signed.signed_by.full_name}", "good") if signed else badge("not signed off")
         books = f"{reverse('admin:reports_trial_balance')}?{query_of(period_of(proof))}"
         pdf = reverse("admin:reports_proof_pdf", args=[proof.pk])
-        paper = format_html(PAPER, pdf) if may(request, ISSUE) else ""
+        button = {"url": pdf, "text": "PDF to sign"}
+        paper = render_to_string("admin/reports/issue.html", button, request) if may(request, ISSUE) else ""
         return Header(
             title=str(proof),
             badge=verdict(proof),
-            lines=[said, format_html(LEADS, books) + paper],
+            lines=[said, format_html(LEADS, books), paper] if paper else [said, format_html(LEADS, books)],
             figures=[("Found", len(proof.findings))] if proof.findings else [],
             notice="" if proof.ok else "The books of this day do not agree. What was found is below, by name.",
         )

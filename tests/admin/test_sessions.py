@@ -11,6 +11,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils.timezone import now
 
+from core.admin.places import places
 from core.models import AuditRecord
 from staff import services, tasks
 from staff.errors import MayNotManage, NotYourself, NotYourSession, ReasonMissing
@@ -128,7 +129,9 @@ def test_without_a_token_no_post_is_taken(world: World, staff: dict[str, User]) 
             url = reverse(f"admin:{action.action_name}", args=[row.pk] if detail else [])
             assert client.post(url, {"reason": "x"}).status_code == 403, url
             tried += 1
-    for url in ("/admin/login/", "/admin/logout/", "/admin/password_change/"):
+    acting = [reverse(f"admin:{one.name}") for one in places() if one.acts and "<" not in one.route]
+    doors = ["/admin/login/", "/admin/logout/", "/admin/password_change/", "/admin/second-factor/", "/admin/enrol/"]
+    for url in (*doors, *acting, "/admin/prove/", "/admin/my-second-factor/", "/admin/new-password/MQ/x/"):
         assert client.post(url, {}).status_code == 403, url
 
     assert tried > 15

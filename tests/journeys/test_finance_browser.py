@@ -88,7 +88,7 @@ def test_a_statement_goes_out_as_a_paper(page: Any, lived: list[Wallet]) -> None
     page.get_by_role("link", name="make one for any period").click()
     page.get_by_role("link", name="Yesterday").click()
     with page.expect_download() as downloading:
-        page.get_by_role("link", name="Statement as PDF").click()
+        page.get_by_role("button", name="Statement as PDF").click()
     content = Path(downloading.value.path())
 
     row = IssuedPaper.objects.get()

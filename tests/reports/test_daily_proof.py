@@ -93,6 +93,7 @@ def test_a_day_is_proven_once_when_it_can_be(lived: list[Wallet]) -> None:
 
 
 def test_a_break_is_named_and_told(torn: list[Wallet], staff: dict[str, User], finance: Client) -> None:
+    User.objects.update(email="")
     User.objects.filter(role=Role.FINANCE).update(email="faith@example.com")
     User.objects.filter(role=Role.SUPPORT).update(email="grace@example.com")
     totals.sum_days()
@@ -111,6 +112,7 @@ def test_a_break_is_named_and_told(torn: list[Wallet], staff: dict[str, User], f
 
 def test_a_break_is_found_within_minutes_and_told_once(torn: list[Wallet], staff: dict[str, User]) -> None:
     """G: what watches is not the daily proof, and names the account all the same."""
+    User.objects.update(email="")
     User.objects.filter(role=Role.FINANCE).update(email="faith@example.com")
     code = f"liability:wallet:{torn[1].pk}"
 
@@ -131,6 +133,7 @@ def test_what_watches_is_quiet_while_the_books_agree(proven: list[Wallet]) -> No
 
 
 def test_totals_that_are_wrong_are_told_once_an_hour(proven: list[Wallet], staff: dict[str, User]) -> None:
+    User.objects.update(email="")
     User.objects.filter(role=Role.FINANCE).update(email="faith@example.com")
     with guards_off("reports_daytotal") as cursor:
         cursor.execute("UPDATE reports_daytotal SET debits = debits + 1 WHERE line = 'liability:wallet'")

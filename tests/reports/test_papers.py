@@ -42,7 +42,7 @@ def text_of(pdf: bytes) -> str:
 
 
 def fetched(client: Client, url: str) -> tuple[str, IssuedPaper]:
-    answer = client.get(url)
+    answer = client.post(url)
     assert answer.status_code == 200, answer.headers.get("Location")
     assert answer["Content-Type"] == "application/pdf" and "attachment" in answer["Content-Disposition"]
     row = IssuedPaper.objects.latest("id")
@@ -133,12 +133,25 @@ def test_papers_are_made_by_who_may_see_what_is_on_them(
 ) -> None:
     support = client_of(staff[Role.SUPPORT])
     for kind, url in urls.items():
-        assert support.get(url).status_code == (200 if kind == "statement" else 403)
-        assert support.post(url).status_code == (405 if kind == "statement" else 403)
-        assert Client().get(url).status_code == 302
+        assert support.post(url).status_code == (200 if kind == "statement" else 403)
+        assert support.get(url).status_code == (405 if kind == "statement" else 403)
+        assert Client().post(url).status_code == 302
     with pytest.raises(MayNotIssue):
         issue("ledger", lambda: pytest.fail("built"), actor=staff[Role.SUPPORT])
     assert IssuedPaper.objects.count() == 1
+
+
+def test_looking_takes_no_number(urls: dict[str, str], finance: Client, lived: list[Wallet]) -> None:
+    """A link, a reload, a browser that fetches ahead, and a page elsewhere that has no token."""
+    strict = client_of(User.objects.get(username="finance"), enforce_csrf_checks=True)
+    for url in urls.values():
+        for answer in (finance.get(url), finance.head(url)):
+            assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+        assert strict.post(url).status_code == 403
+        page = url.replace("-balance.pdf", "-balance/").replace("ledger.pdf", "ledger/")
+        assert 'form method="post"' in finance.get(page).text if page != url else True
+
+    assert not IssuedPaper.objects.exists()
 
 
 def test_a_paper_that_nobody_prints_is_refused(
@@ -146,7 +159,7 @@ def test_a_paper_that_nobody_prints_is_refused(
 ) -> None:
     monkeypatch.setattr(documents, "MOST_LINES", 2)
 
-    answer = finance.get(urls["ledger"], follow=True)
+    answer = finance.post(urls["ledger"], follow=True)
 
     assert "would be too long" in answer.text and not IssuedPaper.objects.exists()
     with pytest.raises(PaperTooLong):
@@ -163,7 +176,8 @@ def test_what_is_asked_wrongly_leads_back(urls: dict[str, str], finance: Client,
         reverse("admin:reports_statement", args=[nobody]),
         reverse("admin:reports_proof_pdf", args=[10**15]),
     ):
-        assert finance.get(url).status_code == 302, url
+        made = url.partition("?")[0].endswith(".pdf")
+        assert (finance.post(url) if made else finance.get(url)).status_code == 302, url
     assert not IssuedPaper.objects.exists()
 
 

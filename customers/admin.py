@@ -7,10 +7,12 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
 
+from core import contacts
 from core.admin import (
     Facts,
     Header,
@@ -24,6 +26,7 @@ from core.admin import (
     choice_filter,
     code,
     finder,
+    masking,
     moment,
     money,
     page_url,
@@ -37,6 +40,9 @@ from customers.approvals import LIMITS, limits, standing
 from customers.finding import exactly, matching
 from customers.link_admin import ask_instead
 from customers.models import AccountType, Country, Customer, CustomerState, TierLimit
+from customers.reveal_admin import RevealForm, why_not_reveal
+from customers.reveals import PERMISSION as REVEAL
+from customers.reveals import reveal
 from customers.services import reactivate_customer, suspend_customer
 from notes.admin import Noted
 from staff.inbox import ask
@@ -71,7 +77,7 @@ class ReactivateForm(ReasonForm):
 
 @admin.register(Customer)
 class CustomerAdmin(Noted):
-    list_display = ["full_name", "phone_number", "email", "country", "tier", "state_shown", "created_at"]
+    list_display = ["name_shown", "phone_shown", "email_shown", "country", "tier", "state_shown", "created_at"]
     list_select_related = ["country"]
     list_filter = [
         choice_filter("state", "state", CustomerState.choices),
@@ -83,7 +89,22 @@ class CustomerAdmin(Noted):
     search_fields = ["phone_number"]
     search_help_text = "Phone, e-mail, words of a name, id, or the beginning of one"
     page_select_related = ("country",)
-    actions_detail = ["suspend", "reactivate", "add_note"]
+    actions_detail = ["reveal", "suspend", "reactivate", "add_note"]
+
+    @display(description="Name")
+    def name_shown(self, customer: Any) -> Any:
+        """Who was searched for by the whole number or address, of which the list shows a part, is said to be meant."""
+        if not getattr(customer, "was_named", False):
+            return customer.full_name
+        return format_html('{} <span class="hit-exact">exact</span>', customer.full_name)
+
+    @display(description="Phone")
+    def phone_shown(self, customer: Customer) -> str:
+        return contacts.masked_phone(customer.phone_number)
+
+    @display(description="E-mail")
+    def email_shown(self, customer: Customer) -> str:
+        return contacts.masked_email(customer.email)
 
     @display(description="State")
     def state_shown(self, customer: Customer) -> Any:
@@ -93,11 +114,26 @@ class CustomerAdmin(Noted):
         found = matching(search_term) if search_term.strip() else None
         return (queryset if found is None else queryset.filter(pk__in=found.values("pk"))), False
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Cells do not know what was searched for."""
+        changelist = super().get_changelist_instance(request)
+        if asked := changelist.query.strip():
+            for customer in changelist.result_list:
+                customer.was_named = is_named(customer, asked)
+        return changelist
+
+    def whose(self, customer: Customer) -> list[Any]:
+        return [customer.pk]
+
     def header(self, request: HttpRequest, customer: Customer) -> Header:
         return Header(
             title=customer.full_name,
             badge=state_badge(customer),
-            lines=[f"{customer.phone_number} · {customer.email}"],
+            lines=[
+                format_html(
+                    "{} · {}", masking.phone(request, customer.phone_number), masking.email(request, customer.email)
+                )
+            ],
             figures=[("KYC tier", customer.tier), ("Country", customer.country.name)],
         )
 
@@ -107,8 +143,8 @@ class CustomerAdmin(Noted):
             side=True,
             rows=[
                 ("Full name", customer.full_name),
-                ("Phone", code(customer.phone_number)),
-                ("E-mail", code(customer.email)),
+                ("Phone", masking.phone(request, customer.phone_number)),
+                ("E-mail", masking.email(request, customer.email)),
                 ("Country", f"{customer.country.name} ({customer.country.timezone})"),
                 ("Account type", customer.get_account_type_display()),
                 ("Customer since", moment(customer.created_at)),
@@ -123,7 +159,7 @@ class CustomerAdmin(Noted):
             rows=[
                 (
                     moment(session.created_at),
-                    f"{session.ip or 'unknown address'} {session.user_agent[:40]}",
+                    f"{masking.ip(request, session.ip) or 'unknown address'} {session.user_agent[:40]}",
                     badge("live", "good") if session.revoked_at is None else session.revoked_because or "ended",
                 )
                 for session in customer.sessions.order_by("-id")[:SESSIONS_SHOWN]
@@ -133,10 +169,16 @@ class CustomerAdmin(Noted):
         return [identity, sessions]
 
     def why_not(self, request: HttpRequest, customer: Customer, name: str) -> str:
+        if name == "reveal":
+            return why_not_reveal(request, customer)
         active = customer.state == CustomerState.ACTIVE
         if name == "suspend":
             return "" if active else "This customer is suspended already. The audit trail says by whom and why."
         return "This customer is active: there is nothing to undo." if active else ""
+
+    @staff_action("Reveal", permission=REVEAL, form=RevealForm, done="Shown to you.", icon="visibility")
+    def reveal(self, request: HttpRequest, customer: Customer, form: RevealForm) -> bool:
+        return self.call(form, reveal, customer, **form.cleaned_data)
 
     @staff_action(
         "Suspend", permission="customers.suspend", form=SuspendForm, done="Suspended.", icon="block",
@@ -170,7 +212,7 @@ def find_customers(text: str) -> list[Hit]:
     return [
         Hit(
             title=customer.full_name,
-            detail=f"{customer.phone_number} · {customer.email}",
+            detail=f"{contacts.masked_phone(customer.phone_number)} · {contacts.masked_email(customer.email)}",
             state=state_badge(customer),
             url=page_url("customers.customer", customer.pk),
             exact=exact and is_named(customer, text),

@@ -20,6 +20,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from core import contacts
 from core.admin import (
     Facts,
     Header,
@@ -33,6 +34,7 @@ from core.admin import (
     choice_filter,
     code,
     link,
+    masking,
     moment,
     panel,
     place,
@@ -115,9 +117,11 @@ def shown(request: HttpRequest, note: Note, staff: dict[str, str]) -> dict[str, 
     withdrawal = withdrawal_of(note)
     return {
         "note": note,
+        "text": masking.words(request, note.text),
         "author": named(note.author, staff),
-        "file": file_link(note),
+        "file": file_link(request, note),
         "withdrawal": withdrawal,
+        "withdrawn_because": masking.words(request, withdrawal.text) if withdrawal else "",
         "withdrawn_by": named(withdrawal.author, staff) if withdrawal else "",
         "may_withdraw": not withdrawal and may_withdraw(request, note),
     }
@@ -128,14 +132,17 @@ def may_withdraw(request: HttpRequest, note: Note) -> bool:
     return may(request, WRITE) and (mine or may(request, WITHDRAW_OTHERS))
 
 
-def file_link(note: Note) -> Any:
+def file_link(request: HttpRequest, note: Note) -> Any:
     if not note.sha256:
         return ""
     return format_html(
         '<a class="to" href="{}" download><span class="material-symbols-outlined" aria-hidden="true">attach_file</span>'
         '{}</a> <span class="muted small">{}, {}</span>',
-        reverse("admin:notes_file", args=[note.pk]), note.file_name, note.media_type, filesizeformat(note.size),
-    )  # fmt: skip
+        reverse("admin:notes_file", args=[note.pk]),
+        masking.words(request, note.file_name),
+        note.media_type,
+        filesizeformat(note.size),
+    )
 
 
 class WithdrawnFilter(choice_filter("withdrawn", "state", [("no", "counts"), ("yes", "withdrawn")])):  # type: ignore[misc]
@@ -182,7 +189,8 @@ class NoteAdmin(StaffAdmin):
 
     @display(description="Note")
     def text_shown(self, note: Note) -> str:
-        return note.text if len(note.text) <= 80 else f"{note.text[:79]}…"
+        text = contacts.masked_text(note.text)
+        return text if len(text) <= 80 else f"{text[:79]}…"
 
     @display(description="About")
     def about(self, note: Note) -> str:
@@ -194,11 +202,14 @@ class NoteAdmin(StaffAdmin):
 
     @display(description="File")
     def file_shown(self, note: Note) -> Any:
-        return note.file_name or NOTHING
+        return contacts.masked_text(note.file_name) or NOTHING
 
     @display(description="State")
     def state_shown(self, note: Note) -> Any:
         return badge("withdrawn", "odd") if withdrawal_of(note) else badge("counts", "good")
+
+    def whose(self, note: Note) -> list[Any]:
+        return [note.subject_id] if note.subject_type == "customers.customer" else []
 
     def name_of(self, note: Note) -> str:
         return f"Note of {note.at:%d %b %Y}"
@@ -224,7 +235,7 @@ class NoteAdmin(StaffAdmin):
         ]
         if note.sha256:
             rows = [
-                ("Name", code(note.file_name)),
+                ("Name", code(masking.words(request, note.file_name))),
                 ("Content", note.media_type),
                 ("Size", f"{note.size:,} bytes"),
                 ("SHA-256", code(note.sha256)),

@@ -5,7 +5,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.decorators import display
 
+from core import contacts
 from core.admin import (
     Facts,
     Header,
@@ -17,6 +19,7 @@ from core.admin import (
     choice_filter,
     code,
     link,
+    masking,
     moment,
     panel,
 )
@@ -39,13 +42,24 @@ class DeliveryState(choice_filter("deliveries__state", "delivery", Delivery.Stat
 
 @admin.register(Notification)
 class NotificationAdmin(StaffAdmin):
-    list_display = ["title", "kind", "customer", "created_at", "read_at"]
+    list_display = ["title_shown", "kind", "customer", "created_at", "read_at"]
     list_select_related = ["customer"]
     list_filter = [DeliveryState, MadeBetween]
     page_select_related = ("customer",)
 
+    @display(description="Title")
+    def title_shown(self, notification: Notification) -> str:
+        return contacts.masked_text(notification.title)
+
+    def whose(self, notification: Notification) -> list[Any]:
+        return [notification.customer_id]
+
+    def name_of(self, notification: Notification) -> str:
+        return contacts.masked_text(notification.title)
+
     def header(self, request: HttpRequest, notification: Notification) -> Header:
-        return Header(title=notification.title, lines=[notification.body])
+        title, body = (masking.words(request, text) for text in (notification.title, notification.body))
+        return Header(title=title, lines=[body])
 
     def panels(self, request: HttpRequest, notification: Notification) -> list[Panel]:
         facts = Facts(
@@ -68,7 +82,7 @@ class NotificationAdmin(StaffAdmin):
                     one.attempts,
                     moment(one.sent_at),
                     moment(one.due_at if one.state == Delivery.State.PENDING else None),
-                    one.error,
+                    masking.words(request, one.error),
                 )
                 for one in notification.deliveries.all()
             ],
@@ -86,7 +100,7 @@ def notifications_of(request: HttpRequest, customer: Any) -> Panel:
         rows=[
             (
                 moment(one.created_at),
-                link(request, "notifications.notification", one.pk, one.title),
+                link(request, "notifications.notification", one.pk, masking.words(request, one.title)),
                 moment(one.read_at),
                 delivery_badge(delivery) if (delivery := next(iter(one.deliveries.all()), None)) else "in the app",
             )

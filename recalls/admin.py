@@ -52,7 +52,7 @@ from staff.inbox import ask
 from staff.models import User
 from staff.selectors import named, names
 from transactions.admin.shown import reason_titles, receipt_shown, receipt_tag
-from transactions.admin.timeline import Moment, noted, notified, undone
+from transactions.admin.timeline import Moment, masked, noted, notified, undone
 from transactions.admin.transactions import legs
 from transactions.models import PAYS_AT_ONCE, REVERSIBLE, Transaction
 from transactions.services.reversals import why_second_person
@@ -268,6 +268,9 @@ class RecallAdmin(Noted):
 
     # --- The case ----------------------------------------------------------------------------------------------------
 
+    def whose(self, recall: Recall) -> list[Any]:
+        return [recall.sender_id, recall.recipient_id]
+
     def name_of(self, recall: Recall) -> str:
         return f"Recall of {receipt_shown(recall.transaction.receipt)}"
 
@@ -373,8 +376,8 @@ def timeline(request: HttpRequest, recall: Recall, staff: dict[str, str], reason
         back = undone(request, recall.reversal, staff, reasons)
         back.at = events[-1].at  # of the same step as the answer, by another clock
         moments.append(back)
-    moments += [noted(one, staff) for one in notes_of(recall)]
-    return sorted(moments, key=lambda one: one.at)
+    moments += [noted(request, one, staff) for one in notes_of(recall)]
+    return masked(request, sorted(moments, key=lambda one: one.at))
 
 
 def stepped(recall: Recall, event: RecallEvent, staff: dict[str, str]) -> Moment:

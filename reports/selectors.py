@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 from unfold.contrib.filters.admin import DropdownFilter
 
+from core import contacts
 from core.admin.lists import MadeBetween
 from reports.errors import InvalidFilter, MayNotExport, UnknownColumn, UnknownFilter
 from reports.models import Export, SavedExport
@@ -88,7 +89,7 @@ class Listing:
                     label = parameter if isinstance(spec, MadeBetween) else str(spec.title)
                     words.append((label.capitalize(), label_of(spec, self.filters[parameter])))
         if SEARCH_VAR in self.filters:
-            words.append(("Search", self.filters[SEARCH_VAR]))
+            words.append(("Search", contacts.masked_text(self.filters[SEARCH_VAR])))
         return words
 
     @property

@@ -18,6 +18,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from core import contacts
 from core.admin import (
     Facts,
     Header,
@@ -29,6 +30,7 @@ from core.admin import (
     badge,
     choice_filter,
     code,
+    masking,
     moment,
     panel,
     place,
@@ -169,7 +171,7 @@ class UserAdmin(StaffAdmin):
             title="What they did last",
             columns=["When", "What", "To", "Reason"],
             rows=[
-                (moment(one.at), one.action.replace("_", " "), subject_of(one), one.reason)
+                (moment(one.at), one.action.replace("_", " "), subject_of(one), masking.words(request, one.reason))
                 for one in AuditRecord.objects.filter(actor=user.principal, look=False).order_by("-id")[:SHOWN]
             ],
             more=("All", list_url("core.auditrecord", q=user.principal)),
@@ -394,8 +396,9 @@ class AuditRecordAdmin(StaffAdmin):
     @display(description="Reason, or what was asked for")
     def told(self, record: AuditRecord) -> Any:
         if record.look:
-            return ", ".join(f"{name} {value}" for name, value in (record.after or {}).items()) or NOTHING
-        return record.reason or NOTHING
+            asked = ", ".join(f"{name} {value}" for name, value in (record.after or {}).items())
+            return contacts.masked_text(asked) or NOTHING
+        return contacts.masked_text(record.reason) or NOTHING
 
     @display(description="To")
     def to(self, record: AuditRecord) -> Any:
@@ -403,7 +406,12 @@ class AuditRecordAdmin(StaffAdmin):
 
     @display(description="Address")
     def address(self, record: AuditRecord) -> Any:
-        return record.ip
+        return contacts.masked_ip(record.ip) if record.ip and is_customers(record) else record.ip
+
+    def whose(self, record: AuditRecord) -> list[Any]:
+        """Whose it is about, and who did it, as far as they are customers."""
+        people = {record.subject_id} if record.subject_type == "customers.customer" else set()
+        return sorted(people | ({record.actor.partition(":")[2]} if is_customers(record) else set()))
 
     def name_of(self, record: AuditRecord) -> str:
         return self.what(record).capitalize()
@@ -418,14 +426,19 @@ class AuditRecordAdmin(StaffAdmin):
             ("In the role of", role_words(record)),
             ("What", f"{self.what(record)}{', a look' if record.look else ''}"),
             ("To", code(f"{record.subject_type} {record.subject_id}")),
-            ("Before", NOTHING if record.before is None else record.before),
-            ("After", NOTHING if record.after is None else record.after),
-            ("Reason", record.reason or NOTHING),
-            ("Address", record.ip or NOTHING),
+            ("Before", NOTHING if record.before is None else masking.document(request, record.before)),
+            ("After", NOTHING if record.after is None else masking.document(request, record.after)),
+            ("Reason", masking.words(request, record.reason) or NOTHING),
+            ("Address", (masking.ip(request, record.ip) if is_customers(record) else record.ip) or NOTHING),
             ("Door", record.door or NOTHING),
             ("Request", code(record.request_id)),
         ]
         return [Facts(title="Look" if record.look else "Act", rows=rows)]
+
+
+def is_customers(record: AuditRecord) -> bool:
+    """Done by a customer, from where they are."""
+    return record.actor.startswith("customer:")
 
 
 def role_words(record: AuditRecord) -> Any:
@@ -446,6 +459,14 @@ def audit_trail(request: HttpRequest, subject: Any) -> Panel | None:
     return Table(
         title="Audit trail",
         columns=["When", "Who", "What", "Reason"],
-        rows=[(moment(one.at), named(one.actor, staff), one.action.replace("_", " "), one.reason) for one in rows],
+        rows=[
+            (
+                moment(one.at),
+                named(one.actor, staff),
+                one.action.replace("_", " "),
+                masking.words(request, one.reason),
+            )
+            for one in rows
+        ],
         more=("All", list_url("core.auditrecord", q=str(subject.pk))),
     )

@@ -30,6 +30,7 @@ from core.admin import (
     code,
     finder,
     link,
+    masking,
     moment,
     money,
     notice,
@@ -375,6 +376,9 @@ class ApprovalAdmin(StaffAdmin):
             notice=" ".join(one for one in (own, outlook(approval).warning) if one),
         )
 
+    def whose(self, approval: Approval) -> list[Any]:
+        return [row.partition(":")[2] for row in approval.about if row.startswith("customers.customer:")]
+
     def panels(self, request: HttpRequest, approval: Approval) -> list[Panel]:
         promised = outlook(approval)
         context = (promised.now or promised.kept).context
@@ -382,7 +386,7 @@ class ApprovalAdmin(StaffAdmin):
             title="Request",
             rows=[
                 ("About", subject_link(request, approval)),
-                ("Reason", approval.reason),
+                ("Reason", masking.words(request, approval.reason)),
                 ("Asked for by", f"{approval.maker} ({approval.maker.get_role_display().lower()})"),
                 ("On", moment(approval.created_at)),
             ],
@@ -392,7 +396,7 @@ class ApprovalAdmin(StaffAdmin):
         if context:
             title = "To weigh, as of now" if promised.now else "To weigh, as it was"
             side.append(Facts(title=title, side=True, rows=context))
-        return [asked, what, history(approval), *side]
+        return [asked, what, history(request, approval), *side]
 
     # --- What can be done --------------------------------------------------------------------------------------------
 
@@ -444,13 +448,17 @@ def decision(request: HttpRequest, approval: Approval) -> Facts:
         rows.append(("Until", moment(approval.expires_at)))
     else:
         by = approval.checker or (approval.maker if approval.state == State.WITHDRAWN else "the clock")
-        rows += [("By", by), ("On", moment(approval.decided_at)), ("Comment", approval.comment or NOTHING)]
+        rows += [
+            ("By", by),
+            ("On", moment(approval.decided_at)),
+            ("Comment", masking.words(request, approval.comment) or NOTHING),
+        ]
     if result := approval.result:
         rows.append(("Done", row_link(request, result["model"], result["id"], result["title"])))
     return Facts(title="Decision", side=True, rows=[*rows, ("Id", code(approval.pk))])
 
 
-def history(approval: Approval) -> Table:
+def history(request: HttpRequest, approval: Approval) -> Table:
     """Every step, refused attempts with what refused them."""
     records = AuditRecord.objects.filter(subject_type=approval._meta.label_lower, subject_id=str(approval.pk))
     staff = names()
@@ -458,7 +466,7 @@ def history(approval: Approval) -> Table:
         title="History",
         columns=["When", "Who", "What", "Said"],
         rows=[
-            (moment(one.at), named(one.actor, staff), STEPS.get(one.action, one.action), said(one, staff))
+            (moment(one.at), named(one.actor, staff), STEPS.get(one.action, one.action), said(request, one, staff))
             for one in records.order_by("id")
         ],
     )
@@ -470,14 +478,14 @@ STEPS = {
 }  # fmt: skip
 
 
-def said(record: AuditRecord, staff: dict[str, str]) -> Any:
+def said(request: HttpRequest, record: AuditRecord, staff: dict[str, str]) -> Any:
     match record.action:
         case "approval_refused":
             refused: Any = record.after
             return format_html("{} {}", refused["detail"], code(refused["code"]))
         case "assign_approval":
             return f"to {named(record.after, staff)}" if record.after else "to nobody in particular"
-    return record.reason or NOTHING
+    return masking.words(request, record.reason) or NOTHING
 
 
 @finder("Approvals", order=60, permission="staff.view_approval")

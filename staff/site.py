@@ -91,6 +91,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         "Oversight",
         [
             ("Audit trail", "history", "core_auditrecord_changelist", "core.view_auditrecord"),
+            ("Reveals", "visibility", "customers_reveal_changelist", "customers.view_reveal"),
             ("Seals", "link", "evidence_block_changelist", "evidence.view_block"),
             ("Checks of the chain", "fact_check", "evidence_check_changelist", "evidence.view_check"),
             ("Staff", "badge", "staff_user_changelist", "staff.view_user"),

@@ -12,6 +12,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
 
+from core import contacts
 from core.admin import (
     Facts,
     Header,
@@ -26,6 +27,7 @@ from core.admin import (
     code,
     finder,
     link,
+    masking,
     moment,
     money,
     page_url,
@@ -146,8 +148,8 @@ class CloseForm(ReasonForm):
 
 
 def described(freeze: Freeze) -> str:
-    cause = f"for {Freeze.Cause.FRAUD}, " if freeze.takes_two else ""
-    return f"{mode_of(freeze).capitalize()}, {cause}since {freeze.placed_at:%d %b %Y %H:%M}: {freeze.reason[:60]}"
+    cause, reason = f"for {Freeze.Cause.FRAUD}, " if freeze.takes_two else "", contacts.masked_text(freeze.reason)
+    return f"{mode_of(freeze).capitalize()}, {cause}since {freeze.placed_at:%d %b %Y %H:%M}: {reason[:60]}"
 
 
 def lifted(
@@ -215,6 +217,9 @@ class WalletAdmin(Noted):
         found = [way.order_by().values("pk")[:MOST_COUNTED] for way in ways]
         return queryset.filter(pk__in=found[0].union(*found[1:])), False
 
+    def whose(self, wallet: Wallet) -> list[Any]:
+        return [wallet.customer_id]
+
     def name_of(self, wallet: Wallet) -> str:
         return f"{wallet.currency} wallet of {wallet.customer.full_name}"
 
@@ -239,7 +244,7 @@ class WalletAdmin(Noted):
             side=True,
             rows=[
                 ("Owner", link(request, "customers.customer", wallet.customer_id, wallet.customer.full_name)),
-                ("Phone", code(wallet.customer.phone_number)),
+                ("Phone", masking.phone(request, wallet.customer.phone_number)),
                 ("Opened", moment(wallet.created_at)),
                 ("Closed", moment(wallet.closed_at)),
                 ("Last movement", moment(account.last_at)),
@@ -367,7 +372,7 @@ def freeze_table(request: HttpRequest, freezes: QuerySet[Freeze]) -> Table:
                 link(request, "wallets.freeze", freeze.pk, freeze.wallet.currency),
                 freeze_badge(freeze),
                 who_when(freeze.placed_by, freeze.placed_at, staff),
-                format_html("{}<br>{}", badge("fraud", "bad"), freeze.reason) if freeze.takes_two else freeze.reason,
+                why_frozen(request, freeze),
                 until(freeze),
                 who_when(freeze.lifted_by, freeze.lifted_at, staff),
             )
@@ -375,6 +380,11 @@ def freeze_table(request: HttpRequest, freezes: QuerySet[Freeze]) -> Table:
         ],
         empty="Never frozen.",
     )
+
+
+def why_frozen(request: HttpRequest, freeze: Freeze) -> Any:
+    reason = masking.words(request, freeze.reason)
+    return format_html("{}<br>{}", badge("fraud", "bad"), reason) if freeze.takes_two else reason
 
 
 def until(freeze: Freeze) -> Any:
@@ -415,7 +425,7 @@ class LiveFilter(choice_filter("live", "state", [("live", "in force"), ("lifted"
 
 @admin.register(Freeze)
 class FreezeAdmin(StaffAdmin):
-    list_display = ["owner", "currency", "mode_shown", "cause", "reason", "placed_at", "until", "lifted_at"]
+    list_display = ["owner", "currency", "mode_shown", "cause", "reason_shown", "placed_at", "until", "lifted_at"]
     list_select_related = ["wallet__customer"]
     list_filter = [
         LiveFilter,
@@ -439,15 +449,24 @@ class FreezeAdmin(StaffAdmin):
     def mode_shown(self, freeze: Freeze) -> Any:
         return freeze_badge(freeze)
 
+    @display(description="Reason")
+    def reason_shown(self, freeze: Freeze) -> str:
+        return contacts.masked_text(freeze.reason)
+
     @display(description="Until")
     def until(self, freeze: Freeze) -> Any:
         return until(freeze)
+
+    def whose(self, freeze: Freeze) -> list[Any]:
+        return [freeze.wallet.customer_id]
 
     def name_of(self, freeze: Freeze) -> str:
         return f"Freeze of {freeze.wallet.customer.full_name}'s {freeze.wallet.currency} wallet"
 
     def header(self, request: HttpRequest, freeze: Freeze) -> Header:
-        return Header(title=self.name_of(freeze), badge=freeze_badge(freeze), lines=[freeze.reason])
+        return Header(
+            title=self.name_of(freeze), badge=freeze_badge(freeze), lines=[masking.words(request, freeze.reason)]
+        )
 
     def panels(self, request: HttpRequest, freeze: Freeze) -> list[Panel]:
         staff = names()
@@ -455,11 +474,11 @@ class FreezeAdmin(StaffAdmin):
             ("Wallet", link(request, "wallets.wallet", freeze.wallet_id, str(freeze.wallet_id))),
             ("The wallet", mode_of(freeze)),
             ("Because of", capfirst(freeze.get_cause_display())),
-            ("Reason", freeze.reason),
+            ("Reason", masking.words(request, freeze.reason)),
             ("Placed", who_when(freeze.placed_by, freeze.placed_at, staff)),
             ("Until", until(freeze)),
             ("Lifted", who_when(freeze.lifted_by, freeze.lifted_at, staff)),
-            ("Lifted because", freeze.lift_reason or NOTHING),
+            ("Lifted because", masking.words(request, freeze.lift_reason) or NOTHING),
         ]
         return [Facts(title="Freeze", rows=rows)]
 

@@ -48,9 +48,9 @@ def ip(request: HttpRequest, address: str | None) -> str:
     return (address if is_clear(request) else contacts.masked_ip(address)) if address else ""
 
 
-def words(request: HttpRequest, text: str) -> str:
-    """What somebody wrote: numbers and addresses in it are masked."""
-    return text if is_clear(request) else contacts.masked_text(text)
+def words(request: HttpRequest, text: str | None) -> str:
+    """What somebody wrote: numbers and addresses in it are masked. Empty for nothing."""
+    return (text if is_clear(request) else contacts.masked_text(text)) if text else ""
 
 
 def document(request: HttpRequest, value: Any) -> Any:

@@ -12,6 +12,7 @@ from django.utils.timezone import now
 
 from customers.links import declare_link
 from customers.models import Customer
+from customers.reveals import reveal
 from customers.tokens import start_session
 from evidence.models import Check
 from ledger.models import PeriodClose
@@ -181,6 +182,7 @@ def world(staff: dict[str, User]) -> World:
         small.sent.pk, amount=50_00, reason_code="wrong_recipient", note="ticket 9", actor=staff[Role.SUPPORT]
     )
     withdraw(small.recall.pk, actor=staff[Role.SUPPORT], note="She found the rent contract.")
+    reveal(johns.customer, actor=staff[Role.SENIOR_SUPPORT], because="identify", reason="ticket 10")
     event = Event.objects.filter(transaction=small.sent).first()
     facts = {"amount": "KES 1,000.00", "counterparty": "John O.", "receipt": small.sent.receipt, "fee": "KES 0.00"}
     notify_many([Notice(event.pk, wallet.customer_id, small.sent.pk, "money_sent", facts)])

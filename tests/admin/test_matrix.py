@@ -86,6 +86,12 @@ MATRIX = {
         reports_export_download reports_export_again reports_dailyproof_sign_off reports_savedexport_run
         reports_savedexport_plan reports_savedexport_share reports_savedexport_end reports_export_new
     """,
+    "SNCOAD": """
+        customers_customer_reveal
+    """,
+    "CAD": """
+        customers_reveal_changelist customers_reveal_change
+    """,
     "FKOAD": """
         evidence_check_changelist evidence_check_change
     """,

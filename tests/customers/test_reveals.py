@@ -1,6 +1,7 @@
 """Revealing a customer's personal data: for a while, with a reason, on record, only so often."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,3 +190,13 @@ def test_the_database_wants_a_reason_and_an_end(mary: Customer, wrong: dict[str,
 
     with pytest.raises(IntegrityError):
         Reveal.objects.create(**row | {"until": at + timedelta(minutes=1)} | wrong)
+
+
+def test_the_book_for_support_says_the_quotas_that_count() -> None:
+    lines = (Path(__file__).parents[2] / "docs/support.md").read_text().splitlines()
+    written = next(
+        at for at, line in enumerate(lines) if line.startswith("| Support | Senior support | Compliance | Ope")
+    )
+    cells = [[cell.strip() for cell in lines[at].strip("|").split("|")] for at in (written, written + 2)]
+
+    assert dict(zip(*cells, strict=True)) == {Role(role).label: str(most) for role, most in reveals.A_DAY.items()}

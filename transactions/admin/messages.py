@@ -20,6 +20,7 @@ from core.admin import (
     choice_filter,
     code,
     link,
+    masking,
     moment,
     money,
     staff_action,
@@ -27,7 +28,7 @@ from core.admin import (
 from core.admin.pages import NOTHING, page_url
 from core.ids import read_uuid
 from transactions.admin.finding import messages
-from transactions.admin.shown import kind_shown, message_badge, receipt_tag, sides, state_badge
+from transactions.admin.shown import kind_shown, message_badge, parties_of, receipt_tag, sides, state_badge
 from transactions.admin.timeline import pretty
 from transactions.models import RailMessage
 from transactions.services.rail_messages import close_odd
@@ -79,6 +80,9 @@ class RailMessageAdmin(StaffAdmin):
         url = page_url("transactions.transaction", txn.pk)
         return format_html('<a class="to" href="{}">{}</a>', url, receipt_tag(txn.receipt))
 
+    def whose(self, message: RailMessage) -> list[Any]:
+        return parties_of(message.transaction) if message.transaction else []
+
     def name_of(self, message: RailMessage) -> str:
         return f"Message {message.message_id}"
 
@@ -90,13 +94,13 @@ class RailMessageAdmin(StaffAdmin):
             title=f"Message from {message.rail}",
             badge=message_badge(message),
             lines=[code(message.message_id), moment(message.received_at)],
-            notice=f"This one needs a person: {message.note}" if odd else "",
+            notice=f"This one needs a person: {masking.words(request, message.note)}" if odd else "",
         )
 
     def panels(self, request: HttpRequest, message: RailMessage) -> list[Panel]:
-        said = {"text": pretty(message.payload)}
+        said = {"text": pretty(masking.document(request, message.payload))}
         rows = [
-            ("Note", message.note or NOTHING),
+            ("Note", masking.words(request, message.note) or NOTHING),
             ("Attempts", message.attempts),
             ("Received", moment(message.received_at)),
             ("Processed", moment(message.processed_at)),

@@ -70,6 +70,11 @@ def sides(request: HttpRequest, transaction: Transaction) -> tuple[Any, Any]:
     return payer, payee
 
 
+def parties_of(transaction: Transaction) -> list[Any]:
+    """Ids of the customers on its sides."""
+    return [wallet.customer_id for wallet in (transaction.payer, transaction.payee) if wallet]
+
+
 def kind_shown(transaction: Transaction) -> str:
     return Kind(transaction.kind).label.capitalize()
 

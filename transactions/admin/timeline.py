@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.timezone import now
 
-from core.admin import badge, code, link, moment, money
+from core.admin import badge, code, link, masking, moment, money
 from core.money import Money
 from notes.admin import file_link
 from notes.models import Note
@@ -55,7 +55,7 @@ class Moment:
     state: Any = ""
     text: str = ""
     facts: list[tuple[str, Any]] = field(default_factory=list)
-    raw: list[tuple[str, str]] = field(default_factory=list)
+    raw: list[tuple[str, Any]] = field(default_factory=list)
 
 
 def timeline(
@@ -75,8 +75,20 @@ def timeline(
     )
     moments += [notified(request, one) for one in told.order_by("id")]
     moments += [undone(request, one, staff, reasons) for one in transaction.reversals.all()]
-    moments += [noted(one, staff) for one in notes_of(transaction)]
-    return sorted(moments, key=lambda one: one.at)  # stable: what happened at one instant stays in the order above
+    moments += [noted(request, one, staff) for one in notes_of(transaction)]
+    in_order = sorted(moments, key=lambda one: one.at)
+    return masked(request, in_order)  # stable: what happened at one instant stays in the order above
+
+
+def masked(request: HttpRequest, moments: list[Moment]) -> list[Moment]:
+    """What people wrote and what banks said in the story, with numbers and addresses in it masked; JSON for reading."""
+    for one in moments:
+        one.text = masking.words(request, one.text)
+        one.facts = [
+            (label, masking.words(request, value) if type(value) is str else value) for label, value in one.facts
+        ]
+        one.raw = [(title, pretty(masking.document(request, value))) for title, value in one.raw]
+    return moments
 
 
 def requested(request: HttpRequest, transaction: Transaction, events: list[Event], staff: dict[str, str]) -> Moment:
@@ -84,14 +96,14 @@ def requested(request: HttpRequest, transaction: Transaction, events: list[Event
     facts = [
         ("Asked by", caller(request, transaction.caller, staff)),
         ("Idempotency key", code(transaction.idempotency_key)),
-        ("Reference", code(transaction.reference)),
+        ("Reference", code(masking.words(request, transaction.reference))),
         ("Request id", code(request_id)),
     ]
     if transaction.memo:
         facts.append(("Memo", transaction.memo))
     if transaction.answer_status:
         facts.append(("Answered", transaction.answer_status))
-    raw = [("The answer they got", pretty(transaction.answer))] if transaction.answer else []
+    raw: list[tuple[str, Any]] = [("The answer they got", transaction.answer)] if transaction.answer else []
     return Moment(transaction.created_at, "edit_note", "Request received", facts=facts, raw=raw)
 
 
@@ -123,7 +135,7 @@ def changed(
     facts += verdicts(event.facts, transaction.currency)
     facts += fee(event.facts.get("fee"), transaction)
     facts += others(request, event.facts, transaction.currency, reasons)
-    raw = [(name.capitalize(), pretty(event.facts[name])) for name in ("answer", "callback") if event.facts.get(name)]
+    raw = [(name.capitalize(), event.facts[name]) for name in ("answer", "callback") if event.facts.get(name)]
     if event.reason:
         of_reversal = transaction.kind == Kind.REVERSAL or "reason_code" in event.facts
         facts.append(("Note" if of_reversal else "Reason", event.reason))
@@ -211,11 +223,11 @@ def called(call: RailCall) -> Iterator[Moment]:
         by="System",
         tone=CALL_TONES["lost"] if lost else "",
         text=LOST if lost else "" if call.outcome else "No answer yet.",
-        raw=[("What we said", pretty(call.request))],
+        raw=[("What we said", call.request)],
     )
     if call.finished_at and not lost:
         said = call.outcome.replace("_", " ")
-        raw = [("What it said", pretty(call.response))] if call.response else []
+        raw = [("What it said", call.response)] if call.response else []
         tone = CALL_TONES.get(call.outcome, "")
         yield Moment(
             call.finished_at, "call_received", f"Call {call.number}: {said}", by="The rail", tone=tone, raw=raw
@@ -232,7 +244,7 @@ def heard(request: HttpRequest, message: RailMessage) -> Moment:
         state=message_badge(message),
         text=message.note,
         facts=[("Message", code(message.message_id))],
-        raw=[("What it said", pretty(message.payload))],
+        raw=[("What it said", message.payload)],
     )
 
 
@@ -241,9 +253,8 @@ def notified(request: HttpRequest, notification: Notification) -> Moment:
     facts = [("Delivery", one) for one in deliveries]
     facts.append(("Read", moment(notification.read_at)))
     who = link(request, "customers.customer", notification.customer_id, notification.customer.full_name)
-    title = format_html(
-        "Told {}: {}", who, link(request, "notifications.notification", notification.pk, notification.title)
-    )
+    what = masking.words(request, notification.title)
+    title = format_html("Told {}: {}", who, link(request, "notifications.notification", notification.pk, what))
     return Moment(notification.created_at, "notifications", title, text=notification.body, facts=facts)
 
 
@@ -258,9 +269,9 @@ def undone(request: HttpRequest, reversal: Transaction, staff: dict[str, str], r
     )
 
 
-def noted(note: Note, staff: dict[str, str]) -> Moment:
+def noted(request: HttpRequest, note: Note, staff: dict[str, str]) -> Moment:
     withdrawal = withdrawal_of(note)
-    facts = [("File", file_link(note))] if note.sha256 else []
+    facts = [("File", file_link(request, note))] if note.sha256 else []
     if withdrawal:
         facts.append(("Withdrawn", f"by {named(withdrawal.author, staff)}: {withdrawal.text}"))
     state, by = badge("withdrawn", "odd") if withdrawal else "", named(note.author, staff)

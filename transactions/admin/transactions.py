@@ -22,6 +22,7 @@ from core.admin import (
     choice_filter,
     code,
     link,
+    masking,
     moment,
     money,
     staff_action,
@@ -44,6 +45,7 @@ from transactions.admin.shown import (
     elsewhere,
     kind_shown,
     owners_of,
+    parties_of,
     reason_shown,
     reason_titles,
     receipt_tag,
@@ -194,6 +196,9 @@ class TransactionAdmin(Noted):
         if transaction.payee:
             return transaction.payee.customer.full_name
         return (transaction.destination or {}).get("account_name") or elsewhere(transaction)
+
+    def whose(self, transaction: Transaction) -> list[Any]:
+        return parties_of(transaction)
 
     def name_of(self, transaction: Transaction) -> str:
         return f"{kind_shown(transaction)} {transaction.receipt}"
@@ -350,8 +355,8 @@ def details(request: HttpRequest, transaction: Transaction, reasons: dict[str, s
         ("To", payee),
         ("Amount", money(transaction.amount, transaction.currency)),
         ("Fee", money(transaction.fee, transaction.currency)),
-        ("Memo", transaction.memo or NOTHING),
-        ("Reference", code(transaction.reference)),
+        ("Memo", masking.words(request, transaction.memo) or NOTHING),
+        ("Reference", code(masking.words(request, transaction.reference))),
     ]
     if transaction.reverses:
         original = link(
@@ -365,7 +370,7 @@ def details(request: HttpRequest, transaction: Transaction, reasons: dict[str, s
         rows.append(("Calls", transaction.attempts))
         if transaction.due_at and not transaction.quarantined_at:
             rows.append(("Next look", moment(transaction.due_at)))
-    for name, value in (transaction.destination or {}).items():
+    for name, value in masking.document(request, transaction.destination or {}).items():
         rows.append((name.replace("_", " ").capitalize(), value))
     rows += [
         ("Receipt", code(transaction.receipt)),

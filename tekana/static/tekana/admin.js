@@ -60,6 +60,18 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
+// What was revealed is masked again when its time is over: the page asks for itself anew, but not from under a dialog.
+document.addEventListener("DOMContentLoaded", () => {
+  const revealed = document.querySelector("[data-masked-from]");
+  if (!revealed) return;
+  const over = new Date(revealed.dataset.maskedFrom);
+  const look = setInterval(() => {
+    if (Date.now() < over || document.querySelector("#modal[open]")) return;
+    clearInterval(look);
+    location.reload();
+  }, 1000);
+});
+
 // Signed out meanwhile: the sign-in page is a page, not a dialog.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (new URL(event.detail.xhr.responseURL || location.href).pathname.endsWith("/login/")) {

@@ -87,6 +87,14 @@ def waits(purpose: str, accounts: Iterable[str]) -> dict[str, int]:
     return found
 
 
+def are_spent(purpose: str, account: str) -> bool:
+    """Whether that was the last guess for now; whoever guesses on is not even looked at. False while Valkey is away."""
+    try:
+        return bool(waits(purpose, [account]))
+    except redis.RedisError:
+        return False
+
+
 def forget(purpose: str, account: str) -> None:
     """The account may be guessed at anew. Raises: redis.RedisError."""
     valkey.client().delete(account_counter(purpose, account))

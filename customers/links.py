@@ -102,7 +102,7 @@ def end_link(link: StaffLink, *, reason: str, actor: User) -> StaffLink:
             raise LinkEnded()
         row.ended_at, row.ended_by, row.end_reason = timezone.now(), actor, reason
         row.save(update_fields=["ended_at", "ended_by", "end_reason"])
-        audit.record(actor=actor, action="end_link", subject=row, before=row.relation, reason=reason)
+        audit.record(actor=actor, action="end_link", subject=row, before=row.relation, after="ended", reason=reason)
     return row
 
 

@@ -85,7 +85,10 @@ def withdraw_note(note: Note, *, actor: User, reason: str) -> Note:
     try:
         with db_transaction.atomic():
             withdrawal.save(force_insert=True)
-            audit.record(actor=actor, action="withdraw_note", subject=note, reason=reason)
+            audit.record(
+                actor=actor, action="withdraw_note", subject=note, before={"withdrawn": False},
+                after={"withdrawn": True}, reason=reason,
+            )  # fmt: skip
     except IntegrityError as rival:
         raise NoteWithdrawn() from rival
     return withdrawal

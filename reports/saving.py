@@ -138,7 +138,8 @@ def end(saved: SavedExport, *, actor: Any) -> None:
     with db_transaction.atomic():
         locked = own(saved, actor)
         SavedExport.objects.filter(pk=locked.pk).update(ended_at=Now())
-        audit.record(actor=actor, action="end_saved_export", subject=locked, before=shown(locked))
+        after = {"ended": True}
+        audit.record(actor=actor, action="end_saved_export", subject=locked, before=shown(locked), after=after)
 
 
 def readable(saved: SavedExport, actor: Any) -> SavedExport:

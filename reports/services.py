@@ -132,7 +132,8 @@ def run_again(export: Export, *, actor: Any) -> None:
             finished_at=None, as_of=None, file_removed_at=None, rows_written=0, rows_expected=None,
             control_totals=None, sha256="", bytes=None, file_name="",
         )  # fmt: skip
-        audit.record(actor=actor, action="run_export_again", subject=locked, before=before)
+        after = {"state": Export.State.QUEUED, "error": ""}
+        audit.record(actor=actor, action="run_export_again", subject=locked, before=before, after=after)
         ring("reports.tasks.run_export", locked.pk)
 
 

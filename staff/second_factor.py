@@ -129,6 +129,8 @@ def check(user: User, sent: Mapping[str, str], request: HttpRequest, *, action: 
         return right(user, check_code(user, sent.get("proof_code", "")), action)
     except (WrongCode, WrongPasskey):
         audit.record(actor=user, action=f"{action}_failed", subject=user, after={"with": "second factor"})
+        if guesses.are_spent(GUESSES, user.principal):
+            audit.record(actor=user, action="locked_out", subject=user, after={"with": "second factor"})
         raise
 
 

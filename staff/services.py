@@ -293,7 +293,10 @@ def end_session(session: Session, *, reason: str, actor: User) -> None:
     with transaction.atomic():
         session.delete()
         before = {"device": session.device, "ip": session.ip, "since": session.started_at.isoformat()}
-        audit.record(actor=actor, action="end_session", subject=session.user or actor, before=before, reason=reason)
+        audit.record(
+            actor=actor, action="end_session", subject=session.user or actor, before=before, after={"ended": True},
+            reason=reason,
+        )  # fmt: skip
 
 
 def clear_sessions() -> int:
@@ -355,8 +358,10 @@ def check_password(request: HttpRequest | None, username: str, password: str) ->
     count_guess(username)
     user = authenticate(request, username=username, password=password)
     if not isinstance(user, User):
-        known_user = User.objects.filter(username=username).first()
-        audit.record(actor="unknown", action="sign_in_failed", subject=known_user or NOBODY)
+        whose = User.objects.filter(username=username).first() or NOBODY
+        audit.record(actor="unknown", action="sign_in_failed", subject=whose, after={"with": "password"})
+        if guesses.are_spent("staff", username):
+            audit.record(actor="unknown", action="locked_out", subject=whose, after={"with": "password"})
         raise WrongPassword()
     guesses.give_back("staff", username)
     return user

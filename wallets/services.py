@@ -234,7 +234,7 @@ def end(freeze: Freeze, *, actor: Any, reason: str, checker: User | None = None)
     freeze.lifted_at, freeze.lifted_by, freeze.lift_reason = timezone.now(), audit.actor_name(actor), reason
     freeze.save(update_fields=["lifted_at", "lifted_by", "lift_reason"])
     before = {"freeze": str(freeze.id), "mode": freeze.mode, "cause": freeze.cause}
-    after = {"approved_by": checker.principal} if checker else None
+    after = {"freeze": str(freeze.id), "mode": "lifted"} | ({"approved_by": checker.principal} if checker else {})
     audit.record(actor=actor, action="lift_freeze", subject=freeze.wallet, before=before, after=after, reason=reason)
 
 

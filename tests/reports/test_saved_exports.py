@@ -283,6 +283,8 @@ def test_a_schedule_that_is_none_is_refused(
 ) -> None:
     if wrong.pop("of", ""):
         saved = save_export(LIMITS, {}, name="Limits", file_format="csv", actor=saved.owner)
+    staff[Role.ADMINISTRATOR].email = ""
+    staff[Role.ADMINISTRATOR].save()
     people = {"support": staff[Role.SUPPORT], "no address": staff[Role.ADMINISTRATOR]}
     to = [people[name] for name in [wrong.pop("to", "")] if name]
     User.objects.filter(role=Role.SUPPORT).update(email="grace@example.com")

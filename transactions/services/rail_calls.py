@@ -118,7 +118,10 @@ def release(transaction_id: UUID, *, actor: Any, reason: str) -> None:
             return
         txn.rail_calls.filter(outcome="").update(outcome="lost", finished_at=Now())
         Transaction.objects.filter(pk=txn.pk).update(quarantined_at=None, due_at=Now())
-        audit.record(actor=actor, action="release", subject=txn, reason=reason)
+        audit.record(
+            actor=actor, action="release", subject=txn, before={"given_up": txn.quarantined_at.isoformat()},
+            after={"given_up": None}, reason=reason,
+        )  # fmt: skip
 
 
 # --- claim ---------------------------------------------------------------------------------------------------------

@@ -98,7 +98,10 @@ def close_odd(message_pk: UUID, *, actor: Any, reason: str) -> None:
         if message is None:
             raise RailMessageNotFound()
         odd.update(state=RailMessage.State.PROCESSED)
-        audit.record(actor=actor, action="close", subject=message, before=message.note, reason=reason)
+        audit.record(
+            actor=actor, action="close", subject=message, before={"state": message.state, "note": message.note},
+            after={"state": RailMessage.State.PROCESSED}, reason=reason,
+        )  # fmt: skip
 
 
 def _transaction_of(rail_name: str, reference: str) -> Transaction:

@@ -154,3 +154,9 @@ class RevealQuotaUsed(TooMany):
     """An agent reveals so many customers in any 24 hours, by role. ``retry_after``: seconds until the next one."""
 
     code, title = "reveal_quota_used", "You have revealed as many customers as your role may in 24 hours"
+
+
+class ViewIsReadOnly(NotAllowed):
+    """Staff who view as a customer see what the customer sees, and do nothing in their name."""
+
+    code, title = "view_is_read_only", "Whoever views as a customer changes nothing"

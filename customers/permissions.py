@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from customers.authentication import caller
 from customers.errors import CustomerSuspended, SessionEnded
-from customers.models import CustomerState, Session
+from customers.models import Customer, CustomerState, Session
 
 if TYPE_CHECKING:  # DRF's views read this class while they are being imported
     from rest_framework.views import APIView
@@ -19,6 +19,10 @@ class LiveSession(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         asking = caller(request)
+        if asking.viewed_by:  # whoever made the request has seen to the view itself
+            if not Customer.objects.filter(id=asking.id, state=CustomerState.ACTIVE).exists():
+                raise CustomerSuspended()
+            return True
         found = (
             Session.objects.filter(id=asking.session_id, customer_id=asking.id)
             .values_list("revoked_at", "customer__state")

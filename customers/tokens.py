@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction as db_transaction
 from django.utils import timezone
 
-from core import context
+from core import audit, context
 from core.ids import uuid7
 from customers.errors import CustomerSuspended, InvalidAccessToken, InvalidRefreshToken, RefreshTokenReused
 from customers.models import Customer, CustomerState, RefreshToken, Session
@@ -139,6 +139,8 @@ def refresh(refresh_token: str) -> Tokens:
         reused = held.used_at is not None
         if reused:
             end_sessions(session.customer_id, because="refresh token reused", only=session.id)
+            after = {"session": str(session.id)}
+            audit.record(actor=None, action="refresh_token_reused", subject=session.customer, after=after)
         else:
             tokens = rotate(session, held)
     if reused:

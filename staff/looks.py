@@ -60,11 +60,16 @@ def note(request: HttpRequest, action: str = "") -> None:
     does = {"changelist": "list", "change": "view", "search": "search", "index": "view"}
     if door not in does and kind:
         asked |= {"dialog": door}
+    subject_type, subject_id = kind or f"page.{match.url_name}"[:60], str(next(iter(match.kwargs.values()), ""))
+    # A page may know better whom it shows: of what kind, which one, and what else is to be on record.
+    if (looked_at := getattr(request, "looked_at", None)) is not None:
+        subject_type, subject_id, more = looked_at
+        asked |= {"page": match.url_name, **{name: str(value) for name, value in match.kwargs.items()}, **more}
     audit.looked(
         actor=user,
         action=action or does.get(door, "open" if kind else "view"),
-        subject_type=kind or f"page.{match.url_name}"[:60],
-        subject_id=plain(str(next(iter(match.kwargs.values()), ""))),
+        subject_type=subject_type,
+        subject_id=plain(subject_id),
         at=asked,
     )
 

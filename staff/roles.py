@@ -80,6 +80,11 @@ RIGHTS: dict[str, list[Right]] = {
             DESK | {Role.COMPLIANCE},
         ),
         do("Make statements for customers", ["reports.statement"], WORKERS),
+        do(
+            "View as a customer: read-only, for a while, and the customer is told", ["customers.view_as"],
+            DESK | {Role.COMPLIANCE},
+        ),
+        see("See who viewed as which customer, and why", ["viewings.view_viewing"], BOSS | {Role.COMPLIANCE}),
     ],
     "Transactions": [
         see(

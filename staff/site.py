@@ -92,6 +92,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Audit trail", "history", "core_auditrecord_changelist", "core.view_auditrecord"),
             ("Reveals", "visibility", "customers_reveal_changelist", "customers.view_reveal"),
+            ("Views as customer", "visibility", "viewings_viewing_changelist", "viewings.view_viewing"),
             ("Seals", "link", "evidence_block_changelist", "evidence.view_block"),
             ("Checks of the chain", "fact_check", "evidence_check_changelist", "evidence.view_check"),
             ("Staff", "badge", "staff_user_changelist", "staff.view_user"),

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "wallets",
     "transactions",
     "recalls",
+    "viewings",
     "reports",
     "evidence",
     "tekana",
@@ -151,6 +152,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "staff-letters": {"task": "staff.tasks.send_letters", "schedule": 10.0},
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
     "expire-recalls": {"task": "recalls.tasks.expire_recalls", "schedule": 60.0},
+    "end-viewings": {"task": "viewings.tasks.end_viewings", "schedule": 60.0},
     "clear-sessions": {"task": "staff.tasks.clear_sessions", "schedule": 3600.0},
     "daily-proof": {"task": "reports.tasks.prove_day", "schedule": 60.0},  # once a day, after the totals and the proof
     "watch-books": {"task": "reports.tasks.watch_books", "schedule": 120.0},
@@ -333,6 +335,8 @@ STAFF_IDLE_MINUTES = env.int("STAFF_IDLE_MINUTES", default=15)
 STAFF_SESSION_HOURS = env.int("STAFF_SESSION_HOURS", default=8)
 STAFF_STEP_UP_MINUTES = env.int("STAFF_STEP_UP_MINUTES", default=5)
 STEP_UP = "staff.step_up.StepUp"
+# How long staff view as a customer before it ends by itself.
+VIEWING_MINUTES = env.int("VIEWING_MINUTES", default=15)
 # Personal data of a customer, revealed with a reason, is masked again after so long.
 STAFF_REVEAL_MINUTES = env.int("STAFF_REVEAL_MINUTES", default=10)
 # A link to choose a password works for so long; Django's own setting is in seconds.

@@ -63,7 +63,7 @@ WITH me AS (
                ELSE ledger_entry_at(a.id, %(until)s::timestamptz - interval '1 microsecond') END) AS below,
            CASE WHEN %(since)s::timestamptz IS NULL THEN 0
                 ELSE ledger_entry_at(a.id, %(since)s::timestamptz - interval '1 microsecond') END AS above
-    FROM customers_session s
+    FROM {{session}} s
     JOIN customers_customer c ON c.id = s.customer_id
     LEFT JOIN (wallets_wallet w JOIN ledger_account a ON a.id = w.account_id)
            ON w.id = %(wallet)s AND w.customer_id = c.id
@@ -114,15 +114,21 @@ LATEST = (2**62, UUID(int=2**128 - 1))
 
 
 # Without a beginning the scan must have no lower bound either, or PostgreSQL expects few rows of it and sorts them all.
-HISTORY_SINCE = PAGE.format(since="AND e.seq > me.above")
-HISTORY = PAGE.format(since="")
+HISTORY_SINCE = PAGE.format(session="customers_session", since="AND e.seq > me.above")
+HISTORY = PAGE.format(session="customers_session", since="")
+# Staff who view as the customer have no session of theirs.
+VIEWED = "(SELECT %(session)s::uuid AS id, %(customer)s::uuid AS customer_id, NULL::timestamptz AS revoked_at)"
+VIEWED_SINCE = PAGE.format(session=VIEWED, since="AND e.seq > me.above")
+VIEWED_WHOLE = PAGE.format(session=VIEWED, since="")
 
 
 def history(
-    customer: UUID, session: UUID, wallet: UUID, filters: Filters, after: tuple[int, UUID] | None, limit: int
-) -> list[HistoryRow]:
+    customer: UUID, session: UUID, wallet: UUID, filters: Filters, after: tuple[int, UUID] | None, limit: int,
+    *, viewed: bool = False,
+) -> list[HistoryRow]:  # fmt: skip
     """Up to ``limit`` rows of a wallet's history after the key ``(entry number, id of an attempt)``: one statement.
 
+    ``viewed``: for staff who view as the customer; no session is asked for.
     Raises: SessionEnded, CustomerSuspended, WalletNotFound (also for somebody else's).
     """
     seq, attempt = after or LATEST
@@ -130,7 +136,8 @@ def history(
         "customer": customer, "session": session, "wallet": wallet, "seq": seq, "id": attempt, "limit": limit,
         "side": {"out": 1, "in": -1, None: None}[filters.direction],
     }  # fmt: skip
-    rows = prepared(HISTORY_SINCE if filters.since else HISTORY, params)
+    whole, since = (VIEWED_WHOLE, VIEWED_SINCE) if viewed else (HISTORY, HISTORY_SINCE)
+    rows = prepared(since if filters.since else whole, params)
     if rows and rows[0][1] != "active":
         raise CustomerSuspended()
     if not rows or rows[0][0]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -34,6 +34,7 @@ from transactions.models import Event, Kind, RailMessage, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
 from transactions.services.reversals import reverse_transaction
+from viewings.models import Viewing, ViewingEnd
 from wallets.models import Wallet
 from wallets.parties import Address
 from wallets.services import freeze_wallet
@@ -206,6 +207,11 @@ def world(staff: dict[str, User]) -> World:
     saved = {"name": "Failed ones", "subject": "transactions", "format": "csv", "is_shared": True}
     SavedExport.objects.create(**saved, owner=staff[Role.FINANCE])
     Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
+    seen = Viewing.objects.create(
+        customer=small.john, agent=staff[Role.SUPPORT], role=Role.SUPPORT, why="complaint", note="ticket 3",
+        session_began_at=LONG_AGO, started_at=LONG_AGO, ends_at=LONG_AGO + timedelta(minutes=15),
+    )  # fmt: skip
+    ViewingEnd.objects.create(viewing=seen, at=LONG_AGO + timedelta(minutes=4), how="done")
     declare_link(staff[Role.AUDITOR], small.john, relation="family", actor=staff[Role.AUDITOR])
     return small
 

@@ -62,7 +62,8 @@ MATRIX = {
     """,
     "SNCD": """
         customers_customer_suspend customers_customer_reactivate wallets_wallet_freeze wallets_wallet_lift
-        wallets_wallet_close wallets_freeze_lift_this
+        wallets_wallet_close wallets_freeze_lift_this viewings_viewing_start viewings_viewing_end viewings_home
+        viewings_history viewings_transaction viewings_notifications viewings_recalls viewings_accesses
     """,
     "FD": """
         customers_tierlimit_propose customers_tierlimit_propose_next ledger_periodclose_close_period
@@ -90,7 +91,7 @@ MATRIX = {
         customers_customer_reveal
     """,
     "CAD": """
-        customers_reveal_changelist customers_reveal_change
+        customers_reveal_changelist customers_reveal_change viewings_viewing_changelist viewings_viewing_change
     """,
     "FKOAD": """
         evidence_check_changelist evidence_check_change
@@ -139,6 +140,10 @@ def addresses(world: World, staff: dict[str, User]) -> dict[str, str]:
             kwargs["name"] = "transactions"
         if "wallet_id>" in route:
             kwargs["wallet_id"] = world.wallet.pk
+        if "viewing_id>" in route:
+            kwargs["viewing_id"] = first["viewings_viewing_"].pk
+        if "transaction_id>" in route:
+            kwargs["transaction_id"] = world.sent.pk
         if "proof_id>" in route:
             kwargs["proof_id"] = first["reports_dailyproof_"].pk
         if "uidb64>" in route:

@@ -54,6 +54,7 @@ MATRIX: dict[str, Row] = {
     ),
     "GET v1/me/limits": NOTHING,
     "GET v1/me/sessions": NOTHING,
+    "GET v1/me/accesses": NOTHING,
     "DELETE v1/me/sessions/<uuid:session_id>": Row(
         lambda mine, world: Ask(path={"session_id": mine.session}), 204, names=True
     ),

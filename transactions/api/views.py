@@ -166,7 +166,8 @@ class HistoryView(APIView):
         )
         after = page.after if page.after is None else (page.after[0], page.after[1])
         me = caller(request)
-        rows = selectors.history(me.id, me.session_id, wallet_id, filters, after, page.limit + 1)
+        viewed = bool(me.viewed_by)
+        rows = selectors.history(me.id, me.session_id, wallet_id, filters, after, page.limit + 1, viewed=viewed)
         shown = rows[: page.limit]
         following = write_cursor(*selectors.next_key(shown, after)) if len(rows) > page.limit else None
         body = {"data": [s.history_body(row) for row in shown], "next": following}

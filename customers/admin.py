@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
@@ -30,27 +31,31 @@ from core.admin import (
     moment,
     money,
     page_url,
+    panel,
     staff_action,
 )
 from core.admin.dialogs import read_amount
+from core.admin.pages import NOTHING
 from core.admin.search import MOST_HITS
 from core.money import CURRENCY_CHOICES, decimal_string
 from customers import link_admin
-from customers.approvals import LIMITS, limits, standing
+from customers.approvals import LIMITS, limits, reinstatement, standing
 from customers.finding import exactly, matching
-from customers.link_admin import ask_instead
-from customers.models import AccountType, Country, Customer, CustomerState, TierLimit
+from customers.link_admin import ASKS, ask_instead
+from customers.models import AccountType, Country, Customer, CustomerState, Suspension, TierLimit
 from customers.reveal_admin import RevealForm, why_not_reveal
 from customers.reveals import PERMISSION as REVEAL
 from customers.reveals import reveal
-from customers.services import reactivate_customer, suspend_customer
+from customers.services import open_suspension, reactivate_customer, suspend_customer, why_compliance
 from notes.admin import Noted
 from staff.inbox import ask
+from staff.selectors import named, names
 
 __all__ = ["link_admin"]  # is registered with this module
 
 TONES = {CustomerState.ACTIVE: "good", CustomerState.SUSPENDED: "bad"}
 SESSIONS_SHOWN = 10
+SUSPENSIONS_SHOWN = 10
 
 
 def state_badge(customer: Customer) -> Any:
@@ -60,6 +65,19 @@ def state_badge(customer: Customer) -> Any:
 class SuspendForm(ReasonForm):
     intro = "They are signed out everywhere, cannot sign in, and neither send nor receive money until reactivated."
     submit = "Suspend"
+    field_order = ["cause", "reason"]
+
+    cause = forms.ChoiceField(
+        label="Because of",
+        choices=[(one, capfirst(one.label)) for one in Suspension.Cause],
+        initial=Suspension.Cause.OTHER,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Who is suspended by compliance, for fraud, a case of theirs or an order, compliance lets back in.",
+    )
+
+    def clean_cause(self) -> str:
+        return self.cleaned_data["cause"] or Suspension.Cause.OTHER
 
     def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
         super().__init__(data, subject=subject, user=user)
@@ -73,6 +91,11 @@ class ReactivateForm(ReasonForm):
     def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
         super().__init__(data, subject=subject, user=user)
         ask_instead(self, subject.pk)
+        suspension = open_suspension(subject.pk)
+        self.is_of_compliance = suspension is not None and suspension.is_of_compliance
+        if why := why_compliance(suspension, user):
+            self.why_second_person = why
+            self.intro, self.submit = f"{why} Nothing happens until they approve it.", ASKS
 
 
 @admin.register(Customer)
@@ -173,7 +196,7 @@ class CustomerAdmin(Noted):
             return why_not_reveal(request, customer)
         active = customer.state == CustomerState.ACTIVE
         if name == "suspend":
-            return "" if active else "This customer is suspended already. The audit trail says by whom and why."
+            return "" if active else "This customer is suspended already: see Suspensions, on their page."
         return "This customer is active: there is nothing to undo." if active else ""
 
     @staff_action("Reveal", permission=REVEAL, form=RevealForm, done="Shown to you.", icon="visibility")
@@ -186,8 +209,9 @@ class CustomerAdmin(Noted):
     )  # fmt: skip
     def suspend(self, request: HttpRequest, customer: Customer, form: SuspendForm) -> bool | HttpResponse:
         if form.why_second_person:
-            return self.ask_for(request, form, customer, CustomerState.SUSPENDED)
-        return self.call(form, suspend_customer, customer, reason=form.cleaned_data["reason"])
+            params = {"customer": customer.pk, "state": CustomerState.SUSPENDED, "cause": form.cleaned_data["cause"]}
+            return self.ask_for(request, form, customer, standing.name, params)
+        return self.call(form, suspend_customer, customer, **form.cleaned_data)
 
     @staff_action(
         "Reactivate", permission="customers.suspend", form=ReactivateForm, done="Active again.", icon="undo",
@@ -195,14 +219,41 @@ class CustomerAdmin(Noted):
     )  # fmt: skip
     def reactivate(self, request: HttpRequest, customer: Customer, form: ReactivateForm) -> bool | HttpResponse:
         if form.why_second_person:
-            return self.ask_for(request, form, customer, CustomerState.ACTIVE)
+            operation = reinstatement if form.is_of_compliance else standing
+            params = {"customer": customer.pk, "state": CustomerState.ACTIVE}
+            return self.ask_for(request, form, customer, operation.name, params)
         return self.call(form, reactivate_customer, customer, reason=form.cleaned_data["reason"])
 
-    def ask_for(self, request: HttpRequest, form: ReasonForm, customer: Customer, state: str) -> bool | HttpResponse:
-        params = {"customer": customer.pk, "state": state}
-        return ask(
-            request, form, standing.name, params, reason=form.cleaned_data["reason"], back=self.address_of(customer)
-        )
+    def ask_for(
+        self, request: HttpRequest, form: ReasonForm, customer: Customer, operation: str, params: dict[str, Any]
+    ) -> bool | HttpResponse:
+        reason = form.cleaned_data["reason"]
+        return ask(request, form, operation, params, reason=reason, back=self.address_of(customer))
+
+
+@panel("customers.customer", order=45, permission="customers.view_customer")
+def suspensions_of(request: HttpRequest, customer: Customer) -> Panel | None:
+    """Why they are suspended, and were; nothing of who never was."""
+    rows = list(customer.suspensions.order_by("-id")[:SUSPENSIONS_SHOWN])
+    if not rows:
+        return None
+    staff = names()
+    return Table(
+        title="Suspensions",
+        columns=["Because of", "Placed", "Reason", "Ended", "Because"],
+        rows=[
+            (
+                capfirst(row.get_cause_display()),
+                format_html("{}<br>{}", moment(row.placed_at), named(row.placed_by, staff)),
+                masking.words(request, row.reason),
+                format_html("{}<br>{}", moment(row.ended_at), named(row.ended_by, staff))
+                if row.ended_at
+                else badge("in force", "bad"),
+                masking.words(request, row.end_reason) or NOTHING,
+            )
+            for row in rows
+        ],
+    )
 
 
 @finder("Customers", order=20, permission="customers.view_customer", model="customers.customer")

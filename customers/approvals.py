@@ -9,10 +9,21 @@ from django.db.models import Q
 from core.errors import IllegalTransition
 from core.money import CURRENCY_CHOICES, Money
 from customers.errors import CountryNotOpen, RuleExists
-from customers.models import Country, Customer, CustomerState, TierLimit
-from customers.services import add_tier_limit, check_day, check_limits, locked, reactivate_customer, suspend_customer
+from customers.models import Country, Customer, CustomerState, Suspension, TierLimit
+from customers.services import (
+    REINSTATES,
+    add_tier_limit,
+    check_day,
+    check_limits,
+    locked,
+    open_suspension,
+    reactivate_customer,
+    suspend_customer,
+)
 from staff.approvals import About, Fact, Operation, Preview, Row, lock_name
+from staff.errors import ApprovalNeeded
 from staff.models import Approval, User
+from staff.selectors import named, names
 
 LIMITS = {
     "per_movement": "Per movement", "per_day": "Leaving the wallet per day",
@@ -123,7 +134,7 @@ def said(amount_minor: int | None, currency: str) -> str:
 class Standing(Operation):
     """Suspending a customer, or letting them back in, asked for by staff who are linked to them.
 
-    ``params``: customer (id), state (to be reached).
+    ``params``: customer (id), state (to be reached), and when suspending a cause.
     """
 
     name = "standing"
@@ -132,7 +143,10 @@ class Standing(Operation):
     check = "customers.approve_standing"
 
     def clean(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"customer": str(UUID(str(params["customer"]))), "state": CustomerState(params["state"]).value}
+        cleaned = {"customer": str(UUID(str(params["customer"]))), "state": CustomerState(params["state"]).value}
+        if cleaned["state"] == CustomerState.SUSPENDED:
+            cleaned["cause"] = Suspension.Cause(params.get("cause", Suspension.Cause.OTHER)).value
+        return cleaned
 
     def about(self, params: dict[str, Any]) -> About:
         customer = self._customer(params)
@@ -147,12 +161,23 @@ class Standing(Operation):
         customer = self._customer(params)
         if customer.state == params["state"]:
             raise IllegalTransition(f"They are {customer.get_state_display().lower()} already.", state=customer.state)
+        facts = [
+            Fact("Customer", f"{customer.full_name}, {customer.phone_number}"),
+            Fact("Now", customer.get_state_display()),
+            Fact("Afterwards", CustomerState(params["state"]).label),
+        ]
+        if "cause" in params:
+            facts.append(Fact("Because of", Suspension.Cause(params["cause"]).label))
+        if suspension := open_suspension(customer.pk):
+            self.check_kind(suspension)
+            by = f"{named(suspension.placed_by, names())}, {suspension.placed_at:%d %b %Y %H:%M} UTC"
+            facts += [
+                Fact("Suspended because of", suspension.get_cause_display()),
+                Fact("For the reason", suspension.reason),
+                Fact("By", by),
+            ]
         return Preview(
-            facts=[
-                Fact("Customer", f"{customer.full_name}, {customer.phone_number}"),
-                Fact("Now", customer.get_state_display()),
-                Fact("Afterwards", CustomerState(params["state"]).label),
-            ],
+            facts=facts,
             context=[
                 Fact("KYC tier", str(customer.tier)),
                 Fact("Customer since", f"{customer.created_at:%d %b %Y}"),
@@ -161,12 +186,37 @@ class Standing(Operation):
 
     def apply(self, approval: Approval, *, checker: User) -> Row:
         customer = self._customer(approval.params)
-        change = suspend_customer if approval.params["state"] == CustomerState.SUSPENDED else reactivate_customer
-        change(customer, actor=approval.maker, reason=approval.reason, checker=checker)
+        how: dict[str, Any] = {"actor": approval.maker, "reason": approval.reason, "checker": checker}
+        if approval.params["state"] == CustomerState.SUSPENDED:
+            suspend_customer(customer, cause=approval.params.get("cause", Suspension.Cause.OTHER), **how)
+        else:
+            reactivate_customer(customer, **how)
         return Row("customers.customer", str(customer.pk), customer.full_name)
+
+    def check_kind(self, suspension: Suspension) -> None:
+        """Raises: ApprovalNeeded for what compliance decides: that is another request."""
+        if suspension.is_of_compliance:
+            raise ApprovalNeeded("Compliance decides whether they come back.")
 
     def _customer(self, params: dict[str, Any]) -> Customer:
         return Customer.objects.get(pk=params["customer"])
 
 
-limits, standing = LimitChange(), Standing()
+class Reinstatement(Standing):
+    """Letting back in a customer whom compliance suspended, or who was suspended for what is theirs to judge.
+
+    ``params``: customer (id), state (active).
+    """
+
+    name = "reinstatement"
+    title = "Letting back in whom compliance suspended"
+    check = REINSTATES
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        return super().clean(params | {"state": CustomerState.ACTIVE})
+
+    def check_kind(self, suspension: Suspension) -> None:
+        """Compliance decides this as well as any other."""
+
+
+limits, standing, reinstatement = LimitChange(), Standing(), Reinstatement()

@@ -1,4 +1,5 @@
-"""Customers, their sessions, who of us saw their data, the countries we are open in and the limits of each KYC tier."""
+"""Customers, why they were suspended, their sessions, who of us saw their data or is linked to them, the countries we
+are open in and the limits of each KYC tier."""
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
@@ -11,6 +12,7 @@ from django_fsm import FSMField, transition
 from core.ids import uuid7
 from core.models import AppendOnly
 from core.money import CURRENCY_CHOICES
+from staff.roles import Role
 
 
 class Country(models.Model):
@@ -91,6 +93,51 @@ class Customer(models.Model):
     @transition(state, source=CustomerState.SUSPENDED, target=CustomerState.ACTIVE)
     def reactivate(self) -> None:
         """Back to normal; signs in anew."""
+
+
+class Suspension(models.Model):
+    """A customer may neither sign in nor move money until they are let back in. Ended once, never edited; who came
+    suspended from elsewhere has none."""
+
+    class Cause(models.TextChoices):
+        """What kind of trouble it is; the reason says more."""
+
+        FRAUD = "fraud", "fraud, or a suspicion of it"
+        CASE = "case", "a case of compliance: identity, sanctions, laundering"
+        ORDERED = "ordered", "a court or authority ordered it"
+        LOST = "lost", "lost or stolen phone"
+        ASKED = "asked", "they asked for it"
+        OTHER = "other", "something else"
+
+    OF_COMPLIANCE = (Cause.FRAUD, Cause.CASE, Cause.ORDERED)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="suspensions")
+    cause = models.CharField(max_length=8, choices=Cause)
+    reason = models.TextField()
+    placed_by = models.CharField(max_length=80)
+    placed_role = models.CharField(max_length=20, help_text="of staff, then; else what kind of actor it was")
+    placed_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=80, blank=True)
+    end_reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["customer"], condition=Q(ended_at=None), name="suspension_one_open"),
+            models.CheckConstraint(
+                condition=Q(ended_at=None, ended_by="") | (Q(ended_at__isnull=False) & ~Q(ended_by="")),
+                name="suspension_ended_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"suspension of {self.customer_id}"
+
+    @property
+    def is_of_compliance(self) -> bool:
+        """Whether compliance decides how it ends: they placed it, or it is for what is theirs to judge."""
+        return self.placed_role == Role.COMPLIANCE or self.cause in self.OF_COMPLIANCE
 
 
 class Session(models.Model):

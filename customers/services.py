@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError
 from django.db import transaction as db_transaction
+from django.utils import timezone
 
 from core import audit
 from core.contacts import e164, mailbox
@@ -26,11 +27,13 @@ from customers.errors import (
     WrongPassword,
 )
 from customers.links import refuse_linked
-from customers.models import Country, Customer, Session, TierLimit
+from customers.models import Country, Customer, Session, Suspension, TierLimit
 from customers.tokens import Tokens, end_sessions, start_session
 from staff.errors import ApprovalNeeded
 from staff.models import User
+from staff.roles import Role
 
+REINSTATES = "customers.approve_reinstatement"  # who may end what is compliance's, and decide it for others
 UNUSABLE_PASSWORD = make_password(None)  # nobody signs in with it
 CONTACT_FIELDS = frozenset({"email", "phone_number"})  # whoever holds them can sign in and is found by payers
 
@@ -229,28 +232,69 @@ def change_password(customer_id: UUID, *, session_id: UUID, current_password: st
         audit.record(actor=customer, action="change_password", subject=customer)
 
 
-def suspend_customer(customer: Customer, *, actor: Any, reason: str, checker: User | None = None) -> Customer:
+def suspend_customer(
+    customer: Customer, *, actor: Any, reason: str, cause: str = Suspension.Cause.OTHER, checker: User | None = None
+) -> Customer:
     """No sign-in and no movement of money until reactivated; every session ends. Returns the row as it is now.
 
-    ``checker``: the second person, who has approved it where staff are linked to the customer.
-
+    Args:
+        cause: what kind of trouble it is. Who is suspended by compliance, or for what is theirs to judge, is let back
+            in by compliance.
+        checker: the second person, who has approved it where staff are linked to the customer.
     Raises: IllegalTransition, LinkedCustomer. Locks: the customer.
     """
+    cause = Suspension.Cause(cause)
     refuse_linked(actor, checker, customer.pk)
     with db_transaction.atomic():
         customer = locked(customer.pk)
-        advance(customer.suspend, actor=actor, reason=reason)
+        recorded = {"cause": cause} | ({"approved_by": checker.principal} if checker else {})
+        advance(customer.suspend, actor=actor, reason=reason, recorded=recorded)
+        Suspension.objects.create(
+            customer=customer, cause=cause, reason=reason, placed_by=audit.actor_name(actor),
+            placed_role=audit.role_of(actor),
+        )  # fmt: skip
         end_sessions(customer.pk, because="suspended")
     return customer
 
 
 def reactivate_customer(customer: Customer, *, actor: Any, reason: str, checker: User | None = None) -> Customer:
-    """Back to normal; the customer signs in anew. Raises: IllegalTransition, LinkedCustomer. Locks: the customer."""
+    """Back to normal; the customer signs in anew.
+
+    Args:
+        checker: the second person, who has approved it. Where the suspension is compliance's, they are of compliance.
+    Raises: IllegalTransition, LinkedCustomer, ApprovalNeeded. Locks: the customer.
+    """
     refuse_linked(actor, checker, customer.pk)
     with db_transaction.atomic():
         customer = locked(customer.pk)
-        advance(customer.reactivate, actor=actor, reason=reason)
+        suspension = open_suspension(customer.pk)
+        if why := why_compliance(suspension, checker or actor):
+            raise ApprovalNeeded(why)
+        advance(
+            customer.reactivate, actor=actor, reason=reason,
+            recorded={"approved_by": checker.principal} if checker else None,
+        )  # fmt: skip
+        if suspension:
+            suspension.ended_at, suspension.ended_by = timezone.now(), audit.actor_name(actor)
+            suspension.end_reason = reason
+            suspension.save(update_fields=["ended_at", "ended_by", "end_reason"])
     return customer
+
+
+def open_suspension(customer_id: UUID) -> Suspension | None:
+    """The one that counts now; None for who is active, and for who came suspended from elsewhere."""
+    return Suspension.objects.filter(customer=customer_id, ended_at=None).first()
+
+
+def why_compliance(suspension: Suspension | None, decider: Any) -> str:
+    """Why it is not for ``decider`` to end this suspension, in words; empty if it is."""
+    if suspension is None or not suspension.is_of_compliance or not isinstance(decider, User):
+        return ""
+    if decider.has_perm(REINSTATES):
+        return ""
+    if suspension.placed_role == Role.COMPLIANCE:
+        return "Compliance suspended them, so compliance decides whether they come back."
+    return f"They are suspended because of {suspension.get_cause_display()}: compliance decides whether they come back."
 
 
 # --- What a tier may do -----------------------------------------------------------------------------------------------

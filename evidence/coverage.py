@@ -51,6 +51,7 @@ KEPT = {
         "note", "opened_by", "opened_at", "deadline_at",
     ),
     "wallets.Freeze": ("id", "wallet_id", "mode", "cause", "reason", "placed_by", "placed_at", "expires_at"),
+    "customers.Suspension": ("id", "customer_id", "cause", "reason", "placed_by", "placed_role", "placed_at"),
     "customers.StaffLink": ("id", "staff_id", "customer_id", "relation", "note", "declared_by_id", "declared_at"),
     "staff.Approval": (
         "id", "operation", "title", "subject_type", "subject_id", "params", "preview", "digest", "maker_id", "reason",

@@ -24,7 +24,7 @@ class Role(models.TextChoices):
 PURPOSE = {
     Role.SUPPORT: "Answers customers: finds, explains, freezes, gives back smaller sums.",
     Role.SENIOR_SUPPORT: "Support that gives back more alone, and decides what support asks for.",
-    Role.COMPLIANCE: "Suspends and freezes, decides on freezes for fraud, and on who gets which role.",
+    Role.COMPLIANCE: "Suspends and freezes, decides how that ends, and who gets which role.",
     Role.FINANCE: "Keeps the books and asks for what changes them or what things cost.",
     Role.FINANCE_CHECKER: "Decides what finance and support ask for; asks for nothing of the kind.",
     Role.OPERATIONS: "Clears what hangs between us and the banks.",
@@ -74,10 +74,14 @@ RIGHTS: dict[str, list[Right]] = {
         see("Read notes and their files", ["notes.view_note"]),
         do("Write notes", ["notes.write"], WORKERS),
         do("Withdraw what others noted", ["notes.withdraw_others"], BOSS | {Role.SENIOR_SUPPORT}),
-        do("Suspend customers and let them back in", ["customers.suspend"], DESK | {Role.COMPLIANCE}),
         do(
-            "Freeze wallets; lift freezes, those for fraud with a second person", ["wallets.freeze"],
-            DESK | {Role.COMPLIANCE},
+            "Suspend customers and let them back in; whom compliance suspended, or who is for fraud or by order, only"
+            " after compliance has approved it",
+            ["customers.suspend"], DESK | {Role.COMPLIANCE},
+        ),
+        do(
+            "Freeze and close wallets; lift freezes, those for fraud or by order with a second person",
+            ["wallets.freeze"], DESK | {Role.COMPLIANCE},
         ),
         do("Make statements for customers", ["reports.statement"], WORKERS),
         do(
@@ -138,8 +142,12 @@ RIGHTS: dict[str, list[Right]] = {
             BOSS | {Role.SENIOR_SUPPORT, Role.FINANCE_CHECKER},
         ),
         do(
-            "Decide on lifting freezes for fraud", ["wallets.approve_unfreeze"],
+            "Decide on lifting freezes for fraud or by order", ["wallets.approve_unfreeze"],
             BOSS | {Role.COMPLIANCE, Role.FINANCE_CHECKER},
+        ),
+        do(
+            "Let back in whom compliance suspended, or who is for fraud or by order, and decide when others ask for it",
+            ["customers.approve_reinstatement"], {Role.COMPLIANCE},
         ),
         do(
             "Decide what colleagues ask for about customers linked to them: suspending, letting back in",

@@ -376,6 +376,7 @@ APPROVAL_OPERATIONS = [
     "transactions.approvals.fees",
     "customers.approvals.limits",
     "customers.approvals.standing",
+    "customers.approvals.reinstatement",
     "staff.access.new_staff",
     "staff.access.role",
     "staff.access.readmission",

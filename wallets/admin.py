@@ -92,7 +92,7 @@ class FreezeForm(ReasonForm):
         initial=Freeze.Cause.OTHER,
         required=False,
         widget=UnfoldAdminSelectWidget,
-        help_text="A wallet that is frozen for fraud is let go by two people.",
+        help_text="What is frozen for fraud, or because it was ordered, is let go by two people.",
     )
     mode = forms.ChoiceField(
         label="The wallet",
@@ -128,7 +128,7 @@ class LiftForm(ReasonForm):
         choice.label_from_instance = described
         ask_instead(self, subject.customer_id)
         if not self.why_second_person and any(freeze.takes_two for freeze in freezes):
-            self.intro = TAKES_TWO if len(freezes) == 1 else f"For the one for fraud: {TAKES_TWO}"
+            self.intro = TAKES_TWO if len(freezes) == 1 else f"For one of them: {TAKES_TWO}"
             self.submit = ASKS if all(freeze.takes_two for freeze in freezes) else self.submit
 
 
@@ -148,7 +148,7 @@ class CloseForm(ReasonForm):
 
 
 def described(freeze: Freeze) -> str:
-    cause, reason = f"for {Freeze.Cause.FRAUD}, " if freeze.takes_two else "", contacts.masked_text(freeze.reason)
+    cause, reason = f"{freeze.get_cause_display()}, " if freeze.takes_two else "", contacts.masked_text(freeze.reason)
     return f"{mode_of(freeze).capitalize()}, {cause}since {freeze.placed_at:%d %b %Y %H:%M}: {reason[:60]}"
 
 
@@ -384,7 +384,7 @@ def freeze_table(request: HttpRequest, freezes: QuerySet[Freeze]) -> Table:
 
 def why_frozen(request: HttpRequest, freeze: Freeze) -> Any:
     reason = masking.words(request, freeze.reason)
-    return format_html("{}<br>{}", badge("fraud", "bad"), reason) if freeze.takes_two else reason
+    return format_html("{}<br>{}", badge(freeze.cause, "bad"), reason) if freeze.takes_two else reason
 
 
 def until(freeze: Freeze) -> Any:

@@ -20,7 +20,7 @@ AFTERWARDS = {
 
 
 class Unfreeze(Operation):
-    """Lifting a freeze that was placed for fraud, or of the wallet of who is linked to whom asks.
+    """Lifting a freeze that was placed for fraud or by order, or of the wallet of who is linked to whom asks.
 
     ``params``: freeze (id).
     """

@@ -48,13 +48,15 @@ class Freeze(models.Model):
         BOTH = "both", "neither"
 
     class Cause(models.TextChoices):
-        """What kind of trouble it is; the reason says more. A freeze for fraud is lifted by two people."""
+        """What kind of trouble it is; the reason says more. What is frozen for fraud or by order takes two to lift."""
 
         FRAUD = "fraud", "fraud, or a suspicion of it"
         LOST = "lost", "lost or stolen phone"
         ASKED = "asked", "its owner asked for it"
         ORDERED = "ordered", "a court or authority ordered it"
         OTHER = "other", "something else"
+
+    TAKES_TWO = (Cause.FRAUD, Cause.ORDERED)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     wallet = models.ForeignKey(Wallet, models.PROTECT, related_name="freezes")
@@ -79,4 +81,4 @@ class Freeze(models.Model):
     @property
     def takes_two(self) -> bool:
         """Whether it takes a second person to lift it."""
-        return self.cause == self.Cause.FRAUD
+        return self.cause in self.TAKES_TWO

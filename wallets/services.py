@@ -127,7 +127,7 @@ def freeze_wallet(
     """Stop a wallet from sending (``debit``), receiving (``credit``) or ``both``; freezes add up.
 
     Args:
-        cause: what kind of trouble it is. What is frozen for fraud takes two people to lift.
+        cause: what kind of trouble it is. What is frozen for fraud or by order takes two people to lift.
 
     Raises: ReasonMissing, ExpiryPassed, WalletClosed.
     Locks: the wallet, then its account.
@@ -153,7 +153,8 @@ def lift_freeze(freeze: Freeze, *, actor: Any, reason: str, checker: User | None
     """End one freeze; the wallet stays frozen as far as others say so.
 
     Args:
-        checker: the second person, who has approved it (`approvals.py`); staff lift none for fraud without one.
+        checker: the second person, who has approved it (`approvals.py`); staff lift none for fraud or by order
+            without one.
     Raises: ReasonMissing, FreezeLifted, ApprovalNeeded.
     Locks: the wallet, then its account.
     """
@@ -172,7 +173,7 @@ def lift_freeze(freeze: Freeze, *, actor: Any, reason: str, checker: User | None
 def why_lifted_by_two(freeze: Freeze, actor: Any) -> str:
     """Why lifting it takes a second person, in words; empty where the actor may alone."""
     if freeze.takes_two and isinstance(actor, User):
-        return "A wallet that was frozen for fraud is let go by two people."
+        return f"A wallet that was frozen because of {freeze.get_cause_display()} is let go by two people."
     return why_linked(actor, freeze.wallet.customer_id)
 
 

@@ -24,10 +24,11 @@ def url(name: str, pk: object) -> str:
     return reverse(f"admin:wallets_{name}", args=[pk])
 
 
-@pytest.fixture
-def fraud(world: World, staff: dict[str, User]) -> Freeze:
-    """John's wallet is frozen: he may be a fraudster."""
-    return freeze_wallet(world.johns, mode="both", cause="fraud", reason="three victims", actor=staff[Role.SUPPORT])
+@pytest.fixture(params=["fraud", "ordered"])
+def fraud(world: World, staff: dict[str, User], request: pytest.FixtureRequest) -> Freeze:
+    """John's wallet is frozen: he may be a fraudster, or a court has said so."""
+    how = {"mode": "both", "cause": request.param, "reason": "three victims"}
+    return freeze_wallet(world.johns, **how, actor=staff[Role.SUPPORT])
 
 
 def asked(client: Client, freeze: Freeze) -> Approval:
@@ -99,7 +100,7 @@ def test_others_are_lifted_in_one_step_as_before(support: Client, world: World) 
     assert not Approval.objects.filter(operation="unfreeze").exists()
 
 
-def test_of_several_only_the_one_for_fraud_needs_two(
+def test_of_several_only_that_one_needs_two(
     support: Client, world: World, fraud: Freeze, staff: dict[str, User]
 ) -> None:
     other = freeze_wallet(world.johns, mode="debit", reason="lost phone", actor=staff[Role.SUPPORT])
@@ -107,7 +108,8 @@ def test_of_several_only_the_one_for_fraud_needs_two(
     shown = support.get(url("wallet_lift", world.johns.pk)).text
     support.post(url("wallet_lift", world.johns.pk), {**REASON, "freeze": other.pk})
 
-    assert "For the one for fraud: This will ask for a second person" in shown
+    assert "For one of them: This will ask for a second person" in shown
+    assert f"{fraud.get_cause_display()}, since" in shown
     assert fresh(other).lifted_at
     assert fresh(world.johns).status == "frozen"
 

@@ -1,0 +1,2 @@
+DROP TRIGGER keep_suspensions ON customers_suspension;
+DROP TRIGGER keep_row ON customers_suspension;

@@ -40,9 +40,9 @@ ASKS = "Ask for approval"
 def ask_instead(form: StaffForm, *customers: Any) -> None:
     """A dialog about customers who are linked to its user asks a second person: it says so and why, and its
     ``why_second_person`` is set."""
-    form.why_second_person = why_linked(form.user, *customers)  # type: ignore[attr-defined]
-    if form.why_second_person:  # type: ignore[attr-defined]
-        form.intro = f"{form.why_second_person} Nothing happens until an unlinked colleague approves it."  # type: ignore[attr-defined]
+    form.why_second_person = why_linked(form.user, *customers)
+    if form.why_second_person:
+        form.intro = f"{form.why_second_person} Nothing happens until an unlinked colleague approves it."
         form.submit = ASKS
 
 

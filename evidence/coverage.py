@@ -60,7 +60,7 @@ KEPT = {
 }  # fmt: skip
 # Small tables whose rows may change: each version of a row is sealed, with what it says.
 CHANGING = {
-    "transactions.ReversalReason": ("code", "title", "refunds_fee", "is_active"),
+    "transactions.ReversalReason": ("code", "title", "refunds_fee", "fee_by_share", "is_active"),
     "recalls.RecallReason": ("code", "title", "answer_days", "reversal_reason_id", "is_active"),
     "customers.Country": ("code", "name", "currency", "timezone", "is_open"),
     "staff.User": ("id", "username", "role", "is_active"),

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -35,10 +35,12 @@ from core.admin import (
 from core.admin.pages import NOTHING
 from core.admin.search import MOST_HITS, read_identity
 from core.money import CURRENCY_CHOICES
-from ledger import selectors, services
+from ledger import selectors
 from ledger.books import TOO_LATE_FOR
 from ledger.chart import CHART
 from ledger.models import Account, Journal, PeriodClose, Side
+from staff.inbox import ask
+from staff.selectors import named, names
 
 ENTRIES_SHOWN = 50
 CLASSES = tuple(sorted({account_type.pattern.partition(":")[0] for account_type in CHART}))
@@ -225,9 +227,10 @@ def entries_table(request: HttpRequest, legs: list[selectors.Leg]) -> Table:
 class ClosePeriodForm(ReasonForm):
     intro = (
         "Closing is for good. What comes in later for these days is posted on the first day that is open, and says "
-        "which day it was meant for. The books must have been proven since the end of the last day."
+        "which day it was meant for. The books must have been proven since the end of the last day. This will ask for "
+        "a second person, who sees what the period came to and which daily proofs are signed off."
     )
-    submit = "Close the books"
+    submit = "Ask for approval"
     through = forms.DateField(
         label="Through the end of",
         widget=UnfoldAdminSingleDateWidget(attrs={"type": "date"}),
@@ -238,6 +241,16 @@ class ClosePeriodForm(ReasonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["through"].initial = timezone.now().date() - timedelta(days=1)
+
+
+CLOSE = "close_period"  # the operation, which knows what a period came to (`reports/approvals.py`)
+
+
+def closers(close: PeriodClose) -> str:
+    """Who asked for it, and who approved it."""
+    staff = names()
+    asked = named(close.closed_by, staff)
+    return f"{asked}, approved by {named(close.approved_by, staff)}" if close.approved_by else str(asked)
 
 
 @admin.register(PeriodClose)
@@ -252,7 +265,7 @@ class PeriodCloseAdmin(StaffAdmin):
 
     @display(description="By")
     def by(self, close: PeriodClose) -> str:
-        return close.closed_by
+        return closers(close)
 
     def header(self, request: HttpRequest, close: PeriodClose) -> Header:
         return Header(title=f"Books closed through {close.last_day:%d %B %Y}")
@@ -263,7 +276,7 @@ class PeriodCloseAdmin(StaffAdmin):
             rows=[
                 ("Nothing is posted before", moment(close.closed_before)),
                 ("Closed", moment(close.closed_at)),
-                ("By", close.closed_by),
+                ("By", closers(close)),
                 ("Note", close.note),
             ],
         )
@@ -289,11 +302,11 @@ class PeriodCloseAdmin(StaffAdmin):
         permission="ledger.close_period",
         form=ClosePeriodForm,
         icon="lock_clock",
-        done="The books are closed through that day.",
+        step_up=True,
     )
-    def close_period(self, request: HttpRequest, subject: None, form: ClosePeriodForm) -> bool:
-        answers = form.cleaned_data
-        return self.call(form, services.close_period, answers["through"], note=answers["reason"])
+    def close_period(self, request: HttpRequest, subject: None, form: ClosePeriodForm) -> bool | HttpResponse:
+        asked = form.cleaned_data
+        return ask(request, form, CLOSE, {"through": asked["through"]}, reason=asked["reason"])
 
 
 @finder("Accounts", order=40, permission="ledger.view_account", model="ledger.account")

@@ -33,10 +33,18 @@ CHART = [
         "asset:rail:{rail}:{currency}", DEBIT, None, "Money at a rail",
         "What a bank or mobile-money partner holds for us: e-money issued is covered by these.",
     ),
+    AccountType(
+        "asset:receivable:{transaction}:{currency}", DEBIT, 0, "Receivable",
+        "What the recipient of one payment owes us: more of it was given back than they had left. Never below zero.",
+    ),
     AccountType("income:fees:{kind}:{currency}", CREDIT, None, "Fees", "What we earned on one kind of movement."),
     AccountType(
         "expense:adjustments:{currency}", DEBIT, None, "Adjustments",
         "What we bear ourselves: goodwill, differences that two people wrote off. On the credit side: what was found.",
+    ),
+    AccountType(
+        "expense:write_offs:{currency}", DEBIT, None, "Write-offs",
+        "Receivables that nobody will pay: two people of finance gave them up.",
     ),
 ]  # fmt: skip
 
@@ -51,6 +59,14 @@ def suspense(currency: str) -> str:
 
 def rail_float(rail: str, currency: str) -> str:
     return f"asset:rail:{rail}:{currency}"
+
+
+def receivable(transaction: object, currency: str) -> str:
+    return f"asset:receivable:{transaction}:{currency}"
+
+
+def write_offs(currency: str) -> str:
+    return f"expense:write_offs:{currency}"
 
 
 def fee_income(kind: str, currency: str) -> str:

@@ -162,12 +162,13 @@ class PeriodClose(AppendOnly):
     """Business time before ``closed_before`` is over: the books take nothing into it any more.
 
     What comes too late is posted at the beginning of what is open, with a link to when it was meant for
-    (`books.py`); a guard refuses the rest, raw SQL included (`migrations/0005_periods.sql`).
+    (`books.py`); a guard refuses the rest, raw SQL included (`migrations/0005_periods.sql`). Staff close by two.
     """
 
     closed_before = models.DateTimeField(unique=True)
     closed_at = models.DateTimeField()
     closed_by = models.CharField(max_length=80)
+    approved_by = models.CharField(max_length=80, blank=True, help_text="the second person, where staff close it")
     note = models.CharField(max_length=500)
 
     class Meta:

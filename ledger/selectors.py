@@ -167,7 +167,7 @@ def coverage() -> list[Coverage]:
             SELECT currency,
                    coalesce(sum(posted) FILTER (WHERE starts_with(code, 'liability:wallet:')), 0)::bigint,
                    coalesce(sum(posted) FILTER (WHERE starts_with(code, 'liability:suspense:')), 0)::bigint,
-                   coalesce(sum(posted) FILTER (WHERE starts_with(code, 'asset:')), 0)::bigint,
+                   coalesce(sum(posted) FILTER (WHERE starts_with(code, 'asset:rail:')), 0)::bigint,
                    coalesce(sum(posted) FILTER (WHERE starts_with(code, 'income:fees:')), 0)::bigint
             FROM ledger_account GROUP BY currency HAVING bool_or(seq > 0) ORDER BY currency
             """

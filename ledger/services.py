@@ -15,6 +15,8 @@ from core import audit
 from ledger.errors import AccountNotEmpty, AccountNotFound, BooksNotProven, PeriodClosed, PeriodNotOver
 from ledger.models import Account, PeriodClose, Proof
 from ledger.verify import Finding
+from staff.errors import ApprovalNeeded
+from staff.models import User
 
 SETTLES_IN = timedelta(minutes=10)  # the guard asks for it too: what began before midnight has been committed by then
 
@@ -60,32 +62,54 @@ def keep_proof(*, at: datetime, findings: Sequence[Finding], counts: Mapping[str
     )  # fmt: skip
 
 
-def close_period(through: date, *, actor: Any, note: str) -> PeriodClose:
+def close_period(through: date, *, actor: Any, note: str, checker: User | None = None) -> PeriodClose:
     """Close the books through the end (UTC) of a day: nothing is posted before it any more, by anybody.
 
-    Raises: PeriodNotOver, PeriodClosed (that day or a later one), BooksNotProven (no proof since, or it found a break).
+    Args:
+        checker: the second person, who has approved it (`reports/approvals.py`); no member of staff does it alone.
+    Raises: ApprovalNeeded, PeriodNotOver, PeriodClosed (that day or a later one), BooksNotProven (no proof since, or it
+    found a break).
     Locks: what posts with a business time of its own waits, or is waited for.
     """
-    end = datetime.combine(through + timedelta(days=1), time(), tzinfo=UTC)
-    if end > timezone.now() - SETTLES_IN:
-        raise PeriodNotOver(f"{through} is over ten minutes after midnight, UTC.")
+    if isinstance(actor, User) and (checker is None or checker.pk == actor.pk):
+        raise ApprovalNeeded("The books are closed by two people.")
     with db_transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('ledger periods', 0))")
-        last = PeriodClose.objects.first()
-        if last and last.closed_before >= end:
-            raise PeriodClosed(f"The books are {last}.", closed_through=str(last.last_day))
-        proof = Proof.objects.first()
-        if proof is None or proof.at < end or not proof.ok:
-            raise BooksNotProven()
+        lock_periods()
+        last = check_closable(through)
         closed = PeriodClose.objects.create(
-            closed_before=end, closed_at=timezone.now(), closed_by=audit.actor_name(actor), note=note
-        )
+            closed_before=end_of(through), closed_at=timezone.now(), closed_by=audit.actor_name(actor), note=note,
+            approved_by=checker.principal if checker else "",
+        )  # fmt: skip
+        after = {"closed_through": str(through)} | ({"approved_by": checker.principal} if checker else {})
         audit.record(
             actor=actor, action="ledger.close_period", subject=closed, reason=note,
-            before={"closed_through": str(last.last_day) if last else None}, after={"closed_through": str(through)},
+            before={"closed_through": str(last.last_day) if last else None}, after=after,
         )  # fmt: skip
     return closed
+
+
+def check_closable(through: date) -> PeriodClose | None:
+    """The last close there is. Raises: PeriodNotOver, PeriodClosed, BooksNotProven."""
+    end = end_of(through)
+    if end > timezone.now() - SETTLES_IN:
+        raise PeriodNotOver(f"{through} is over ten minutes after midnight, UTC.")
+    last = PeriodClose.objects.first()
+    if last and last.closed_before >= end:
+        raise PeriodClosed(f"The books are {last}.", closed_through=str(last.last_day))
+    proof = Proof.objects.first()
+    if proof is None or proof.at < end or not proof.ok:
+        raise BooksNotProven()
+    return last
+
+
+def end_of(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), tzinfo=UTC)
+
+
+def lock_periods() -> None:
+    """Until the end of the database transaction nothing is posted with a business time of its own."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('ledger periods', 0))")
 
 
 def _locked(account_id: int) -> Account:

@@ -317,7 +317,7 @@ def daily_proof(proof: DailyProof) -> Content:
         return [Column("Currency", 8), *[Column(title, 18, amount=True) for title in titles]]
 
     agreement = ("debits", "credits", "debit_balances", "credit_balances", "stored", "summed")
-    cover = ("wallets", "suspense", "rails", "rest")
+    cover = ("wallets", "suspense", "rails", "rest", "receivables")
     blocks = [
         Block(
             "Debits and credits, stored and summed",
@@ -327,7 +327,10 @@ def daily_proof(proof: DailyProof) -> Content:
         ),
         Block(
             "E-money issued and what covers it",
-            [*columns("E-money issued", "In suspense", "At banks and rails", "Difference"), Column("", 12)],
+            [
+                *columns("E-money issued", "In suspense", "At banks and rails", "Difference", "Owed to us"),
+                Column("", 12),
+            ],
             [[*row(one, *cover), "covered" if one.covered else "NOT COVERED"] for one in figures],
             empty="No e-money had been issued.",
         ),

@@ -21,6 +21,12 @@ class UnknownList(NotFound):
     code, title = "unknown_list", "This cannot be exported"
 
 
+class PeriodHasBreaks(Conflict):
+    """A daily proof of the period found a break and nobody of finance has signed it off with what they know of it."""
+
+    code, title = "period_has_breaks", "A daily proof of this period found a break"
+
+
 class UnknownFilter(BadRequest):
     """The list is filtered by something that an export does not know."""
 

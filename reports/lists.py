@@ -16,7 +16,7 @@ from reports.errors import UnknownList
 from reports.models import EntryLine, Export, HoldLine
 from reports.tables import Cell, Column, Exportable
 from staff.models import Session
-from transactions.models import FeeRule, RailMessage, Transaction
+from transactions.models import FeeRule, RailMessage, Receivable, Transaction
 from wallets.models import Freeze, Wallet
 
 TRANSACTIONS = Exportable(
@@ -123,6 +123,27 @@ WALLETS = Exportable(
         Column("id", "id"),
     ),
     sums={"posted": "account__posted", "held": "account__held"},
+)
+RECEIVABLES = Exportable(
+    name="receivables",
+    model=Receivable,
+    permission="transactions.view_receivable",
+    order=("pk",),
+    columns=(
+        Column("opened_at", "opened_at", Cell.INSTANT),
+        Column("debtor", "debtor__customer__full_name", Cell.FREE),
+        Column("receipt", "transaction__receipt"),
+        Column("currency", "currency"),
+        Column("owed", "account__posted", Cell.AMOUNT),
+        Column("last_at", "account__last_at", Cell.INSTANT),
+        Column("owed_minor", "account__posted", Cell.WHOLE),
+        Column("debtor_wallet", "debtor_id"),
+        Column("debtor_customer", "debtor__customer_id"),
+        Column("payment", "transaction_id"),
+        Column("account", "account__code"),
+        Column("id", "id"),
+    ),
+    sums={"owed": "account__posted"},
 )
 FREEZES = Exportable(
     name="freezes",
@@ -301,8 +322,8 @@ FEES = Exportable(
 EXPORTABLE = {
     one.name: one
     for one in (
-        TRANSACTIONS, ENTRIES, LEDGER, CUSTOMERS, WALLETS, FREEZES, ACCOUNTS, JOURNALS, HOLDS, RAIL_MESSAGES, AUDIT,
-        NOTIFICATIONS, LIMITS, FEES,
+        TRANSACTIONS, RECEIVABLES, ENTRIES, LEDGER, CUSTOMERS, WALLETS, FREEZES, ACCOUNTS, JOURNALS, HOLDS,
+        RAIL_MESSAGES, AUDIT, NOTIFICATIONS, LIMITS, FEES,
     )
 }  # fmt: skip
 # What no file is made of: files themselves, and where people are signed in.

@@ -51,7 +51,8 @@ class Figures(NamedTuple):
 
     ``debits`` and ``credits`` of the day; ``debit_balances`` and ``credit_balances`` of all accounts; what accounts
     ``stored`` and what their entries were ``summed`` to, of all debit balances, when the proof was made; owed to
-    customers (e-money issued), in suspense, held at banks and rails, the rest (fees and the like).
+    customers (e-money issued), in suspense, held at banks and rails, the rest (fees and the like); of the rest, what
+    recipients owe us and is not there to cover anything.
     """
 
     currency: str
@@ -65,6 +66,7 @@ class Figures(NamedTuple):
     suspense: int
     rails: int
     rest: int
+    receivables: int = 0  # days of before there were any do not say it
 
     @property
     def covered(self) -> bool:
@@ -214,7 +216,7 @@ def figures_of(section: Section, lines: list[Stored]) -> Figures:
     def balance(*beginnings: str) -> int:
         return sum(line.closing for line in section.lines if line.line.startswith(beginnings))
 
-    wallets, suspense, rails = -balance("liability:wallet"), -balance("liability:suspense"), balance("asset:")
+    wallets, suspense, rails = -balance("liability:wallet"), -balance("liability:suspense"), balance("asset:rail:")
     return Figures(
         currency=section.currency,
         debits=totals.moved[0],
@@ -227,6 +229,7 @@ def figures_of(section: Section, lines: list[Stored]) -> Figures:
         suspense=suspense,
         rails=rails,
         rest=rails - wallets - suspense,
+        receivables=balance("asset:receivable"),
     )
 
 

@@ -24,7 +24,8 @@ from reports.models import SummedDay
 # A posting reads the clock before it writes; its statements may take 30 s each, and an idle transaction lives 60 s.
 SETTLED_AFTER = timedelta(minutes=10)
 ONE_AT_A_TIME = 0x7E6A_0E02  # advisory lock of those who add up
-OF_CUSTOMERS = ("wallet", "customer", "card")  # placeholders of which there are as many as customers
+# Placeholders of which there are as many as customers, or as cases with them.
+OF_CUSTOMERS = ("wallet", "customer", "card", "transaction")
 
 
 def summed_kinds() -> dict[str, str]:

@@ -92,8 +92,9 @@ RIGHTS: dict[str, list[Right]] = {
     ],
     "Transactions": [
         see(
-            "See transactions, messages of banks, canned answers",
-            ["transactions.view_transaction", "transactions.view_railmessage", "transactions.view_reversalreason"],
+            "See transactions, messages of banks, canned answers, what is owed to us",
+            ["transactions.view_transaction", "transactions.view_railmessage", "transactions.view_reversalreason",
+             "transactions.view_receivable"],
         ),
         do("Reverse: alone up to a sum, above it with a second person", ["transactions.reverse"], DESK),
         see("See recalls and their reasons", ["recalls.view_recall", "recalls.view_recallreason"]),
@@ -115,8 +116,11 @@ RIGHTS: dict[str, list[Right]] = {
         ),
         do("Issue papers of the books to sign: trial balance, ledger, proof", ["reports.issue_paper"], BOOKS),
         do("Sign off daily proofs", ["reports.sign_off"], BOOKS),
-        do("Close periods", ["ledger.close_period"], BOSS | {Role.FINANCE}),
-        do("Ask for adjustments of the books", ["transactions.adjust"], {Role.FINANCE}),
+        do("Ask for closing periods", ["ledger.close_period"], BOSS | {Role.FINANCE}),
+        do(
+            "Ask for adjustments of the books, for collecting what is owed to us and for writing it off",
+            ["transactions.adjust"], {Role.FINANCE},
+        ),
         see("Fetch finished exports of their own", ["reports.view_export", "reports.view_savedexport"], BOOKS),
         do("Export lists, by hand and by the clock", ["reports.export"], BOOKS),
         do("Export by which people are reached: phones, e-mails", ["reports.export_personal"], BOSS),
@@ -127,7 +131,10 @@ RIGHTS: dict[str, list[Right]] = {
             "See limits, fees and countries",
             ["customers.view_tierlimit", "customers.view_country", "transactions.view_feerule"],
         ),
-        do("Ask for other fees", ["transactions.change_fees"], BOSS | {Role.FINANCE}),
+        do(
+            "Ask for other fees, and for what a reversal does with them", ["transactions.change_fees"],
+            BOSS | {Role.FINANCE},
+        ),
         do("Ask for other limits", ["customers.change_limits"], BOSS | {Role.FINANCE}),
     ],
     "Deciding what others ask for": [
@@ -153,8 +160,16 @@ RIGHTS: dict[str, list[Right]] = {
             "Decide what colleagues ask for about customers linked to them: suspending, letting back in",
             ["customers.approve_standing"], BOSS | {Role.SENIOR_SUPPORT, Role.COMPLIANCE},
         ),
-        do("Decide adjustments", ["transactions.approve_adjustment"], BOSS | {Role.FINANCE_CHECKER}),
-        do("Decide fees", ["transactions.approve_fees"], BOSS | {Role.FINANCE_CHECKER}),
+        do(
+            "Decide whether a recipient owes us what they no longer have", ["transactions.approve_receivable"],
+            {Role.FINANCE_CHECKER},
+        ),
+        do(
+            "Decide adjustments, collecting and writing off", ["transactions.approve_adjustment"],
+            BOSS | {Role.FINANCE_CHECKER},
+        ),
+        do("Decide on closing periods", ["ledger.approve_close"], BOSS | {Role.FINANCE_CHECKER}),
+        do("Decide fees and reasons to reverse", ["transactions.approve_fees"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide limits", ["customers.approve_limits"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide who gets in and which role they have", ["staff.approve_access"], BOSS | {Role.COMPLIANCE}),
     ],

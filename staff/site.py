@@ -50,6 +50,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Transactions", "swap_horiz", "transactions_transaction_changelist", "transactions.view_transaction"),
             ("Recalls", "gavel", "recalls_recall_changelist", "recalls.view_recall"),
+            ("Receivables", "request_quote", "transactions_receivable_changelist", "transactions.view_receivable"),
             ("Rail messages", "mail", "transactions_railmessage_changelist", "transactions.view_railmessage"),
             ("Canned answers", "support_agent", "transactions_answers", "transactions.view_transaction"),
         ],

@@ -1,5 +1,7 @@
 """What a second person approves of movements and of what they cost (`staff/approvals.py`)."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,10 +19,17 @@ from ledger.chart import type_of, wallet_account
 from ledger.selectors import account_ids
 from staff.approvals import About, Fact, Leg, Operation, Preview, Row, lock_name
 from staff.models import Approval, User
-from transactions.errors import TransactionNotFound
+from transactions.errors import FeePolicyUnclear, TransactionNotFound
 from transactions.models import PAYS_AT_ONCE, THROUGH_A_RAIL, FeeRule, Kind, ReversalReason, Transaction
 from transactions.services.adjustments import post_adjustment, preview_adjustment, wallet_in
-from transactions.services.fees import add_fee_rule
+from transactions.services.fees import add_fee_rule, set_reversal_reason
+from transactions.services.receivables import (
+    COLLECT,
+    WRITE_OFF,
+    preview_settling,
+    receivable_of,
+    settle_receivable,
+)
 from transactions.services.reversals import APPROVED, preview_reversal, reverse_transaction
 from transactions.tariff import FREE, Fee
 from wallets.models import Wallet
@@ -71,8 +80,9 @@ class Reversal(Operation):
     def preview(self, params: dict[str, Any]) -> Preview:
         original = self._original(params)
         found = preview_reversal(
-            original.pk, amount=params["amount_minor"], reason_code=params["reason_code"], actor=None
-        )
+            original.pk, amount=params["amount_minor"], reason_code=params["reason_code"], actor=None,
+            owed=params.get("owed_minor", 0),
+        )  # fmt: skip
         if found.refusal:
             raise found.refusal
         currency = original.currency
@@ -83,9 +93,12 @@ class Reversal(Operation):
             Fact("Given back", str(Money(found.amount, currency))),
             Fact("Of", f"{named(original)}, {Money(original.amount, currency)}"),
             Fact("Fee that goes back", str(Money(found.fee_returned, currency))),
+            Fact("What the reason does with the fee", reason.fee_policy),
             Fact("Left to reverse afterwards", str(Money(found.left_after, currency))),
             Fact("Why", reason.title),
         ]
+        if found.owed:
+            facts.append(Fact("Of it the recipient will owe us", str(Money(found.owed, currency))))
         legs = [Leg(name=owners.get(line["account"]) or type_of(line["account"]).name, currency=currency, **line)
                 for line in found.lines]  # fmt: skip
         assert original.payee is not None
@@ -96,6 +109,7 @@ class Reversal(Operation):
         outcome = reverse_transaction(
             UUID(params["transaction"]), amount=params["amount_minor"], reason_code=params["reason_code"],
             note=approval.reason, actor=approval.maker, checker=checker, idempotency_key=f"{APPROVED}{approval.pk}",
+            owed=params.get("owed_minor", 0),
         )  # fmt: skip
         return Row("transactions.transaction", str(outcome.transaction), f"Reversal {spaced_receipt(outcome.receipt)}")
 
@@ -105,6 +119,141 @@ class Reversal(Operation):
         if original is None:
             raise TransactionNotFound()
         return original
+
+
+class OwedReversal(Reversal):
+    """Giving back more than the recipient has: they owe us the rest. Finance decides.
+
+    ``params``: those of a reversal, and owed_minor, which is exactly what the recipient lacks.
+    """
+
+    name = "receivable"
+    title = "Reversal with a receivable"
+    check = "transactions.approve_receivable"
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        owed, cleaned = int(params["owed_minor"]), super().clean(params)
+        if not 0 < owed <= cleaned["amount_minor"]:
+            raise AmountNotPositive()
+        return cleaned | {"owed_minor": owed}
+
+    def about(self, params: dict[str, Any]) -> About:
+        about = super().about(params)
+        owed = Money(params["owed_minor"], self._original(params).currency)
+        return replace(about, title=f"{about.title}, of which {owed} will be owed")
+
+
+class Settling(Operation):
+    """Taking what somebody owes us from their wallet, or giving it up. ``params``: receivable (id), amount_minor,
+    currency."""
+
+    request = "transactions.adjust"
+    check = "transactions.approve_adjustment"
+    how: str
+    verb: str
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        row = receivable_of(UUID(str(params["receivable"])))
+        return {
+            "receivable": str(row.pk), "amount_minor": int(params["amount_minor"]), "currency": row.currency,
+        }  # fmt: skip
+
+    def about(self, params: dict[str, Any]) -> About:
+        row = receivable_of(UUID(params["receivable"]))
+        amount = Money(params["amount_minor"], row.currency)
+        owner = row.debtor.customer
+        return About(
+            title=f"{self.verb} {amount} that {owner.full_name} owes us",
+            subject=Row("transactions.receivable", str(row.pk), f"Receivable from {owner.full_name}"),
+            also=[
+                row_of(row.transaction), Row("wallets.wallet", str(row.debtor_id)),
+                Row("customers.customer", str(owner.pk)),
+            ],
+        )  # fmt: skip
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        row = receivable_of(UUID(params["receivable"]))
+        lines = preview_settling(row.pk, self.how, amount=params["amount_minor"])
+        owner, currency = row.debtor.customer, row.currency
+        names = {wallet_account(row.debtor_id): f"wallet of {owner.full_name}"}
+        return Preview(
+            facts=[
+                Fact("What happens", f"{self.verb} {Money(params['amount_minor'], currency)}"),
+                Fact("Owed by", owner.full_name),
+                Fact("Since the reversal of", named(row.transaction)),
+            ],
+            legs=[
+                Leg(name=names.get(line["account"]) or type_of(line["account"]).name.lower(), currency=currency, **line)
+                for line in lines
+            ],
+            context=[
+                Fact("Owed now", str(Money(row.account.posted, currency))),
+                Fact("Owed since", f"{row.opened_at:%d %b %Y}"),
+                Fact("Debtor", f"{owner.full_name}, KYC tier {owner.tier}, {owner.get_state_display().lower()}"),
+                Fact("In their wallet", str(Money(row.debtor.account.posted - row.debtor.account.held, currency))),
+            ],
+        )
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        outcome = settle_receivable(
+            UUID(approval.params["receivable"]), self.how, amount=approval.params["amount_minor"],
+            reason=approval.reason, actor=approval.maker, checker=checker,
+            idempotency_key=f"{APPROVED}{approval.pk}",
+        )  # fmt: skip
+        return Row(
+            "transactions.transaction", str(outcome.transaction), f"Adjustment {spaced_receipt(outcome.receipt)}"
+        )
+
+
+class Collection(Settling):
+    name, title, how, verb = "collection", "Collecting what is owed", COLLECT, "Collect"
+
+
+class WriteOff(Settling):
+    name, title, how, verb = "write_off", "Write-off", WRITE_OFF, "Write off"
+
+
+class ReasonChange(Operation):
+    """A reason to reverse, new or changed. ``params``: code, title, refunds_fee, fee_by_share, is_active."""
+
+    name = "reversal_reason"
+    title = "Change of a reversal reason"
+    request = "transactions.change_fees"
+    check = "transactions.approve_fees"
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        flags = {name: bool(params[name]) for name in ("refunds_fee", "fee_by_share", "is_active")}
+        if flags["fee_by_share"] and not flags["refunds_fee"]:
+            raise FeePolicyUnclear()
+        return {"code": str(params["code"]), "title": str(params["title"]).strip(), **flags}
+
+    def about(self, params: dict[str, Any]) -> About:
+        row = ReversalReason.objects.filter(pk=params["code"]).first()
+        subject = Row("transactions.reversalreason", params["code"] if row else "", params["title"])
+        return About(title=f"Reason to reverse: {params['title']}"[:200], subject=subject, slot=params["code"])
+
+    def lock(self, params: dict[str, Any]) -> None:
+        lock_name(f"reversal_reason:{params['code']}")
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        row, new = ReversalReason.objects.filter(pk=params["code"]).first(), ReversalReason(**params)
+
+        def said(label: str, of: Callable[[ReversalReason], str]) -> Fact:
+            now, then = of(row) if row else "not there", of(new)
+            return Fact(label, then if now == then else f"{now} → {then}")
+
+        return Preview(
+            facts=[
+                Fact("Code", params["code"]),
+                said("Title", lambda one: one.title),
+                said("Fee", lambda one: one.fee_policy),
+                said("In use", lambda one: "yes" if one.is_active else "no"),
+            ]
+        )
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        row = set_reversal_reason(**approval.params, actor=approval.maker, checker=checker, reason=approval.reason)
+        return Row("transactions.reversalreason", row.code, row.title)
 
 
 def standing_of(wallet: Wallet, original: Transaction) -> list[Fact]:
@@ -287,4 +436,5 @@ def changed_part(before: int, after: int) -> str:
     return then if now == then else f"{now} → {then}"
 
 
-reversal, fees, adjustment = Reversal(), FeeChange(), Adjustment()
+reversal, owed_reversal, fees, reasons = Reversal(), OwedReversal(), FeeChange(), ReasonChange()
+adjustment, collection, write_off = Adjustment(), Collection(), WriteOff()

@@ -13,13 +13,14 @@ from uuid import UUID
 from core.errors import AmountNotPositive, Declined, IllegalTransition, TekanaError
 from core.ids import new_receipt, uuid7
 from ledger import books as ledger_books
-from ledger.chart import CREDIT, fee_income, rail_float, suspense, wallet_account
+from ledger.chart import CREDIT, DEBIT, fee_income, rail_float, receivable, suspense, wallet_account
 from transactions import journals
 from transactions.errors import (
     AmountBelowFee,
     CurrencyMismatch,
     IdempotencyKeyReused,
     InsufficientFunds,
+    MoreThanOwed,
     NotReversible,
     RecipientHasNoWallet,
     RecipientNotFound,
@@ -27,6 +28,7 @@ from transactions.errors import (
     ReferenceTaken,
     ReversalExceedsOriginal,
     SelfTransfer,
+    ShortfallChanged,
     TransactionNotFound,
 )
 from transactions.models import LEGAL, OPEN, PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, State
@@ -200,23 +202,28 @@ class _Attempt:
         giver, taker = accounts[self.payer.account], accounts[self.payee.account]
         if giver.closed or taker.closed:
             raise WalletClosed()
-        if not giver.can_give(order.amount):
-            raise RecipientShort(shortfall_minor=order.amount - max(giver.available, 0))
+        missing = 0 if giver.can_give(order.amount) else order.amount - max(giver.available, 0)
+        if order.owed and missing != order.owed:
+            raise ShortfallChanged(shortfall_minor=missing)
+        if missing and not order.owed:
+            raise RecipientShort(shortfall_minor=missing)
         whole = order.amount == left
-        returned = original.fee if whole and order.refunds_fee else 0
+        returned = _fee_returned(original, order, whole)
         self.fee = 0
         self.facts["fee_returned_minor"] = returned
+        if order.owed:
+            self.facts["owed_minor"] = order.owed
+        sides = (self.payee.account, self.payer.account, order.amount)
+        fees = fee_income(original.kind, original.currency)
+        owed = (receivable(original.id, original.currency), order.owed)
         self._post(
-            journals.reversal_lines(
-                self.payee.account,
-                self.payer.account,
-                order.amount,
-                returned,
-                fee_income(original.kind, original.currency),
-            ),
+            journals.owed_reversal_lines(*sides, returned, fees, *owed)
+            if order.owed
+            else journals.reversal_lines(*sides, returned, fees),
             reverses=original.id,
             reverses_all=whole and original.reversed_amount == 0,
         )
+        original.fee_returned += returned
         before, original.reversed_amount = original.state, original.reversed_amount + order.amount
         after = State.REVERSED if whole else State.PARTIALLY_REVERSED
         original.state, original.changed = after, True
@@ -237,6 +244,8 @@ class _Attempt:
             raise WalletClosed()
         if debited.normal_side == CREDIT and not debited.can_give(order.amount):
             raise InsufficientFunds()
+        if credited.normal_side == DEBIT and not credited.can_give(order.amount):
+            raise MoreThanOwed(owed_minor=credited.available)
         self.facts |= {"debit": order.debit, "credit": order.credit}
         self._post(journals.adjustment_lines(order.debit, order.credit, order.amount))
         self.balance_after = debited.posted
@@ -294,6 +303,24 @@ def _left(original: Target, amount: int) -> int:
     if amount > left:
         raise ReversalExceedsOriginal(left_minor=left)
     return left
+
+
+def _fee_returned(original: Target, order: Movement, whole: bool) -> int:
+    """What of the original's fee goes back with this part: never more in all than it was.
+
+    By share each part takes what of the fee had gone back after it, in half-up rounding, less what had before it, so
+    that the parts come to all of it whatever they are.
+    """
+    left = original.fee - original.fee_returned
+    if not order.refunds_fee:
+        return 0
+    if not order.fee_by_share:
+        return left if whole else 0
+    before, after = (
+        (2 * original.fee * part + original.amount) // (2 * original.amount)
+        for part in (original.reversed_amount, original.reversed_amount + order.amount)
+    )
+    return min(after - before, left)
 
 
 def _set_aside(order: Holding, world: World) -> Outcome:

@@ -147,6 +147,30 @@ class RecipientShort(Declined):
     for_customer = "The recipient no longer has all of this money, so we cannot give all of it back."
 
 
+class ShortfallChanged(Declined):
+    """What the recipient lacks is another amount than the one that was to be owed; `shortfall_minor` is it now."""
+
+    code, title = "shortfall_changed", "The recipient lacks another amount than before"
+    for_customer = "The recipient no longer has all of this money. We are looking into it."
+
+
+class MoreThanOwed(Declined):
+    """More than what is still owed of this receivable; `owed_minor` is."""
+
+    code, title = "more_than_owed", "More than what is still owed"
+    for_customer = "This is more than what is still owed."
+
+
+class ReceivableNotFound(NotFound):
+    code, title = "receivable_not_found", "Nothing is owed of this payment"
+
+
+class FeePolicyUnclear(BadRequest):
+    """A share of the fee goes back with each part only where the fee goes back at all."""
+
+    code, title = "fee_policy_unclear", "Say whether the fee goes back before saying how"
+
+
 class UnknownReason(BadRequest):
     """The reason code is not on the list, or no longer in use."""
 

@@ -23,10 +23,18 @@ def cash_out_lines(wallet: str, rail: str, amount: int, fee: int, fees: str) -> 
 
 
 def adjustment_lines(debited: str, credited: str, amount: int) -> list[Line]:
-    """What two people agreed on: one account debited, another credited."""
+    """What two people agreed on: one account debited, another credited. Collecting what is owed to us debits the wallet
+    and credits the receivable; writing it off debits our loss."""
     return [debit(debited, amount), credit(credited, amount)]
 
 
 def reversal_lines(payer: str, payee: str, amount: int, fee: int, fees: str) -> list[Line]:
     """The mirror of a transfer, in part or in whole: ``payer`` and ``payee`` are those of the original."""
     return [debit(payee, amount), debit(fees, fee), credit(payer, amount + fee)]
+
+
+def owed_reversal_lines(
+    payer: str, payee: str, amount: int, fee: int, fees: str, receivable: str, owed: int
+) -> list[Line]:
+    """The same where the payee has too little left: ``owed`` of it they owe us from now on."""
+    return [debit(payee, amount - owed), debit(receivable, owed), debit(fees, fee), credit(payer, amount + fee)]

@@ -276,18 +276,52 @@ class FeeRule(AppendOnly):
 
 
 class ReversalReason(models.Model):
-    """Why staff may reverse, and whether the fee goes back with it."""
+    """Why staff may reverse, and whether the fee goes back with it. Changed by two people (`services/fees.py`)."""
 
     code = models.CharField(max_length=40, primary_key=True)
     title = models.CharField(max_length=120)
     refunds_fee = models.BooleanField(default=True)
+    fee_by_share = models.BooleanField(
+        default=False, help_text="each part takes its share of the fee along; otherwise it goes with the last part"
+    )
     is_active = models.BooleanField(default=True)
 
     class Meta:
         ordering = ["title"]
+        constraints = [
+            models.CheckConstraint(condition=Q(fee_by_share=False) | Q(refunds_fee=True), name="reason_fee_policy"),
+        ]
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def fee_policy(self) -> str:
+        """What happens with the fee, in words."""
+        if not self.refunds_fee:
+            return "The fee stays with us"
+        return "Each part takes its share of the fee along" if self.fee_by_share else "The fee goes with the last part"
+
+
+class Receivable(AppendOnly):
+    """What the recipient of a payment owes us since more of it was given back than they had.
+
+    One for each payment. How much it still is, is the balance of its account, which never goes below zero; each change
+    of it is an entry.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    transaction = models.OneToOneField(Transaction, models.PROTECT, related_name="receivable", help_text="the payment")
+    debtor = models.ForeignKey("wallets.Wallet", models.PROTECT, related_name="receivables")
+    account = models.OneToOneField("ledger.Account", models.PROTECT, related_name="receivable")
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    opened_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"receivable of {self.transaction}"
 
 
 class RailCall(models.Model):

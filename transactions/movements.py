@@ -22,6 +22,8 @@ class Movement:
     ``caller`` scopes the idempotency ``key``: ``customer:…``, ``staff:…`` or ``job:…``. ``owner`` must own the wallet
     that the caller disposes of. ``settled`` says that the outside world has moved its part already (a partner's file),
     so that a top-up or cash-out completes at once. ``debit`` and ``credit`` are the accounts of an adjustment.
+    Of a reversal: ``refunds_fee`` gives the fee back, with the last part or, ``fee_by_share``, each part its share;
+    ``owed`` is what the recipient lacks and is to owe from then on.
     ``answer`` renders what the caller is told; it is kept with the transaction and given again, byte for byte, to
     whoever comes with the same key and body.
     """
@@ -45,6 +47,8 @@ class Movement:
     credit: str = ""
     reason_code: str = ""
     refunds_fee: bool = False
+    fee_by_share: bool = False
+    owed: int = 0
     reason: str = ""
     request_id: str = ""
     effective_at: datetime | None = None
@@ -59,6 +63,8 @@ class Movement:
         )  # fmt: skip
         if self.debit:
             asked = (*asked, self.debit, self.credit)  # type: ignore[assignment]
+        if self.owed:
+            asked = (*asked, self.owed)  # type: ignore[assignment]
         return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
 
 

@@ -23,7 +23,7 @@ from core.errors import OutcomeUnknown, Unavailable
 from core.work import CONFLICTS, Work, unit_of_work
 from ledger import books as ledger_books
 from ledger.books import Books
-from ledger.chart import fee_income, rail_float, suspense
+from ledger.chart import fee_income, rail_float, receivable, suspense
 from transactions.deciding import decide, told_before
 from transactions.models import Kind, State
 from transactions.movements import Holding, Movement, Order, Outcome, Settlement
@@ -129,6 +129,15 @@ GROUP BY asked.wallet
 """
 
 
+# What of its fee went back with earlier parts, by the books.
+FEES_RETURNED = """
+SELECT r.reverses_id, sum(e.side * e.amount)::bigint
+FROM transactions_transaction r JOIN ledger_entry e ON e.journal_id = r.id JOIN ledger_account a ON a.id = e.account_id
+WHERE r.reverses_id = ANY(%s) AND r.state = 'completed' AND starts_with(a.code, 'income:fees:')
+GROUP BY r.reverses_id
+"""
+
+
 def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     """Load and lock what these orders are about; with ``peek`` only load it."""
     world = World()
@@ -153,6 +162,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     sessions = list({m.session for m in movements if m.session})
     standing = work.run(STANDING, list({party.customer for party in world.parties}), sessions)
     seen = work.run(SEEN, [m.caller for m in movements], [m.key for m in movements])
+    in_part = [target.id for target in world.targets.values() if target.reversed_amount and target.fee]
+    returned = work.run(FEES_RETURNED, in_part) if in_part else None
     named = [m for m in movements if m.reference]
     references = work.run(REFERENCES, [m.caller for m in named], [m.reference for m in named]) if named else None
     named_in = [world.parties.at(address, m.currency) for m in movements for address in (m.payer, m.payee) if address]
@@ -171,6 +182,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
         if caller is not None:
             world.seen[caller, key] = partial(told_before, *columns)
     world.books = Books(accounts, world.now_us, *(open_from.fetchone() if open_from else ()))
+    for original, fee in returned.fetchall() if returned else ():
+        world.targets[original].fee_returned = fee
     if references:
         world.references = set(references.fetchall())
     if used:
@@ -190,8 +203,9 @@ def _codes(orders: Iterable[Order], world: World) -> set[str]:
                 if target.fee:
                     codes.add(fee_income(target.kind, target.currency))
         elif order.kind == Kind.REVERSAL:
-            if (target := world.targets.get(order.reverses)) and target.fee:  # type: ignore[arg-type]
-                codes.add(fee_income(target.kind, target.currency))
+            if target := world.targets.get(order.reverses):  # type: ignore[arg-type]
+                codes |= {fee_income(target.kind, target.currency)} if target.fee else set()
+                codes |= {receivable(target.id, target.currency)} if order.owed else set()
         elif order.kind == Kind.ADJUSTMENT:
             codes |= {order.debit, order.credit}
         else:

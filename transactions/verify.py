@@ -47,6 +47,8 @@ CHECKS = [
                        WHERE a.code = 'liability:wallet:' || t.payee_id
                           OR (t.kind = 'top_up' AND starts_with(a.code, 'liability:suspense:'))), 0) AS given,
                    -coalesce(sum(e.side * e.amount) FILTER (WHERE starts_with(a.code, 'income:fees:')), 0) AS fees,
+                   coalesce(sum(e.side * e.amount) FILTER (
+                       WHERE a.code = 'asset:receivable:' || t.reverses_id || ':' || t.currency), 0) AS owed,
                    count(*) FILTER (
                        WHERE starts_with(a.code, 'liability:wallet:')
                          AND a.code <> 'liability:wallet:' || coalesce(t.payer_id::text, '')
@@ -59,7 +61,7 @@ CHECKS = [
         WHERE foreign_money OR strangers > 0 OR CASE kind
             WHEN 'top_up' THEN (debits, taken, given, fees) <> (amount, 0, amount - fee, fee)
             WHEN 'cash_out' THEN (debits, taken, given, fees) <> (amount + fee, amount + fee, 0, fee)
-            WHEN 'reversal' THEN (debits, taken, given) <> (amount - fees, amount, amount - fees)
+            WHEN 'reversal' THEN (debits, taken + owed, given) <> (amount - fees, amount, amount - fees)
             WHEN 'adjustment' THEN (debits, taken, given) <> (
                 amount, CASE WHEN payer_id IS NULL THEN 0 ELSE amount END,
                 CASE WHEN payee_id IS NULL THEN 0 ELSE amount END)
@@ -67,9 +69,27 @@ CHECKS = [
         UNION ALL
         SELECT 'transaction ' || t.id, 'adjusts the books and was approved by nobody'
         FROM transactions_transaction t
-        LEFT JOIN staff_approval a ON 'approval-' || a.id = t.idempotency_key AND a.operation = 'adjustment'
+        LEFT JOIN staff_approval a ON 'approval-' || a.id = t.idempotency_key
+            AND a.operation IN ('adjustment', 'collection', 'write_off')
             AND a.state = 'approved' AND a.checker_id <> a.maker_id
         WHERE t.kind = 'adjustment' AND a.id IS NULL
+        UNION ALL
+        SELECT 'transaction ' || t.id, 'leaves its recipient owing ' || e.amount || ' and was approved by nobody'
+        FROM ledger_account l
+        JOIN ledger_entry e ON e.account_id = l.id AND e.side = 1
+        JOIN transactions_transaction t ON t.id = e.journal_id
+        LEFT JOIN staff_approval a ON 'approval-' || a.id = t.idempotency_key AND a.operation = 'receivable'
+            AND a.state = 'approved' AND a.checker_id <> a.maker_id
+        WHERE starts_with(l.code, 'asset:receivable:') AND a.id IS NULL
+        UNION ALL
+        SELECT coalesce(l.code, 'receivable ' || r.id), CASE
+                   WHEN r.id IS NULL THEN 'belongs to no receivable'
+                   ELSE 'is not on the account of its payment, or owed by another than its recipient' END
+        FROM (SELECT * FROM ledger_account WHERE starts_with(code, 'asset:receivable:')) l
+        FULL JOIN transactions_receivable r ON r.account_id = l.id
+        LEFT JOIN transactions_transaction t ON t.id = r.transaction_id
+        WHERE r.id IS NULL OR l.id IS NULL OR l.code <> 'asset:receivable:' || t.id || ':' || t.currency
+           OR r.debtor_id IS DISTINCT FROM t.payee_id OR r.currency <> t.currency
         UNION ALL
         SELECT 'transaction ' || o.id, CASE
                    WHEN o.reversed_amount <> coalesce(sum(r.amount), 0)
@@ -87,7 +107,8 @@ CHECKS = [
         ) r ON r.reverses_id = o.id
         WHERE o.reversed_amount > 0 OR r.id IS NOT NULL
         GROUP BY o.id
-        HAVING o.reversed_amount <> coalesce(sum(r.amount), 0) OR -coalesce(sum(r.fees), 0) NOT IN (0, o.fee)
+        HAVING o.reversed_amount <> coalesce(sum(r.amount), 0)
+            OR -coalesce(sum(r.fees), 0) NOT BETWEEN 0 AND o.fee
             OR bool_or((r.mirrored, r.payer_id, r.payee_id) IS DISTINCT FROM (o.id, o.payee_id, o.payer_id))
         UNION ALL
         SELECT 'wallet ' || w.id, 'points to ' || a.code || ' in ' || a.currency

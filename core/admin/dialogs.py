@@ -1,5 +1,6 @@
 """Actions of staff: a dialog whose GET shows a form and whose POST, with CSRF, calls one service. No link acts."""
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from core.errors import TekanaError
 from core.money import Money
 
 LONGEST_REASON = 500
+GROUPED = re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", re.ASCII)
 
 
 class StaffForm(forms.Form):
@@ -25,6 +27,7 @@ class StaffForm(forms.Form):
     submit = "Confirm"
     before_template = ""  # shown above the fields; reads ``form``
     prefilled: tuple[str, ...] = ()  # fields that the address of the dialog may fill in
+    why_second_person = ""  # where what it asks for takes one: why
     required_css_class = "required"
 
     def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
@@ -40,14 +43,20 @@ class StaffForm(forms.Form):
         self.add_error(None, told(refusal))
 
 
-def read_amount(form: forms.Form, field: str, currency: str, *, none: str = "") -> int | None:
-    """What was typed into ``field`` as minor units of ``currency``, thousands with commas or not; None where it is
-    ``none``. What cannot be read is said at the field."""
-    text = str(form.cleaned_data.get(field, "")).replace(",", "").strip()
-    if none and text.lower() == none:
+def read_amount(form: forms.Form, field: str, currency: str, *, none: str | None = None) -> int | None:
+    """What was typed into ``field`` as minor units of ``currency``; None where it is ``none``. What cannot be read is
+    said at the field.
+
+    Commas part thousands and nothing else: where they stand otherwise, somebody may have meant a decimal point.
+    """
+    text = str(form.cleaned_data.get(field, "")).strip()
+    if none is not None and text.lower() == none:
+        return None
+    if "," in text and not GROUPED.fullmatch(text):
+        form.add_error(field, f"“{text[:40]}” can be read in two ways. Write 1,250.50 or 1250.50.")
         return None
     try:
-        return Money.parse(text, currency).amount_minor
+        return Money.parse(text.replace(",", ""), currency).amount_minor
     except TekanaError as refusal:
         form.add_error(field, refusal.detail)
         return None

@@ -20,6 +20,7 @@ from reports.balances import Line, Section, Totals, find_account
 from reports.models import SummedDay
 from reports.totals import summed_kinds
 from transactions.admin.shown import account_shown, receipt_tag
+from transactions.models import Receivable
 from wallets.models import Wallet
 
 PERMISSION = "ledger.view_account"
@@ -158,9 +159,11 @@ def is_number(text: str) -> bool:
 
 
 def owners_of(codes: list[str]) -> dict[str, tuple[Any, str]]:
-    """Wallet and owner's name, of the accounts that are wallets'."""
+    """Wallet and owner's name, of the accounts that are wallets'; of receivables those of the debtor."""
     wallets = Wallet.objects.filter(account__code__in=codes).select_related("customer", "account")
-    return {wallet_account(one.pk): (one.pk, one.customer.full_name) for one in wallets}
+    owed = Receivable.objects.filter(account__code__in=codes).select_related("debtor__customer", "account")
+    owners = {wallet_account(one.pk): (one.pk, one.customer.full_name) for one in wallets}
+    return owners | {one.account.code: (one.debtor_id, one.debtor.customer.full_name) for one in owed}
 
 
 # --- The ledger of an account ----------------------------------------------------------------------------------------

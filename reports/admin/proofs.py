@@ -207,7 +207,7 @@ def agrees(one: Figures) -> bool:
 
 
 def cover_table(figures: list[Figures]) -> Table:
-    amounts = ["E-money issued", "In suspense", "At banks and rails", "Difference"]
+    amounts = ["E-money issued", "In suspense", "At banks and rails", "Difference", "Owed to us"]
     return Table(
         title="E-money issued and what covers it",
         columns=["Currency", "", *amounts],
@@ -220,6 +220,7 @@ def cover_table(figures: list[Figures]) -> Table:
                 grouped(one.suspense, one.currency),
                 grouped(one.rails, one.currency),
                 grouped(one.rest, one.currency),
+                grouped(one.receivables, one.currency) if one.receivables else NOTHING,
             )
             for one in figures
         ],

@@ -15,9 +15,10 @@ from customers.models import Customer
 from customers.reveals import reveal
 from customers.tokens import start_session
 from evidence.models import Check
+from ledger.chart import receivable
 from ledger.models import PeriodClose
 from ledger.selectors import latest_proof
-from ledger.services import keep_proof
+from ledger.services import keep_proof, open_account
 from notes.services import write_note
 from notifications.services import Notice, notify_many
 from recalls.models import Recall
@@ -30,7 +31,7 @@ from staff.roles import Role
 from tests.books import fund, key, transfer
 from tests.evidence.conftest import seal_uncommitted
 from tests.factories import new_wallet
-from transactions.models import Event, Kind, RailMessage, Transaction
+from transactions.models import Event, Kind, RailMessage, Receivable, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
 from transactions.services.reversals import reverse_transaction
@@ -188,7 +189,7 @@ def world(staff: dict[str, User]) -> World:
     facts = {"amount": "KES 1,000.00", "counterparty": "John O.", "receipt": small.sent.receipt, "fee": "KES 0.00"}
     notify_many([Notice(event.pk, wallet.customer_id, small.sent.pk, "money_sent", facts)])
     SummedDay.objects.create(day=date(2026, 1, 31), entries=0)
-    PeriodClose.objects.create(closed_before=LONG_AGO, closed_at=now(), closed_by="staff:1", note="opening")
+    PeriodClose.objects.create(closed_before=LONG_AGO, closed_at=now(), closed_by="job:opening", note="opening")
     keep_proof(at=datetime(2026, 2, 1, 1, tzinfo=UTC), findings=[], counts={"entries": 0}, milliseconds=7)
     books = latest_proof()
     assert books is not None
@@ -207,6 +208,11 @@ def world(staff: dict[str, User]) -> World:
     saved = {"name": "Failed ones", "subject": "transactions", "format": "csv", "is_shared": True}
     SavedExport.objects.create(**saved, owner=staff[Role.FINANCE])
     Export.objects.create(subject="transactions", format="csv", requested_by=staff[Role.FINANCE])
+    code = receivable(small.sent.pk, "KES")
+    Receivable.objects.create(
+        transaction=small.sent, debtor=small.johns, account_id=open_account(code, "KES", 1, floor=0), currency="KES",
+        opened_at=now(),
+    )  # fmt: skip
     seen = Viewing.objects.create(
         customer=small.john, agent=staff[Role.SUPPORT], role=Role.SUPPORT, why="complaint", note="ticket 3",
         session_began_at=LONG_AGO, started_at=LONG_AGO, ends_at=LONG_AGO + timedelta(minutes=15),

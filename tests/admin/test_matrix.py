@@ -31,6 +31,7 @@ MATRIX = {
         recalls_recall_change recalls_recallreason_changelist recalls_recallreason_change evidence_block_changelist
         evidence_block_change notes_file
         customers_stafflink_changelist customers_stafflink_change customers_stafflink_declare
+        transactions_receivable_changelist transactions_receivable_change
     """,
     "FKAD": """
         reports_trial_balance reports_accounts reports_ledger reports_balance
@@ -67,13 +68,14 @@ MATRIX = {
     """,
     "FD": """
         customers_tierlimit_propose customers_tierlimit_propose_next ledger_periodclose_close_period
-        transactions_feerule_propose transactions_feerule_propose_next
+        transactions_feerule_propose transactions_feerule_propose_next transactions_reversalreason_propose
+        transactions_reversalreason_propose_next
     """,
     "SNOD": """
         transactions_railmessage_close transactions_transaction_release
     """,
     "F": """
-        transactions_transaction_adjust
+        transactions_transaction_adjust transactions_receivable_collect transactions_receivable_write_off
     """,
     "SND": """
         transactions_transaction_reverse recalls_recall_open recalls_recall_consent recalls_recall_refuse

@@ -15,6 +15,9 @@ from ledger.errors import BooksNotProven, PeriodClosed, PeriodNotOver
 from ledger.models import Journal, PeriodClose
 from ledger.selectors import too_late_for
 from ledger.services import close_period, keep_proof
+from staff.errors import ApprovalNeeded
+from staff.roles import Role
+from tests.admin.conftest import member
 from tests.books import assert_books_balance, fund
 from tests.forgery import APP, OWNER, Forgery, refusal
 from transactions.movements import Movement
@@ -46,7 +49,7 @@ def come_in(wallet, day: date) -> Journal:
 def test_what_comes_late_is_posted_at_the_start_of_what_is_open_with_a_link(aline):
     in_time = come_in(aline, BEFORE)
     prove()
-    closed = close_period(YESTERDAY, actor="staff:1", note="day closed")
+    closed = close_period(YESTERDAY, actor="job:close", note="day closed")
 
     late = come_in(aline, YESTERDAY)
 
@@ -56,14 +59,14 @@ def test_what_comes_late_is_posted_at_the_start_of_what_is_open_with_a_link(alin
     assert too_late_for(closed) == [late]
     assert closed.last_day == YESTERDAY
     kept = AuditRecord.objects.get(action="ledger.close_period")
-    assert (kept.actor, kept.reason, kept.after) == ("staff:1", "day closed", {"closed_through": str(YESTERDAY)})
+    assert (kept.actor, kept.reason, kept.after) == ("job:close", "day closed", {"closed_through": str(YESTERDAY)})
     assert_books_balance()
 
 
 @pytest.mark.django_db
 def test_what_is_dated_within_the_open_period_stays_where_it_belongs(aline):
     prove()
-    close_period(BEFORE, actor="staff:1", note="x")
+    close_period(BEFORE, actor="job:close", note="x")
 
     assert come_in(aline, YESTERDAY).metadata == {}
     assert come_in(aline, BEFORE).metadata
@@ -72,21 +75,21 @@ def test_what_is_dated_within_the_open_period_stays_where_it_belongs(aline):
 @pytest.mark.django_db
 def test_a_period_is_closed_once_after_its_end_with_books_that_are_proven():
     with pytest.raises(BooksNotProven):
-        close_period(YESTERDAY, actor="staff:1", note="x")
+        close_period(YESTERDAY, actor="job:close", note="x")
     prove(at=timezone.now() - timedelta(days=3))
     with pytest.raises(BooksNotProven):
-        close_period(YESTERDAY, actor="staff:1", note="x")
+        close_period(YESTERDAY, actor="job:close", note="x")
     prove(ok=False)
     with pytest.raises(BooksNotProven):
-        close_period(YESTERDAY, actor="staff:1", note="x")
+        close_period(YESTERDAY, actor="job:close", note="x")
     prove()
     for day in (timezone.now().date(), timezone.now().date() + timedelta(days=30)):
         with pytest.raises(PeriodNotOver):
-            close_period(day, actor="staff:1", note="x")
-    close_period(YESTERDAY, actor="staff:1", note="x")
+            close_period(day, actor="job:close", note="x")
+    close_period(YESTERDAY, actor="job:close", note="x")
     for day in (YESTERDAY, BEFORE):
         with pytest.raises(PeriodClosed) as refused:
-            close_period(day, actor="staff:1", note="x")
+            close_period(day, actor="job:close", note="x")
         assert refused.value.facts == {"closed_through": str(YESTERDAY)}
     assert PeriodClose.objects.count() == 1
 
@@ -100,7 +103,7 @@ CLOSE = "INSERT INTO ledger_periodclose (closed_before, closed_at, closed_by, no
 def test_the_database_takes_no_journal_into_a_closed_period(aline, eric, role):
     fund(aline, 1_000)
     prove()
-    closed = close_period(YESTERDAY, actor="staff:1", note="x")
+    closed = close_period(YESTERDAY, actor="job:close", note="x")
     ours, theirs = aline.account_id, eric.account_id
 
     late = Forgery().lines(
@@ -116,12 +119,31 @@ def test_the_database_takes_no_journal_into_a_closed_period(aline, eric, role):
 @pytest.mark.parametrize("role", [APP, OWNER])
 def test_a_close_is_for_good_and_only_of_what_is_over(role):
     prove()
-    end = close_period(YESTERDAY, actor="staff:1", note="x").closed_before
+    end = close_period(YESTERDAY, actor="job:close", note="x").closed_before
 
     for change in ("UPDATE ledger_periodclose SET note = 'y'", "DELETE FROM ledger_periodclose"):
         assert refusal(role, change) in {"TK001", "42501"}
     assert refusal(role, CLOSE, [end - timedelta(days=1)]) == "TK007"
     assert refusal(role, CLOSE, [timezone.now() - timedelta(minutes=5)]) == "TK007"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("role", [APP, OWNER])
+def test_no_member_of_staff_closes_alone_not_even_with_raw_sql(role):
+    prove()
+    samuel, farida = member(Role.FINANCE, "samuel"), member(Role.FINANCE_CHECKER, "farida")
+    for checker in (None, samuel):
+        with pytest.raises(ApprovalNeeded):
+            close_period(YESTERDAY, actor=samuel, note="x", checker=checker)
+
+    alone = CLOSE.replace("note)", "note, approved_by)")
+    for asked, approved in (("staff:1", ""), ("staff:1", "staff:1"), ("x", "x")):
+        sql = alone.replace("'x', 'x')", f"'{asked}', 'x', '{approved}')")
+        assert refusal(role, sql, [timezone.now() - timedelta(days=9)]) == "23514"
+    closed = close_period(YESTERDAY, actor=samuel, note="x", checker=farida)
+
+    assert (closed.closed_by, closed.approved_by) == (samuel.principal, farida.principal)
+    assert AuditRecord.objects.get(action="ledger.close_period").after["approved_by"] == farida.principal
 
 
 @pytest.mark.django_db(transaction=True)
@@ -133,7 +155,7 @@ def test_a_close_waits_for_what_is_being_posted_into_the_period(aline):
 
     def close() -> None:
         begun.set()
-        closed.append(close_period(YESTERDAY, actor="staff:1", note="x"))
+        closed.append(close_period(YESTERDAY, actor="job:close", note="x"))
         connection.close()
 
     rival = threading.Thread(target=close)

@@ -181,6 +181,45 @@ def test_the_fee_goes_back_with_the_last_part_when_the_reason_says_so(charge, al
     assert_books_balance()
 
 
+@pytest.mark.parametrize(
+    ("fee", "reversals", "returned"),
+    [
+        # amount, policy; what goes back with each part
+        (10, [(100, "share")], [10]),
+        (10, [(33, "share"), (33, "share"), (34, "share")], [3, 4, 3]),  # 3.3, 6.6 and 10 in all, half up
+        (7, [(1, "share"), (49, "share"), (50, "share")], [0, 4, 3]),  # 3.5 is rounded up once, never twice
+        (1, [(50, "share"), (50, "share")], [1, 0]),
+        (10, [(60, "share"), (40, "last")], [6, 4]),  # the last part brings what is left of it, and no more
+        (10, [(60, "last"), (40, "share")], [0, 4]),
+        (10, [(60, "kept"), (40, "share")], [0, 4]),
+        (10, [(60, "share"), (40, "kept")], [6, 0]),
+        (10, [(60, "kept"), (40, "last")], [0, 10]),
+        (0, [(60, "share"), (40, "last")], [0, 0]),
+    ],
+)
+def test_what_goes_back_of_the_fee_follows_the_reason_and_is_never_more_than_the_fee(
+    charge, aline, eric, fee, reversals, returned
+):
+    charge(Kind.TRANSFER, fee)
+    fund(aline, 100 + fee)
+    original = post_one(transfer(aline, eric, 100)).or_raise().transaction
+
+    back = []
+    for amount, policy in reversals:
+        before = fees_earned()
+        post_one(
+            Movement(
+                kind=Kind.REVERSAL, amount=amount, currency="RWF", caller="staff:1", key=key(), reverses=original,
+                reason_code="duplicate", refunds_fee=policy != "kept", fee_by_share=policy == "share",
+            )
+        ).or_raise()  # fmt: skip
+        back.append(before - fees_earned())
+
+    assert back == returned
+    assert posted(aline) == 100 + sum(returned) and fees_earned() == fee - sum(returned)
+    assert_books_balance()
+
+
 def test_a_cash_out_holds_its_fee_and_earns_it_only_when_it_is_paid(charge, aline):
     charge(Kind.CASH_OUT, 7, 100)
     fund(aline, 1_000)

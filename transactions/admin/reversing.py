@@ -6,14 +6,14 @@ from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from core.admin import StaffForm, Table, money
-from core.admin.dialogs import LONGEST_REASON
+from core.admin.dialogs import LONGEST_REASON, read_amount
 from core.errors import TekanaError
 from core.ids import uuid7
 from core.money import Money, decimal_string
 from staff.approvals import request_approval
 from staff.models import Approval
 from transactions.admin.shown import account_shown, kind_shown, owners_of
-from transactions.approvals import reversal
+from transactions.approvals import owed_reversal, reversal
 from transactions.models import PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, ReversalReason, State, Transaction
 from transactions.services.reversals import (
     ReversalPreview,
@@ -22,7 +22,8 @@ from transactions.services.reversals import (
     why_second_person,
 )
 
-TAKE = "take:"
+TAKE, OWE = "take:", "owe"
+FINANCE_DECIDES = "Finance decides whether the recipient owes us the rest."
 
 
 class Shown(NamedTuple):
@@ -35,8 +36,9 @@ class Shown(NamedTuple):
     left_after: Any
     shortfall: Any
     left_to_take: int
+    owed: Any
     fee: int
-    refunds_fee: bool
+    fee_policy: str
     why_second_person: str
 
 
@@ -58,9 +60,9 @@ def why_irreversible(transaction: Transaction) -> str:
 
 
 class ReverseForm(StaffForm):
-    """``step`` is the button that was pressed; one that offers an amount has it in its value. ``agreed`` is what the
-    last preview showed: where a new one shows something else, somebody was quicker or a field was changed, and the new
-    one is to be agreed to."""
+    """``step`` is the button that was pressed; one that offers an amount has it in its value. ``owe``: what the
+    recipient lacks is to be owed by them. ``agreed`` is what the last preview showed: where a new one shows something
+    else, somebody was quicker or a field was changed, and the new one is to be agreed to."""
 
     intro = "The money goes back to the payer by a new transaction; nothing is edited. Freezes do not stop it."
     after_template = "admin/transactions/reversal_preview.html"
@@ -79,6 +81,7 @@ class ReverseForm(StaffForm):
     )
     key = forms.CharField(widget=forms.HiddenInput, max_length=64)
     agreed = forms.CharField(widget=forms.HiddenInput, required=False, max_length=120)
+    owe = forms.BooleanField(widget=forms.HiddenInput, required=False)
 
     shown: Shown | None = None
     asked: Approval | None = None  # what a second person decides, where one is needed
@@ -88,6 +91,8 @@ class ReverseForm(StaffForm):
             data = data.copy()
             if data.get("step", "").startswith(TAKE):
                 data["amount"] = data["step"].removeprefix(TAKE)
+            if data.get("step") != "confirm":
+                data["owe"] = "on" if data.get("step") == OWE else ""
         super().__init__(data, subject=subject, user=user)
         left = subject.amount - subject.reversed_amount
         self.fields["amount"].label = f"Amount in {subject.currency}"
@@ -95,14 +100,9 @@ class ReverseForm(StaffForm):
         self.fields["amount"].initial = decimal_string(left, subject.currency)
         self.fields["key"].initial = f"reverse-{uuid7()}"  # of this dialog: sent twice, it reverses once
 
-    def clean_amount(self) -> int:
-        try:
-            amount = Money.parse(
-                self.cleaned_data["amount"].replace(",", "").strip(), self.subject.currency
-            ).amount_minor
-        except TekanaError as refusal:
-            raise forms.ValidationError(refusal.detail) from refusal
-        if amount <= 0:
+    def clean_amount(self) -> int | None:
+        amount = read_amount(self, "amount", self.subject.currency)
+        if amount is not None and amount <= 0:
             raise forms.ValidationError("An amount must be above zero.")
         return amount
 
@@ -111,10 +111,14 @@ class ReverseForm(StaffForm):
         """The buttons: value, text, look."""
         if self.shown is None or self.shown.preview.refusal:
             look = ("preview", "Preview", "main")
-            if self.shown is None or not self.shown.left_to_take:
+            if self.shown is None or not self.shown.preview.shortfall:
                 return [look]
-            most = Money(self.shown.left_to_take, self.subject.currency)
-            return [(f"{TAKE}{most.decimal}", f"Preview {most} instead", ""), look]
+            lacking = Money(self.shown.preview.shortfall, self.subject.currency)
+            others = [(OWE, f"Preview all of it, {lacking} owed by the recipient", "")]
+            if self.shown.left_to_take:
+                most = Money(self.shown.left_to_take, self.subject.currency)
+                others.insert(0, (f"{TAKE}{most.decimal}", f"Preview {most} instead", ""))
+            return [*others, look]
         amount = Money(self.shown.preview.amount, self.subject.currency)
         if self.shown.why_second_person:
             return [("preview", "Preview again", ""), ("confirm", f"Ask for approval of {amount}", "main")]
@@ -125,7 +129,10 @@ class ReverseForm(StaffForm):
         asked = self.cleaned_data
         reason: ReversalReason = asked["reason_code"]
         try:
-            preview = preview_reversal(self.subject.pk, amount=asked["amount"], reason_code=reason.pk, actor=self.user)
+            what: dict[str, Any] = {"amount": asked["amount"], "reason_code": reason.pk, "actor": self.user}
+            preview = preview_reversal(self.subject.pk, **what)
+            if asked["owe"] and preview.shortfall:
+                preview = preview_reversal(self.subject.pk, **what, owed=preview.shortfall)
         except TekanaError as refusal:
             self.refuse(refusal)
             return None
@@ -138,10 +145,13 @@ class ReverseForm(StaffForm):
             left_after=money(preview.left_after, currency),
             shortfall=money(preview.shortfall or None, currency),
             left_to_take=preview.amount - preview.shortfall if preview.shortfall else 0,
+            owed=money(preview.owed, currency) if preview.owed else "",
             fee=self.subject.fee,
-            refunds_fee=reason.refunds_fee,
+            fee_policy=reason.fee_policy,
             why_second_person=""
             if preview.refusal
+            else FINANCE_DECIDES
+            if preview.owed
             else why_second_person(self.subject, preview.amount, self.user, but_for=asked["key"]),
         )
         self.data["agreed"] = self.figures(preview)  # type: ignore[index]
@@ -150,7 +160,8 @@ class ReverseForm(StaffForm):
         return preview
 
     def figures(self, preview: ReversalPreview) -> str:
-        return f"{preview.amount}:{preview.fee_returned}:{preview.left_after}:{self.cleaned_data['reason_code'].pk}"
+        figures = (preview.amount, preview.fee_returned, preview.left_after, preview.owed)
+        return ":".join(str(one) for one in (*figures, self.cleaned_data["reason_code"].pk))
 
     def reverse(self) -> bool:
         """Do what was agreed to, or ask a second person for it. False leaves the dialog open, with a preview or a
@@ -172,7 +183,10 @@ class ReverseForm(StaffForm):
                     "amount_minor": preview.amount,
                     "reason_code": self.cleaned_data["reason_code"].pk,
                 }
-                self.asked = request_approval(reversal.name, params, maker=self.user, reason=self.cleaned_data["note"])
+                operation = reversal.name
+                if preview.owed:
+                    operation, params = owed_reversal.name, params | {"owed_minor": preview.owed}
+                self.asked = request_approval(operation, params, maker=self.user, reason=self.cleaned_data["note"])
                 return True
             reverse_transaction(
                 self.subject.pk,

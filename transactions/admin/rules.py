@@ -9,14 +9,19 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSingleDateWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from core.admin import Facts, Panel, ReasonForm, StaffAdmin, choice_filter, money, staff_action
 from core.admin.dialogs import read_amount
 from core.money import CURRENCY_CHOICES, decimal_string
 from staff.inbox import ask
 from transactions.admin.timeline import percent
-from transactions.approvals import COSTS, fees
+from transactions.approvals import COSTS, fees, reasons
 from transactions.models import FeeRule, Kind, ReversalReason
 
 PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?", re.ASCII)
@@ -118,7 +123,88 @@ class FeeRuleAdmin(StaffAdmin):
         return ask(request, form, fees.name, form.params, reason=reason, back=self.address_of(rule))
 
 
+FEE_POLICIES = {  # value: words, refunds_fee, fee_by_share
+    "kept": ("it stays with us", False, False),
+    "last": ("all of it goes with the last part", True, False),
+    "share": ("each part takes its share along", True, True),
+}
+
+
+class ReasonChangeForm(ReasonForm):
+    """On a reason's page what it says is there to begin with."""
+
+    intro = "This will ask for a second person: it counts from the next reversal on, when a colleague has approved it."
+    submit = "Ask for approval"
+    field_order = ["code", "title", "fee", "is_active", "reason"]
+
+    code = forms.RegexField(
+        r"^[a-z][a-z0-9_]{2,39}$",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Small letters, digits and underscores: what exports and the API say. It never changes.",
+    )
+    title = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget, help_text="What the dialog says.")
+    fee = forms.ChoiceField(
+        choices=[("", "Choose"), *((value, words.capitalize()) for value, (words, *_) in FEE_POLICIES.items())],
+        widget=UnfoldAdminSelectWidget,
+        help_text="What becomes of the fee of what is reversed.",
+    )
+    is_active = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="In use",
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Offered by the dialog.",
+    )
+
+    def __init__(self, data: Any = None, *, subject: ReversalReason | None, user: Any) -> None:
+        super().__init__(data, subject=subject, user=user)
+        if subject:
+            self.fields["code"].initial, self.fields["code"].disabled = subject.code, True
+            self.fields["title"].initial, self.fields["is_active"].initial = subject.title, subject.is_active
+            said = (subject.refunds_fee, subject.fee_by_share)
+            self.fields["fee"].initial = next(
+                name for name, (_, *flags) in FEE_POLICIES.items() if tuple(flags) == said
+            )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        asked = self.cleaned_data
+        _, refunds_fee, fee_by_share = FEE_POLICIES[asked["fee"]]
+        flags = {"refunds_fee": refunds_fee, "fee_by_share": fee_by_share, "is_active": asked["is_active"]}
+        return {"code": asked["code"], "title": asked["title"], **flags}
+
+
 @admin.register(ReversalReason)
 class ReversalReasonAdmin(StaffAdmin):
-    list_display = ["title", "code", "refunds_fee", "is_active"]
+    list_display = ["title", "code", "fee_shown", "is_active"]
     ordering = ["title"]
+    actions_list = ["propose"]
+    actions_detail = ["propose_next"]
+
+    @display(description="Fee")
+    def fee_shown(self, reason: ReversalReason) -> str:
+        return reason.fee_policy
+
+    def panels(self, request: HttpRequest, reason: ReversalReason) -> list[Panel]:
+        rows = [
+            ("Title", reason.title),
+            ("Code", reason.code),
+            ("Fee", reason.fee_policy),
+            ("In use", "yes" if reason.is_active else "no"),
+        ]
+        return [Facts(title="Reason to reverse", rows=rows)]
+
+    @staff_action(
+        "New reason", permission="transactions.change_fees", form=ReasonChangeForm, icon="add",
+        variant=ActionVariant.PRIMARY, step_up=True,
+    )  # fmt: skip
+    def propose(self, request: HttpRequest, subject: None, form: ReasonChangeForm) -> bool | HttpResponse:
+        return self.asked(request, subject, form)
+
+    @staff_action("Change", permission="transactions.change_fees", form=ReasonChangeForm, icon="edit", step_up=True)
+    def propose_next(self, request: HttpRequest, reason: ReversalReason, form: ReasonChangeForm) -> bool | HttpResponse:
+        return self.asked(request, reason, form)
+
+    def asked(self, request: HttpRequest, reason: ReversalReason | None, form: ReasonChangeForm) -> bool | HttpResponse:
+        why = form.cleaned_data["reason"]
+        return ask(request, form, reasons.name, form.params, reason=why, back=self.address_of(reason))

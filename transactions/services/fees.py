@@ -1,4 +1,4 @@
-"""What movements cost: a new fee is a new row with the day from which it counts."""
+"""What movements cost: a new fee is a new row with the day from which it counts. And what reversals do with it."""
 
 from datetime import date
 from typing import Any
@@ -12,7 +12,8 @@ from customers.services import check_day
 from staff.errors import ApprovalNeeded
 from staff.models import User
 from transactions import tariff
-from transactions.models import FeeRule
+from transactions.errors import FeePolicyUnclear
+from transactions.models import FeeRule, ReversalReason
 
 
 def add_fee_rule(
@@ -41,3 +42,26 @@ def add_fee_rule(
             raise
         raise RuleExists(f"Another fee begins on {effective_from:%d %b %Y}.") from exc
     return rule
+
+
+def set_reversal_reason(
+    *, code: str, title: str, refunds_fee: bool, fee_by_share: bool, is_active: bool, actor: Any,
+    checker: User | None = None, reason: str = "",
+) -> ReversalReason:  # fmt: skip
+    """A new reason to reverse, or what one says and does with the fee from now on; earlier reversals stay as they were.
+
+    Args:
+        checker: the second person, who has approved it (`approvals.py`); no member of staff does it alone.
+    Raises: ApprovalNeeded, FeePolicyUnclear. Locks: the reason.
+    """
+    if checker is None and isinstance(actor, User):
+        raise ApprovalNeeded("What a reversal does with the fee is changed by two people.")
+    if fee_by_share and not refunds_fee:
+        raise FeePolicyUnclear()
+    fields = {"title": title, "refunds_fee": refunds_fee, "fee_by_share": fee_by_share, "is_active": is_active}
+    with db_transaction.atomic():
+        before = ReversalReason.objects.select_for_update().filter(pk=code).values(*fields).first()
+        row, _ = ReversalReason.objects.update_or_create(code=code, defaults=fields)
+        after = fields | ({"approved_by": checker.principal} if checker else {})
+        audit.record(actor=actor, action="set_reversal_reason", subject=row, before=before, after=after, reason=reason)
+    return row

@@ -126,16 +126,19 @@ def notices_of(event: Event) -> Iterator[Notice]:
     payer, payee = (wallet.customer if wallet else None for wallet in (txn.payer, txn.payee))
     for_payer, for_payee = TOLD.get((txn.kind, event.to_state), (None, None))
     if for_payer and payer:
-        yield notice(event, for_payer, told=payer, other=payee)
+        owed = event.facts.get("owed_minor", 0)  # of what is taken back, what was not there
+        yield notice(event, f"{for_payer}_owed" if owed else for_payer, told=payer, other=payee, owed=owed)
     if for_payee and payee:
         yield notice(event, for_payee, told=payee, other=payer)
 
 
-def notice(event: Event, kind: str, *, told: Customer, other: Customer | None) -> Notice:
+def notice(event: Event, kind: str, *, told: Customer, other: Customer | None, owed: int = 0) -> Notice:
     txn = event.transaction
     fee = txn.fee or event.facts.get("fee_returned_minor", 0)
     facts = {
         "amount": str(Money(txn.amount, txn.currency)),
+        "taken": str(Money(txn.amount - owed, txn.currency)),
+        "owed": str(Money(owed, txn.currency)),
         "fee": str(Money(fee, txn.currency)) if fee else "",
         "counterparty": masked_name(other.full_name) if other else "",
         "receipt": txn.receipt,

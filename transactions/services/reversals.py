@@ -22,13 +22,15 @@ from transactions.errors import NotReversible, RecipientShort, TransactionNotFou
 from transactions.models import Kind, ReversalReason, State, Transaction
 from transactions.movements import Movement, Order, Outcome
 from transactions.posting import post_one
+from transactions.services.receivables import open_receivable
 
 APPROVED = "approval-"  # begins the idempotency key of what a second person approved
 
 
 @dataclass(frozen=True, slots=True)
 class ReversalPreview:
-    """What a reversal would post, minor units. With ``refusal`` nothing; ``shortfall``: what the recipient lacks."""
+    """What a reversal would post, minor units. With ``refusal`` nothing; ``shortfall``: what the recipient lacks;
+    ``owed``: what of it they would owe from then on."""
 
     amount: int
     fee_returned: int
@@ -36,23 +38,27 @@ class ReversalPreview:
     lines: list[dict[str, Any]]
     refusal: TekanaError | None = None
     shortfall: int = 0
+    owed: int = 0
 
 
 def reverse_transaction(
     transaction: UUID, *, amount: int | None = None, reason_code: str, note: str = "", actor: Any, idempotency_key: str,
-    checker: User | None = None, post: Callable[[Order], Outcome] = post_one,
+    owed: int = 0, checker: User | None = None, post: Callable[[Order], Outcome] = post_one,
 ) -> Outcome:  # fmt: skip
     """Give ``amount`` minor units (None: all that is left) back to the payer.
 
-    Freezes do not stop it. The fee goes back with the last part when the reason says so.
+    Freezes do not stop it. What becomes of the fee, the reason says.
 
     Args:
+        owed: of the amount, what the recipient lacks and will owe us; never without a second person.
         checker: the second person, who has approved it (`approvals.py`); without one, staff stay within their role's.
     Raises: TransactionNotFound, UnknownReason, AmountNotPositive, NotReversible, ReversalExceedsOriginal,
-    RecipientShort (a customer never goes below zero), WalletClosed, ApprovalNeeded.
+    RecipientShort (a customer never goes below zero), ShortfallChanged, WalletClosed, ApprovalNeeded.
     Locks: the original, then the accounts of both wallets.
     """
-    movement = reversal_movement(transaction, amount, reason_code, note, actor, idempotency_key)
+    movement = reversal_movement(transaction, amount, reason_code, note, actor, idempotency_key, owed=owed)
+    if owed and checker is None:
+        raise ApprovalNeeded("Finance decides whether somebody owes us.")
     with db_transaction.atomic():
         if checker is None and isinstance(actor, User):
             # Locked first: of two parts at once, the second counts the first.
@@ -64,6 +70,9 @@ def reverse_transaction(
         if outcome.error is None and not outcome.replayed:
             after = {"amount_minor": movement.amount, "reason_code": reason_code, "reversal": str(outcome.transaction)}
             after |= {"approved_by": checker.principal} if checker else {}
+            if owed:
+                after |= {"receivable": str(open_receivable(Transaction.objects.get(pk=transaction)).pk)}
+                after |= {"owed_minor": owed}
             audit.record(actor=actor, action="reverse", subject=Transaction(pk=transaction), after=after, reason=note)
     return outcome.or_raise()  # outside: the kept attempt of a refusal is committed too
 
@@ -86,9 +95,11 @@ def why_second_person(original: Transaction, amount: int, actor: User, *, but_fo
     return f"Your role gives back at most {Money(alone, original.currency)} of one transaction alone."
 
 
-def preview_reversal(transaction: UUID, *, amount: int | None = None, reason_code: str, actor: Any) -> ReversalPreview:
+def preview_reversal(
+    transaction: UUID, *, amount: int | None = None, reason_code: str, actor: Any, owed: int = 0
+) -> ReversalPreview:
     """What the same call would post now. Raises: TransactionNotFound, UnknownReason, AmountNotPositive."""
-    movement = reversal_movement(transaction, amount, reason_code, "", actor, f"preview-{uuid7()}")
+    movement = reversal_movement(transaction, amount, reason_code, "", actor, f"preview-{uuid7()}", owed=owed)
     outcome, world = posting.dry_run(movement)
     original = world.targets[transaction]
     if outcome.error:
@@ -97,12 +108,14 @@ def preview_reversal(transaction: UUID, *, amount: int | None = None, reason_cod
             movement.amount, 0, original.amount - original.reversed_amount, [], outcome.error, shortfall
         )
     returned = world.events[-1].facts["fee_returned_minor"]
-    return ReversalPreview(movement.amount, returned, original.amount - original.reversed_amount, world.lines())
+    left = original.amount - original.reversed_amount
+    return ReversalPreview(movement.amount, returned, left, world.lines(), owed=owed)
 
 
 def reversal_movement(
-    transaction: UUID, amount: int | None, reason_code: str, note: str, actor: Any, idempotency_key: str
-) -> Movement:
+    transaction: UUID, amount: int | None, reason_code: str, note: str, actor: Any, idempotency_key: str, *,
+    owed: int = 0,
+) -> Movement:  # fmt: skip
     """What is posted to give ``amount`` minor units back. Raises: TransactionNotFound, UnknownReason, NotReversible,
     AmountNotPositive."""
     original = Transaction.objects.filter(pk=transaction).first()
@@ -120,6 +133,7 @@ def reversal_movement(
         raise AmountNotPositive()
     return Movement(
         kind=Kind.REVERSAL, amount=amount, currency=original.currency, caller=actor_name(actor), key=idempotency_key,
-        reverses=original.pk, reason_code=reason.code, refunds_fee=reason.refunds_fee, reason=note,
+        reverses=original.pk, reason_code=reason.code, refunds_fee=reason.refunds_fee,
+        fee_by_share=reason.fee_by_share, owed=owed, reason=note,
         request_id=context.request_id.get(),
     )  # fmt: skip

@@ -1,0 +1,1 @@
+ALTER TABLE ledger_periodclose DROP CONSTRAINT period_closed_by_two;

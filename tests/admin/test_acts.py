@@ -203,6 +203,7 @@ ACTS: dict[str, Act] = {
     "customers_stafflink_end": Act(C, "end_link", on(link)),
     "customers_customer_suspend": Act(S, "suspend", on(lambda scene: scene.world.john)),
     "customers_customer_reactivate": Act(S, "reactivate", on(suspended)),
+    "customers_customer_reveal": Act(S, "reveal", on(lambda scene: scene.world.john, because="identify")),
     "wallets_wallet_freeze": Act(S, "freeze_wallet", on(lambda scene: scene.world.johns, mode="both", cause="asked")),
     "wallets_wallet_lift": Act(S, "lift_freeze", lifted),
     "wallets_freeze_lift_this": Act(S, "lift_freeze", on(freeze)),

@@ -70,7 +70,8 @@ CHANGING = {
 ACTED_ON = {
     "transactions_feerule": "transactions.feerule", "customers_tierlimit": "customers.tierlimit",
     "transactions_reversalreason": "transactions.reversalreason", "recalls_recallreason": "recalls.recallreason",
-    "customers_country": "customers.country", "staff_user": "staff.user",
+    "customers_country": "customers.country", "staff_user": "staff.user", "fx_ratesource": "fx.ratesource",
+    "fx_margin": "fx.margin",
 }  # fmt: skip
 MAY_CHANGE = {"transactions_reversalreason", "recalls_recallreason", "customers_country", "staff_user"}
 ACCOUNT = ("id", "code", "currency", "normal_side", "floor", "created_at")

@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "notes",
     "customers",
     "ledger",
+    "fx",
     "notifications",
     "wallets",
     "transactions",
@@ -148,6 +149,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "relay": {"task": "transactions.tasks.relay_events", "schedule": 2.0},
     "deliver": {"task": "notifications.tasks.sweep_deliveries", "schedule": 10.0},
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
+    "exchange-rates": {"task": "fx.tasks.fetch_rates", "schedule": 300.0},
     "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
     "staff-letters": {"task": "staff.tasks.send_letters", "schedule": 10.0},
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
@@ -269,6 +271,16 @@ RAIL_INQUIRY_SECONDS_MOST = env.int("RAIL_INQUIRY_SECONDS_MOST", default=15 * 60
 RAIL_RESUBMIT_AFTER_SECONDS = env.int("RAIL_RESUBMIT_AFTER_SECONDS", default=60)
 # A movement that no worker took to its rail for this long is dropped.
 RAIL_EXPIRY_SECONDS = env.int("RAIL_EXPIRY_SECONDS", default=60 * 60)
+
+# --- Exchange -------------------------------------------------------------------------------------------------------
+FX_QUOTE_SECONDS = env.int("FX_QUOTE_SECONDS", default=60)  # how long a quote is honoured
+FX_FEE = "fx.pricing.no_fee"  # (kind, currency, amount) -> fee, from an app that knows fees
+# Where files of rates are, by source: ecb=https://…,cbk=https://…; without an address they are loaded by hand.
+FX_SOURCE_URLS = env.dict("FX_SOURCE_URLS", default={})
+FX_FETCH_HOUR = env.int("FX_FETCH_HOUR", default=16)  # UTC; the banks have published by then
+FX_FETCH_SECONDS = env.int("FX_FETCH_SECONDS", default=20)
+FX_FETCH_PRIVATE = env.bool("FX_FETCH_PRIVATE", default=False)
+FX_FILE_BYTES = env.int("FX_FILE_MEGABYTES", default=16) * 2**20
 
 # --- Tamper evidence -----------------------------------------------------------------------------------------------
 # Seed of the Ed25519 key that signs heads of the chain: 32 bytes, hexadecimal.

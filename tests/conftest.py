@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
+import fx.selectors
 from core import throttling, valkey
 from core.roles import connected_as_owner, grant_app_role
 from transactions import tariff
@@ -16,10 +17,11 @@ from transactions import tariff
 # Rows that migrations put in and every test may rely on.
 SEEDED = {
     "customers_country", "customers_tierlimit", "transactions_feerule", "transactions_reversalreason",
-    "recalls_recallreason",
+    "recalls_recallreason", "fx_ratesource", "fx_margin",
     "django_migrations", "django_content_type", "auth_permission",
 }  # fmt: skip
-DATED = ["customers_tierlimit", "transactions_feerule"]  # of these, tests add rows of their own
+# Of these, tests add rows of their own.
+DATED = ["customers_tierlimit", "transactions_feerule", "fx_ratesource", "fx_margin"]
 last_seed: dict[str, int] = {}
 
 
@@ -86,6 +88,7 @@ def empty_tables() -> None:
         cursor.execute(";".join([*(f"DELETE FROM {table}" for table in tables), *added]))
         cursor.execute(";".join(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in tables + DATED))
     tariff.forget()
+    fx.selectors.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -109,6 +109,41 @@ OF_TRANSACTIONS = {
         "The page of the original says how much is left.",
         "Give back what is left of it.",
     ),
+    "quote_not_found": (
+        "There is no such quote, or it was given to another customer.",
+        "Quotes, in the menu: search for its id and see whose it is.",
+        "They ask for a new rate in the app. Whose a quote was is told to nobody.",
+    ),
+    "quote_expired": (
+        "The customer confirmed after the quote's time; until then it was honoured.",
+        "The quote's page says to the second until when it held.",
+        "They ask for a new rate and confirm within its time.",
+    ),
+    "quote_used": (
+        "The quote was taken by another conversion already. Nothing was taken a second time.",
+        "The quote's page names the conversion that took it.",
+        "The first conversion went through; for another they ask for a new rate.",
+    ),
+    "quote_mismatch": (
+        "The conversion was of another amount or in other currencies than the quote.",
+        "The quote's page says what it was for.",
+        "They ask for a rate for what they want to convert.",
+    ),
+    "fx_same_currency": (
+        "Both sides were in one currency.",
+        "Nothing: it is as it says.",
+        "They send it instead, or choose another currency.",
+    ),
+    "fx_amount_too_small": (
+        "After fee and rounding nothing would have been left, or every provider asks for more.",
+        "Try the amount under What would it cost, on the page of quotes: it says what each provider takes at least.",
+        "They convert a larger amount.",
+    ),
+    "fx_no_route": (
+        "No provider took this amount at that moment: above their limits, closed, or switched off.",
+        "Try the amount under What would it cost, on the page of quotes: it says who was left out and why.",
+        "A smaller amount, or later. Tell finance if it happens often.",
+    ),
 }  # fmt: skip
 # ... these come at the door and leave none: the app shows a request id, which operators find in the log.
 UPDATE = "They update the app. If it is up to date, tell operations, with the request id."

@@ -1,0 +1,13 @@
+DROP TRIGGER check_use ON fx_quoteuse;
+DROP FUNCTION fx_check_use();
+DROP TRIGGER append_only ON fx_ratesource;
+DROP TRIGGER append_only ON fx_rateload;
+DROP TRIGGER append_only ON fx_rate;
+DROP TRIGGER append_only ON fx_provider;
+DROP TRIGGER append_only ON fx_providerterms;
+DROP TRIGGER append_only ON fx_providerswitch;
+DROP TRIGGER append_only ON fx_margin;
+DROP TRIGGER append_only ON fx_routingdecision;
+DROP TRIGGER append_only ON fx_routeleg;
+DROP TRIGGER append_only ON fx_quote;
+DROP TRIGGER append_only ON fx_quoteuse;

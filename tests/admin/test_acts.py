@@ -25,14 +25,17 @@ from notes.models import Note
 from recalls.services import open_recall
 from reports.models import DailyProof, Export, SavedExport
 from staff import services
+from staff.approvals import approve, request_approval
 from staff.models import Session, User
 from staff.roles import Role
 from tests.admin.conftest import PASSWORD, World, client_of, code_of, sign_in
 from tests.admin.test_adjust_dialog import place
 from tests.admin.test_reverse_dialog import previewed
+from tests.books import fund, posted, transfer
 from tests.factories import new_wallet
 from tests.reports.conftest import export as exported
-from transactions.models import FeeRule, Transaction
+from transactions.models import FeeRule, Receivable, ReversalReason, Transaction
+from transactions.posting import post_one
 
 WHY = "because of ticket 4711"
 REQUEST = "request-of-this-act"
@@ -132,6 +135,17 @@ def proof_of_the_past(scene: Scene) -> tuple[list[Any], dict[str, Any]]:
     return [], {"through": str(today() - timedelta(days=1)), "reason": WHY}
 
 
+def owed(scene: Scene) -> Receivable:
+    """John, who has spent nearly all of it, owes us what Wanjiku got back."""
+    world, staff = scene.world, scene.staff
+    post_one(transfer(world.johns, world.wallet, posted(world.johns) - 100_00)).or_raise()
+    asked: dict[str, Any] = {"transaction": world.sent.pk, "amount_minor": 500_00, "reason_code": "fraud"}
+    request = request_approval("receivable", asked | {"owed_minor": 400_00}, maker=staff[S], reason="x")
+    approve(request.pk, actor=staff[K])
+    fund(world.johns, 50_00)
+    return Receivable.objects.get(transaction=world.sent)
+
+
 def freeze(scene: Scene) -> Any:
     return scene.world.frozen.freezes.get()
 
@@ -167,6 +181,7 @@ LIMITS = {
     "country": "", "currency": "KES", "tier": "0", "per_movement": "500", "per_day": "1,000.00", "per_month": "20,000",
     "balance": "none", "effective_from": str(today()), "source": "Circular 3",
 }  # fmt: skip
+REASON = {"title": "Court order", "fee": "share", "is_active": "on"}
 NOTE = {"text": "She called.", "key": "note-of-this-act"}
 SIGNED = {"agreed": "on"}
 
@@ -231,7 +246,13 @@ ACTS: dict[str, Act] = {
     "customers_tierlimit_propose_next": Act(F, "request_approval", limits),
     "transactions_feerule_propose": Act(F, "request_approval", new(**FEE)),
     "transactions_feerule_propose_next": Act(F, "request_approval", on(fee, **FEE)),
-    "ledger_periodclose_close_period": Act(F, "ledger.close_period", proof_of_the_past),
+    "transactions_reversalreason_propose": Act(F, "request_approval", new(code="court_order", **REASON)),
+    "transactions_reversalreason_propose_next": Act(
+        F, "request_approval", on(lambda scene: ReversalReason.objects.get(pk="fraud"), **REASON)
+    ),
+    "transactions_receivable_collect": Act(F, "request_approval", on(owed, amount="10")),
+    "transactions_receivable_write_off": Act(F, "request_approval", on(owed, amount="10")),
+    "ledger_periodclose_close_period": Act(F, "request_approval", proof_of_the_past),
     "reports_dailyproof_sign_off": Act(F, "sign_off_proof", on(lambda scene: DailyProof.objects.get(), **SIGNED)),
     # exports and papers
     "reports_export_new": Act(F, "request_export", lambda scene: (["transactions"], export_form()), why=False),

@@ -25,7 +25,7 @@ from core.admin import (
     moment,
     panel,
 )
-from core.admin.lists import midnight
+from core.admin.lists import end_of, midnight
 from core.admin.pages import NOTHING, list_url, may
 from evidence import selectors, signing
 from evidence.models import Block, Check
@@ -45,7 +45,7 @@ class SealedBetween(MadeBetween):
         if first:
             queryset = queryset.filter(again="", until_at__gte=midnight(first))
         if last:
-            queryset = queryset.filter(again="", until_at__lt=midnight(last + timedelta(days=1)))
+            queryset = queryset.filter(again="", until_at__lt=end_of(last))
         return queryset
 
 

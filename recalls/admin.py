@@ -34,7 +34,7 @@ from core.admin import (
     queue,
     staff_action,
 )
-from core.admin.dialogs import LONGEST_REASON, go_to
+from core.admin.dialogs import LONGEST_REASON, go_to, read_amount
 from core.admin.pages import age, may
 from core.errors import TekanaError
 from core.ids import read_receipt
@@ -139,11 +139,8 @@ class OpenForm(StaffForm):
             if self.transaction is None:
                 self.add_error("receipt", "There is no transaction with this receipt.")
         asked["amount_minor"] = None
-        if self.transaction and (text := asked.get("amount", "").replace(",", "").strip()):
-            try:
-                asked["amount_minor"] = Money.parse(text, self.transaction.currency).amount_minor
-            except TekanaError as refusal:
-                self.add_error("amount", refusal.detail)
+        if self.transaction and "amount" in asked:
+            asked["amount_minor"] = read_amount(self, "amount", self.transaction.currency, none="")
         return asked
 
 

@@ -17,7 +17,7 @@ from django.http import HttpRequest, QueryDict
 from unfold.contrib.filters.admin import DropdownFilter
 
 from core import contacts
-from core.admin.lists import MadeBetween
+from core.admin.lists import MadeBetween, wrong_with
 from reports.errors import InvalidFilter, MayNotExport, UnknownColumn, UnknownFilter
 from reports.models import Export, SavedExport
 from reports.tables import Exportable
@@ -128,15 +128,8 @@ def label_of(spec: Any, value: str) -> str:
 
 def check(spec: Any, filters: Mapping[str, str]) -> None:
     """A value that the list would quietly ignore must not widen the export to everything."""
-    if isinstance(spec, MadeBetween):
-        if not spec.form.is_valid():
-            raise InvalidFilter(f"A {spec.title} is not a date.")
-    elif isinstance(spec, DropdownFilter):
-        value = filters.get(spec.parameter_name or "")
-        if value is not None and value not in {str(offered) for offered, _ in spec.lookup_choices}:
-            raise InvalidFilter(f"The list offers no {spec.title} {value[:40]!r}.", filter=spec.parameter_name)
-    elif (wrong := getattr(spec, "wrong", "")) and spec.used_parameters:
-        raise InvalidFilter(wrong)
+    if wrong := wrong_with(spec):
+        raise InvalidFilter(wrong, filter=next(iter(set(spec.expected_parameters()) & set(filters)), None))
 
 
 # --- Exports ---------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 from django.contrib import admin, messages
 from django.contrib.admin.checks import ModelAdminChecks
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
@@ -16,9 +17,20 @@ from unfold.admin import ModelAdmin
 from unfold.dataclasses import UnfoldAction
 
 from core.admin.dialogs import StaffForm
-from core.admin.lists import CappedPaginator
+from core.admin.lists import CappedPaginator, StaffList
 from core.admin.masking import look_at
-from core.admin.pages import NOTHING, Facts, Header, Panel, list_url, moment, notices_of, page_url, panels_of
+from core.admin.pages import (
+    NOTHING,
+    Facts,
+    Header,
+    Panel,
+    buttons_of,
+    list_url,
+    moment,
+    notices_of,
+    page_url,
+    panels_of,
+)
 from core.errors import TekanaError
 
 CLOSED_DOORS = ("_add", "_delete", "_history")
@@ -71,6 +83,9 @@ class StaffAdmin(ModelAdmin):
             return HttpResponseNotAllowed(["GET"])
         return super().changelist_view(request, extra_context)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[StaffList]:
+        return StaffList
+
     # --- The page ----------------------------------------------------------------------------------------------------
 
     def change_view(
@@ -98,7 +113,7 @@ class StaffAdmin(ModelAdmin):
             "notices": notices_of(request, subject),
             "panels": [one for one in panels if not one.side],
             "side_panels": [one for one in panels if one.side],
-            "actions_detail": actions,
+            "actions_detail": [*actions, *buttons_of(request, subject)],
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/page.html", context)
@@ -132,11 +147,14 @@ class StaffAdmin(ModelAdmin):
     # --- Rows --------------------------------------------------------------------------------------------------------
 
     def subject(self, request: HttpRequest, object_id: str) -> Any:
-        """The row a page or dialog is about, read once per request; None where there is none."""
+        """The row a page or dialog is about, read once per request; None where there is none.
+
+        ``object_id`` is that of the address, where Django has quoted what an address cannot carry.
+        """
         read: dict[tuple[str, str], Any] = request.__dict__.setdefault("staff_subjects", {})
         key = (self.opts.label_lower, object_id)
         if key not in read:
-            read[key] = self.get_object(request, object_id)
+            read[key] = self.get_object(request, unquote(object_id))
         return read[key]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:

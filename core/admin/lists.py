@@ -7,16 +7,19 @@ from uuid import UUID
 
 from django import forms
 from django.contrib.admin import ModelAdmin, SimpleListFilter
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import PAGE_VAR
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from unfold.contrib.filters.admin import DropdownFilter
+from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminSingleDateWidget
 
 MOST_COUNTED = 10_000
+LONGEST_VALUE = 200  # of a filter
 
 
 class CappedPaginator(Paginator):
@@ -41,9 +44,72 @@ class CappedPaginator(Paginator):
         return MOST_COUNTED
 
 
+class StaffList(ChangeList):
+    """A list under its own filters, its own search, and pages that there are. No look-up of Django's gets through, nor
+    an order that no index gives; what an address asks for beyond that is left out, and `remarks` say so."""
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        self.remarks: list[str] = []
+        asked = request.GET
+        request.GET = asked.copy()
+        for name in (FOREIGN & set(asked)) | {one for one in asked if not is_legible(one)}:
+            del request.GET[name]
+            self.remarks.append(f"This list knows no “{name.replace(NUL, '')[:40]}” in its address; it was left out.")
+        for name, values in list(request.GET.lists()):
+            if not all(is_legible(value) and len(value) <= LONGEST_VALUE for value in values):
+                del request.GET[name]
+                self.remarks.append(f"“{name}” is too long, or has characters that cannot be read; it was left out.")
+        super().__init__(request, *args)
+
+    def get_filters(self, request: HttpRequest) -> tuple[list[Any], bool, dict[str, Any], bool, bool]:
+        left, kinds = self.get_filters_params(), cast("Sequence[Any]", self.list_filter)
+        given = set(left)
+        specs = [kind(request, left, self.model, self.model_admin) for kind in kinds]
+        for name in left:
+            self.remarks.append(f"This list has no filter “{name[:40]}”; it was left out.")
+        for spec in specs:
+            if wrong := wrong_with(spec):
+                self.remarks.append(f"{wrong} The list is not cut by it.")
+                spec.used_parameters.clear()
+        shown = [spec for spec in specs if spec.has_output()]
+        return shown, bool(shown), {}, False, bool(given)
+
+    def get_results(self, request: HttpRequest) -> None:
+        asked = request.GET.get(PAGE_VAR, "1")
+        try:
+            super().get_results(request)
+        except IncorrectLookupParameters:
+            self.page_num = 1
+            super().get_results(request)
+        if asked not in map(str, self.paginator.page_range):
+            self.page_num = 1
+            self.remarks.append(f"There is no page “{asked[:40]}”; this is the first.")
+
+
+NUL = "\x00"
+FOREIGN = frozenset({"o", "e", "all", "_to_field", "_popup", "_facets", "_source_model"})  # Django's, not ours
+
+
+def is_legible(text: str) -> bool:
+    """Whether the database can read it: no NUL, no half of a surrogate pair."""
+    return NUL not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
+def wrong_with(spec: Any) -> str:
+    """What is wrong with what a list's filter was given, as a sentence; empty where nothing is."""
+    if isinstance(spec, DropdownFilter):
+        value = spec.value()
+        if value and str(value) not in {str(offered) for offered, _ in spec.lookup_choices}:
+            return f"The list offers no {spec.title} “{str(value)[:40]}”."
+    return getattr(spec, "wrong", "") if spec.used_parameters else ""
+
+
 def first_id_at(at: datetime) -> UUID:
-    """The smallest uuid7 of that millisecond: ``id >= first_id_at(t)`` reads the primary key; no index on time."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
+    """The smallest uuid7 of that millisecond: ``id >= first_id_at(t)`` reads the primary key; no index on time.
+
+    Before 1970 there are none: the very first.
+    """
+    return UUID(int=max(int(at.timestamp() * 1000), 0) << 80)
 
 
 class MadeBetween(SimpleListFilter):
@@ -84,8 +150,13 @@ class MadeBetween(SimpleListFilter):
         if first:
             queryset = queryset.filter(**{f"{self.field}__gte": first_id_at(midnight(first))})
         if last:
-            queryset = queryset.filter(**{f"{self.field}__lt": first_id_at(midnight(last + timedelta(days=1)))})
+            queryset = queryset.filter(**{f"{self.field}__lt": first_id_at(end_of(last))})
         return queryset
+
+    @property
+    def wrong(self) -> str:
+        names = [f"“{self.used_parameters.get(name, '')[:40]}”" for name in self.form.errors]
+        return f"{' and '.join(names)} is no {self.title}." if names else ""
 
     def choices(self, changelist: ChangeList) -> Any:
         yield {"form": self.form}
@@ -94,11 +165,16 @@ class MadeBetween(SimpleListFilter):
     def shown(self) -> str:
         """What the list is cut to, in words; nothing when it is not."""
         days = [(word, self.form.cleaned_data.get(word)) for word in ("from", "to")]
-        return " ".join(f"{word} {day:%d %b %Y}" for word, day in days if day)
+        return " ".join(f"{word} {day:%-d %b %Y}" for word, day in days if day)
 
 
 def midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def end_of(day: date) -> datetime:
+    """The next midnight; of the last day there is, its last microsecond."""
+    return midnight(day + timedelta(days=1)) if day < date.max else datetime.combine(day, time.max, tzinfo=UTC)
 
 
 def choice_filter(field: str, title_: str, choices: Sequence[tuple[Any, Any]]) -> type[DropdownFilter]:

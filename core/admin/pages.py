@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+from django.contrib.admin.utils import quote
 from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
@@ -132,6 +133,40 @@ def notices_of(request: HttpRequest, subject: models.Model) -> list[Any]:
     return [one for one in built if one]
 
 
+# --- Buttons that other apps contribute, beside the page's own ------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Button:
+    """Leads to ``path``: a page, or with ``dialog`` what is opened over this one. It acts on nothing by itself."""
+
+    title: str
+    path: str
+    icon: str = ""
+    dialog: Any = None
+
+
+_buttons: list[tuple[str, str, Callable[[HttpRequest, Any], Button]]] = []
+
+
+def button(model: str, *, permission: str) -> Callable[[Any], Any]:
+    """Contribute a button to the pages of ``model`` (``"customers.customer"``), for staff with ``permission``."""
+
+    def register(builder: Callable[[HttpRequest, Any], Button]) -> Any:
+        _buttons.append((model, permission, builder))
+        return builder
+
+    return register
+
+
+def buttons_of(request: HttpRequest, subject: models.Model) -> list[Button]:
+    return [
+        builder(request, subject)
+        for model, permission, builder in _buttons
+        if model == subject._meta.label_lower and may(request, permission)
+    ]
+
+
 def may(request: HttpRequest, permission: str) -> bool:
     return request.user.has_perm(permission)
 
@@ -153,7 +188,7 @@ def moment(at: datetime | None) -> SafeString:
     if at is None:
         return NOTHING
     at = at.astimezone(UTC)
-    day, hour = at.strftime("%d %b %Y"), at.strftime("%H:%M:%S")
+    day, hour = at.strftime("%-d %b %Y"), at.strftime("%H:%M:%S")
     return format_html('<time datetime="{}"><span>{}</span> <span>{}</span></time>', at.isoformat(), day, hour)
 
 
@@ -189,7 +224,7 @@ def code(text: Any) -> SafeString:
 
 def page_url(model: str, pk: Any) -> str:
     """The staff page of one row: ``page_url("wallets.wallet", wallet_id)``."""
-    return reverse(f"admin:{model.replace('.', '_').lower()}_change", args=[pk])
+    return reverse(f"admin:{model.replace('.', '_').lower()}_change", args=[quote(pk)])
 
 
 def list_url(model: str, **query: Any) -> str:

@@ -1,6 +1,6 @@
 """The entries and the holds of the books as lists to look through and to export."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -25,7 +25,7 @@ from core.admin import (
     page_url,
     words,
 )
-from core.admin.lists import midnight
+from core.admin.lists import end_of, midnight
 from core.admin.pages import NOTHING
 from core.admin.search import read_identity
 from core.ids import read_uuid
@@ -48,7 +48,7 @@ class RecordedBetween(MadeBetween):
         if first:
             queryset = queryset.filter(journal__recorded_at__gte=midnight(first))
         if last:
-            queryset = queryset.filter(journal__recorded_at__lt=midnight(last + timedelta(days=1)))
+            queryset = queryset.filter(journal__recorded_at__lt=end_of(last))
         return queryset
 
 
@@ -98,9 +98,9 @@ class RecordedFilter(AccountFilter):
     def at(self) -> datetime | None:
         try:
             at = parse_datetime(str(self.value()))
-        except ValueError:
+            return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC) if at else None
+        except (ValueError, OverflowError):  # the last: in UTC it is before the year 1, or after 9999
             return None
-        return at.replace(tzinfo=at.tzinfo or UTC) if at else None
 
     @property
     def wrong(self) -> str:

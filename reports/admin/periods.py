@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -13,11 +14,16 @@ from reports.balances import Basis, Period
 from reports.totals import SETTLED_AFTER, utc_now
 
 INSTANT = "%Y-%m-%dT%H:%M:%S"
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def instant_field(label: str) -> forms.DateTimeField:
     widget = UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "step": "1"})
-    return forms.DateTimeField(required=False, label=label, widget=widget)
+    bounds = [
+        MinValueValidator(EARLIEST, "Before 1970 there are no books."),
+        MaxValueValidator(LATEST, "That is further ahead than anything is planned."),
+    ]
+    return forms.DateTimeField(required=False, label=label, widget=widget, validators=bounds)
 
 
 class PeriodForm(forms.Form):
@@ -52,9 +58,9 @@ class PeriodForm(forms.Form):
         if start and end and start > end:
             self.add_error("start", "This is after the end.")
         if end and end > self.now and given.get("basis") != Basis.EFFECTIVE:
-            self.add_error("end", f"This has not been reached: it is {self.now:%d %b %Y %H:%M:%S} UTC.")
+            self.add_error("end", f"This has not been reached: it is {self.now:%-d %b %Y %H:%M:%S} UTC.")
         if known and known > self.now:
-            self.add_error("known", f"This has not been reached: it is {self.now:%d %b %Y %H:%M:%S} UTC.")
+            self.add_error("known", f"This has not been reached: it is {self.now:%-d %b %Y %H:%M:%S} UTC.")
         return given
 
     @property
@@ -105,7 +111,7 @@ class InstantForm(forms.Form):
         given = super().clean() or {}
         for name in ("known",) if given.get("basis") == Basis.EFFECTIVE else ("at", "known"):
             if given.get(name) and given[name] > self.now:
-                self.add_error(name, f"This has not been reached: it is {self.now:%d %b %Y %H:%M:%S} UTC.")
+                self.add_error(name, f"This has not been reached: it is {self.now:%-d %b %Y %H:%M:%S} UTC.")
         return given
 
     @property

@@ -38,7 +38,7 @@ def test_a_recall_is_opened_from_the_payments_page_and_shows_there(support: Clie
 
     assert dialog in shown
     assert f'value="{world.undone.receipt}"' in asked
-    form = {"receipt": world.undone.receipt.lower(), "amount": "1,00.00", "reason": "duplicate", "note": "ticket 12"}
+    form = {"receipt": world.undone.receipt.lower(), "amount": "100.00", "reason": "duplicate", "note": "ticket 12"}
     answer = support.post(dialog, form, follow=True)
 
     assert "KES 100.00 of KES 100.00 is held, and both are told." in answer.text

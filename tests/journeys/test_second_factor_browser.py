@@ -1,4 +1,4 @@
-"""The authenticator app in Chromium, from the QR code to the end of the session: what a member of staff does, and what a
+"""The authenticator app in Chromium, from the QR code to the end of a session: what a member of staff does, and what a
 thief would try. Pictures of the pages, wide and narrow, light and dark, are left in pytest's folder of each test."""
 
 import base64

@@ -26,8 +26,8 @@ CHART = [
         "liability:wallet:{wallet}", CREDIT, 0, "Wallet", "What we owe the owner of one wallet. Never below zero."
     ),
     AccountType(
-        "liability:suspense:{currency}", CREDIT, None, "Suspense",
-        "Money that arrived and could not be credited, e.g. a top-up for a wallet closed meanwhile.",
+        "liability:suspense:{currency}", CREDIT, 0, "Suspense",
+        "Money that arrived and could not be credited, e.g. a top-up for a wallet closed meanwhile. Never below zero.",
     ),
     AccountType(
         "asset:rail:{rail}:{currency}", DEBIT, None, "Money at a rail",

@@ -307,7 +307,6 @@ def coverage(known: Figures) -> Table:
     """E-money issued, beside the money that banks and partners hold for it: never less than what we owe."""
     rows = []
     for one in known.coverage:
-        owed = one.wallets + one.suspense
         rows.append(
             (
                 one.currency,
@@ -315,7 +314,7 @@ def coverage(known: Figures) -> Table:
                 money(one.suspense, one.currency),
                 money(one.rails, one.currency),
                 money(one.fees, one.currency),
-                badge("covered", "good") if one.rails >= owed else badge("not covered", "bad"),
+                badge("covered", "good") if one.covered else badge("not covered", "bad"),
             )
         )
     heads = ["Owed to customers", "In suspense", "Held at rails", "Fees earned"]

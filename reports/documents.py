@@ -317,7 +317,7 @@ def daily_proof(proof: DailyProof) -> Content:
         return [Column("Currency", 8), *[Column(title, 18, amount=True) for title in titles]]
 
     agreement = ("debits", "credits", "debit_balances", "credit_balances", "stored", "summed")
-    cover = ("wallets", "suspense", "rails", "rest", "receivables")
+    cover = ("wallets", "suspense", "rails", "difference", "receivables")
     blocks = [
         Block(
             "Debits and credits, stored and summed",

@@ -22,6 +22,7 @@ from django.urls import reverse
 from core import audit
 from core.admin.lists import midnight
 from core.jobs import once_a_day
+from ledger.chart import suspense
 from ledger.selectors import last_proof, latest_proof
 from reports.balances import Basis, Period, Section, Sums, trial_balance
 from reports.errors import BreakNeedsNote, MayNotSignOff, ProofNotFound, ProofSigned
@@ -39,7 +40,7 @@ NAMED = 50  # accounts of a kind that are named when the kind differs
 
 
 class Finding(NamedTuple):
-    """What is wrong with whom; ``number`` as in the list of invariants, or D1 to D4 for what is proven here."""
+    """What is wrong with whom; ``number`` as in the list of invariants, or D1 to D5 for what is proven here."""
 
     number: str
     name: str
@@ -69,8 +70,18 @@ class Figures(NamedTuple):
     receivables: int = 0  # days of before there were any do not say it
 
     @property
+    def owed(self) -> int:
+        """To customers and, where money waits in suspense, for it. Suspense below zero covers nothing."""
+        return self.wallets + max(self.suspense, 0)
+
+    @property
+    def difference(self) -> int:
+        """What banks and rails hold beyond that; below zero it is missing."""
+        return self.rails - self.owed
+
+    @property
     def covered(self) -> bool:
-        return self.rails >= self.wallets + self.suspense
+        return self.difference >= 0
 
 
 class Stored(NamedTuple):
@@ -161,11 +172,7 @@ def make_proof(day: date) -> DailyProof | None:
         findings = [Finding(**finding) for finding in books.findings]
         findings += found_in(sections) + torn_accounts(lines) + found_in_totals(day)
         figures = [figures_of(section, lines) for section in sections]
-        findings += [
-            Finding("D4", f"currency {one.currency}", f"{one.wallets + one.suspense} owed, {one.rails} held for it")
-            for one in figures
-            if not one.covered
-        ]
+        findings += not_covered(figures)
         figures_kept, findings_kept = [one._asdict() for one in figures], [one._asdict() for one in findings]
         try:
             with db_transaction.atomic():
@@ -209,6 +216,18 @@ def found_in_totals(day: date) -> list[Finding]:
     ]
 
 
+def not_covered(figures: list[Figures]) -> list[Finding]:
+    """D4: banks and rails hold what is owed. D5: nobody took more out of suspense than had come into it."""
+    findings = [
+        Finding("D4", f"currency {one.currency}", f"{one.owed} owed, {one.rails} held for it")
+        for one in figures
+        if not one.covered
+    ]
+    return findings + [
+        Finding("D5", suspense(one.currency), f"is {-one.suspense} below zero") for one in figures if one.suspense < 0
+    ]
+
+
 def figures_of(section: Section, lines: list[Stored]) -> Figures:
     totals = section.totals
     mine = [one for one in lines if one.currency == section.currency]
@@ -216,7 +235,7 @@ def figures_of(section: Section, lines: list[Stored]) -> Figures:
     def balance(*beginnings: str) -> int:
         return sum(line.closing for line in section.lines if line.line.startswith(beginnings))
 
-    wallets, suspense, rails = -balance("liability:wallet"), -balance("liability:suspense"), balance("asset:rail:")
+    wallets, parked, rails = -balance("liability:wallet"), -balance("liability:suspense"), balance("asset:rail:")
     return Figures(
         currency=section.currency,
         debits=totals.moved[0],
@@ -226,9 +245,9 @@ def figures_of(section: Section, lines: list[Stored]) -> Figures:
         stored=sum(max(one.stored, 0) for one in mine),
         summed=sum(max(one.summed, 0) for one in mine),
         wallets=wallets,
-        suspense=suspense,
+        suspense=parked,
         rails=rails,
-        rest=rails - wallets - suspense,
+        rest=rails - wallets - parked,
         receivables=balance("asset:receivable"),
     )
 

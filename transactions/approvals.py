@@ -14,9 +14,10 @@ from core.errors import AmountNotPositive, InvalidAmount
 from core.ids import spaced_receipt
 from core.money import EXPONENTS, Money
 from customers.errors import RuleExists
+from customers.selectors import current_limits
 from customers.services import check_day
-from ledger.chart import type_of, wallet_account
-from ledger.selectors import account_ids
+from ledger.chart import suspense, type_of, wallet_account
+from ledger.selectors import Coverage, account_ids, coverage
 from staff.approvals import About, Fact, Leg, Operation, Preview, Row, lock_name
 from staff.models import Approval, User
 from transactions.errors import FeePolicyUnclear, TransactionNotFound
@@ -393,11 +394,8 @@ class Adjustment(Operation):
                 Fact("Credited", names[params["credit"]]),
             ],
             legs=[Leg(name=names[line["account"]], currency=currency, **line) for line in lines],
-            context=[
-                Fact(f"Wallet of {one.customer.full_name}", f"{one.status}, KYC tier {one.customer.tier}, "
-                     f"{one.customer.get_state_display().lower()}") for one in self._wallets(params)
-            ],
-        )  # fmt: skip
+            context=[*(fact for one in self._wallets(params) for fact in weighed(one, params)), *cover(params)],
+        )
 
     def apply(self, approval: Approval, *, checker: User) -> Row:
         params = approval.params
@@ -418,6 +416,40 @@ class Adjustment(Operation):
         """Both accounts in words."""
         owners = {wallet_account(one.pk): f"wallet of {one.customer.full_name}" for one in self._wallets(params)}
         return {code: owners.get(code) or house_name(code) for code in (params["debit"], params["credit"])}
+
+
+def weighed(wallet: Wallet, params: dict[str, Any]) -> list[Fact]:
+    """Of a wallet that is adjusted: how its owner stands, and whether it would hold more than their tier may."""
+    customer, currency = wallet.customer, wallet.currency
+    state = f"{wallet.status}, KYC tier {customer.tier}, {customer.get_state_display().lower()}"
+    facts = [Fact(f"Wallet of {customer.full_name}", state)]
+    if params["credit"] == wallet_account(wallet.pk):
+        limits = current_limits(customer, currency, on=now().date())
+        most, then = limits.balance if limits else None, wallet.account.posted + params["amount_minor"]
+        if most is not None:
+            said = f"{Money(most, currency)}; afterwards they hold {Money(then, currency)}"
+            facts.append(Fact("Their tier may hold", f"{said}, which is MORE" if then > most else said))
+    return facts
+
+
+def cover(params: dict[str, Any]) -> list[Fact]:
+    """E-money and what covers it, before and after an adjustment."""
+    amount, currency = params["amount_minor"], params["currency"]
+    after = before = next(iter(coverage(currency)), Coverage(currency, 0, 0, 0, 0))
+    for code, change in ((params["debit"], -amount), (params["credit"], amount)):
+        if code.startswith(wallet_account("")):
+            after = after._replace(wallets=after.wallets + change)
+        elif code == suspense(currency):
+            after = after._replace(suspense=after.suspense + change)
+        elif code.startswith("asset:rail:"):  # grows on the debit side
+            after = after._replace(rails=after.rails - change)
+    return [Fact("E-money and its cover now", covered(before)), Fact("Afterwards", covered(after))]
+
+
+def covered(one: Coverage) -> str:
+    said = f"{Money(one.rails, one.currency)} held for {Money(one.owed, one.currency)} owed"
+    missing = Money(one.owed - one.rails, one.currency)
+    return f"{said}: covered" if one.covered else f"{said}: NOT COVERED, {missing} is missing"
 
 
 def house_name(code: str) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 from core.errors import AmountNotPositive, Declined, IllegalTransition, TekanaError
 from core.ids import new_receipt, uuid7
 from ledger import books as ledger_books
-from ledger.chart import CREDIT, DEBIT, fee_income, rail_float, receivable, suspense, wallet_account
+from ledger.chart import CREDIT, DEBIT, fee_income, rail_float, receivable, suspense, type_of, wallet_account
 from transactions import journals
 from transactions.errors import (
     AmountBelowFee,
@@ -235,14 +235,14 @@ class _Attempt:
 
     def _adjust(self) -> None:
         """One account debited, another credited, as two people agreed. Neither freezes nor limits stop it; no wallet
-        goes below zero."""
+        goes below zero, nor does suspense."""
         order, accounts = self.order, self.world.books.accounts
         debited, credited = accounts[order.debit], accounts[order.credit]
         if {debited.currency, credited.currency} != {order.currency}:
             raise CurrencyMismatch(f"Both accounts must hold {order.currency}.")
         if debited.closed or credited.closed:
             raise WalletClosed()
-        if debited.normal_side == CREDIT and not debited.can_give(order.amount):
+        if debited.normal_side == CREDIT and not _can_give(debited, order.amount):
             raise InsufficientFunds()
         if credited.normal_side == DEBIT and not credited.can_give(order.amount):
             raise MoreThanOwed(owed_minor=credited.available)
@@ -289,6 +289,12 @@ class _Attempt:
             )
         )  # fmt: skip
         return outcome
+
+
+def _can_give(account: ledger_books.Held, amount: int) -> bool:
+    """Also where it was opened before accounts of its type had a floor (`ledger/chart.py`): each keeps its own."""
+    floor = type_of(account.code).floor
+    return account.can_give(amount) and (floor is None or account.available - amount >= floor)
 
 
 def _left(original: Target, amount: int) -> int:

@@ -219,7 +219,7 @@ def cover_table(figures: list[Figures]) -> Table:
                 grouped(one.wallets, one.currency),
                 grouped(one.suspense, one.currency),
                 grouped(one.rails, one.currency),
-                grouped(one.rest, one.currency),
+                grouped(one.difference, one.currency),
                 grouped(one.receivables, one.currency) if one.receivables else NOTHING,
             )
             for one in figures
@@ -258,7 +258,7 @@ def books_now(request: HttpRequest) -> HttpResponse:
     today = Period(midnight(form.now.date()), form.now)
     sections = trial_balance(today)
     figures = [proofs.figures_of(section, lines) for section in sections]
-    findings = proofs.torn_accounts(lines) + proofs.found_in(sections)
+    findings = proofs.torn_accounts(lines) + proofs.found_in(sections) + proofs.not_covered(figures)
     last = last_proof()
     return page(
         request,

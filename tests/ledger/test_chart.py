@@ -12,7 +12,7 @@ from ledger.chart import CREDIT, DEBIT
     ("code", "name", "side", "floor"),
     [
         (chart.wallet_account("01920000-0000-7000-8000-000000000001"), "Wallet", CREDIT, 0),
-        (chart.suspense("RWF"), "Suspense", CREDIT, None),
+        (chart.suspense("RWF"), "Suspense", CREDIT, 0),
         (chart.rail_float("sandbox", "KES"), "Money at a rail", DEBIT, None),
         (chart.fee_income("cash_out", "KES"), "Fees", CREDIT, None),
     ],

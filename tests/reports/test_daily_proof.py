@@ -14,13 +14,14 @@ from django.urls import reverse
 
 from core.models import AuditRecord, JobRun
 from core.roles import connected_as_owner
-from ledger import chart
+from ledger import chart, selectors
 from ledger.selectors import last_proof
+from ledger.services import open_account
 from reports import proofs, totals
-from reports.balances import open_items
+from reports.balances import Period, open_items, trial_balance
 from reports.errors import BreakNeedsNote, MayNotSignOff, ProofSigned
 from reports.models import DailyProof, SignOff
-from reports.proofs import checksum, prove_daily, sign_off, stored_and_summed, watch
+from reports.proofs import checksum, figures_of, not_covered, prove_daily, sign_off, stored_and_summed, watch
 from staff.approvals import approve, request_approval
 from staff.models import User
 from staff.roles import Role
@@ -31,7 +32,7 @@ from tests.reports.conftest import said
 from tests.reports.test_balances import lived as lived_fixture
 from tests.reports.test_balances import midnight
 from tests.wallets.test_close_wallet import through_a_rail
-from transactions import proving
+from transactions import deciding, proving
 from transactions.movements import Settlement
 from transactions.posting import post_one
 from wallets.models import Wallet
@@ -167,6 +168,31 @@ def test_e_money_that_is_not_covered_is_found(proven: list[Wallet]) -> None:
     proof = prove_daily()
 
     assert proof is not None and ("D4", "currency KES") in {(one["number"], one["name"]) for one in proof.findings}
+
+
+def test_suspense_below_zero_is_found_and_covers_nothing(
+    lived: list[Wallet], staff: dict[str, User], finance: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it was possible once: an account without a floor, and as much taken out of it as was put on a wallet."""
+    open_account(chart.suspense("KES"), "KES", chart.CREDIT, floor=None)
+    monkeypatch.setattr(deciding, "_can_give", lambda account, amount: True)
+    params: dict[str, Any] = {
+        "debit": chart.suspense("KES"), "credit": chart.wallet_account(lived[0].pk), "amount_minor": 5_000_000_00,
+        "currency": "KES",
+    }  # fmt: skip
+    asked = request_approval("adjustment", params, maker=staff[Role.FINANCE], reason="ticket 12")
+    approve(asked.pk, actor=staff[Role.ADMINISTRATOR])
+    sections = trial_balance(Period(midnight(0), totals.utc_now()))
+
+    found = {(one.number, one.name) for one in not_covered([figures_of(one, []) for one in sections])}
+
+    assert found == {("D4", "currency KES"), ("D5", "liability:suspense:KES")}
+    kes = next(one for one in selectors.coverage() if one.currency == "KES")
+    assert kes.suspense == -5_000_000_00 and kes.owed == kes.wallets and not kes.covered
+    page = finance.get(reverse("admin:reports_books_now")).text
+    for said_there in ("Not covered", "-5,000,000.00", "account=liability:suspense:KES", "The books do not agree"):
+        assert said_there in page, said_there
+    assert "Not covered" in finance.get(reverse("admin:index")).text
 
 
 # --- Signing off ----------------------------------------------------------------------------------------------------

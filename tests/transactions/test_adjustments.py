@@ -4,18 +4,21 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.utils.timezone import now
 
 from core.errors import TekanaError
 from core.models import AuditRecord
 from core.roles import connected_as_owner
+from customers.models import TierLimit
 from ledger import chart
-from ledger.selectors import account_ids, legs_of
-from staff.approvals import approve, request_approval
+from ledger.selectors import account_ids, balance_at, legs_of
+from ledger.services import open_account
+from staff.approvals import Preview, approve, request_approval
 from staff.errors import ApprovalNeeded
 from staff.models import Approval, User
 from staff.roles import Role
 from tests.admin.conftest import member
-from tests.books import assert_books_balance, fund, posted
+from tests.books import assert_books_balance, fund, key, posted
 from tests.factories import fresh, new_wallet
 from transactions.errors import CurrencyMismatch, InsufficientFunds, SameAccount, UnknownAccount
 from transactions.models import Kind, State, Transaction
@@ -24,9 +27,11 @@ from transactions.posting import post_one
 from transactions.services.adjustments import post_adjustment
 from transactions.services.relay import relay_events
 from transactions.services.reversals import reverse_transaction
+from transactions.services.settling import settle
 from transactions.verify import verify
 from wallets.errors import WalletClosed
 from wallets.models import Wallet
+from wallets.parties import Address
 from wallets.services import close_wallet, freeze_wallet
 
 COSTS = chart.adjustments("RWF")
@@ -136,6 +141,53 @@ def test_no_wallet_goes_below_zero_and_the_request_stays(
     assert fresh(approval).state == "open"
     assert not Transaction.objects.filter(kind=Kind.ADJUSTMENT, state=State.FAILED).exists()
     assert_books_balance()
+
+
+def parked(amount: int) -> None:
+    """Money that arrived for a wallet closed meanwhile."""
+    gone = new_wallet(currency="RWF")
+    waiting = post_one(
+        Movement(
+            kind=Kind.TOP_UP, amount=amount, currency="RWF", caller="job:t", key=key(), rail="sandbox",
+            payee=Address("wallet", str(gone.pk)),
+        )
+    ).or_raise()  # fmt: skip
+    close_wallet(gone, actor=None)
+    settle(waiting.transaction, to=State.COMPLETED, actor="rail:sandbox")
+
+
+@pytest.mark.parametrize("floor", [0, None], ids=["its floor", "an account from before it had one"])
+def test_nothing_is_given_out_of_suspense_that_is_not_there(
+    aline: Wallet, samuel: User, diane: User, floor: int | None
+) -> None:
+    """Money was made of nothing that way: e-money without cover, and every proof stayed green."""
+    open_account(SUSPENSE, "RWF", chart.CREDIT, floor=floor)
+    for amount in (0, 700):
+        if amount:
+            parked(amount)
+        with pytest.raises(InsufficientFunds):
+            ask(samuel, SUSPENSE, code(aline), amount + 1)
+    both = [ask(samuel, SUSPENSE, code(aline), 700), ask(samuel, SUSPENSE, COSTS, 1)]
+
+    approve(both[0].pk, actor=diane)
+    with pytest.raises(InsufficientFunds):  # it was there when it was asked for
+        approve(both[1].pk, actor=diane)
+
+    assert (posted(aline), balance_at(account_ids([SUSPENSE])[SUSPENSE]).posted) == (700, 0)
+    assert_books_balance()
+
+
+def test_who_decides_sees_what_cover_and_tier_say_about_it(aline: Wallet, samuel: User) -> None:
+    fund(aline, 2_000)
+    rule: dict[str, Any] = {"country": aline.customer.country, "currency": "RWF", "tier": aline.customer.tier}
+    TierLimit.objects.create(**rule, balance=2_400, effective_from=now().date(), source="a test")
+    fees = chart.fee_income("transfer", "RWF")
+
+    weighed = dict(Preview.kept(ask(samuel, fees, code(aline), 500)).context)
+
+    assert weighed["E-money and its cover now"] == "RWF 2,000 held for RWF 2,000 owed: covered"
+    assert weighed["Afterwards"] == "RWF 2,000 held for RWF 2,500 owed: NOT COVERED, RWF 500 is missing"
+    assert weighed["Their tier may hold"] == "RWF 2,400; afterwards they hold RWF 2,500, which is MORE"
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from core.admin import (
     Header,
     MadeBetween,
     Panel,
-    Part,
     StaffAdmin,
     StaffForm,
+    Table,
     badge,
     choice_filter,
     code,
@@ -32,7 +32,7 @@ from core.admin import (
     staff_action,
 )
 from core.admin.dialogs import LONGEST_REASON, go_to
-from core.admin.pages import list_url, may, page_url
+from core.admin.pages import Button, button, list_url, page_url
 from core.errors import TekanaError
 from customers.finding import exactly
 from customers.models import Customer
@@ -43,6 +43,8 @@ from viewings.models import Viewing, ViewingEnd
 from viewings.pages import session_began_at
 from viewings.selectors import SEE, VIEW_AS, ended, live
 from viewings.services import end_viewing, start_viewing
+
+SHOWN = 5
 
 
 class StartForm(StaffForm):
@@ -229,15 +231,30 @@ def agents_named(text: str) -> list[int]:
     ]
 
 
-@panel("customers.customer", order=5, permission=VIEW_AS)
-def views_of_customer(request: HttpRequest, customer: Customer) -> Panel:
-    """The way in, or back into the view that is open."""
+# --- On the customer's page ---------------------------------------------------------------------------------------
+
+
+@button("customers.customer", permission=VIEW_AS)
+def way_in(request: HttpRequest, customer: Customer) -> Button:
+    """Or back into the view that is open."""
     agent: Any = request.user
     own = next((one for one in live(agent) if one.customer_id == customer.pk), None)
-    began_here = own is not None and own.session_began_at == session_began_at(request)
-    context = {
-        "open": reverse("admin:viewings_home", args=[own.pk]) if own is not None and began_here else "",
-        "start": reverse("admin:viewings_viewing_start", query={"customer": customer.pk}),
-        "log": list_url("viewings.viewing", q=customer.pk) if may(request, SEE) else "",
-    }
-    return Part(title="Their app", side=True, template="admin/viewings/start.html", context=context)
+    if own is not None and own.session_began_at == session_began_at(request):
+        return Button(title="Back to the view", path=reverse("admin:viewings_home", args=[own.pk]), icon="visibility")
+    start = reverse("admin:viewings_viewing_start", query={"customer": customer.pk})
+    return Button(title="View as customer", path=start, icon="visibility", dialog={"title": "View as a customer"})
+
+
+@panel("customers.customer", order=90, permission=SEE)
+def views_of_customer(request: HttpRequest, customer: Customer) -> Panel | None:
+    found = Viewing.objects.filter(customer=customer).select_related("agent")[:SHOWN]
+    table = Table(
+        title="Viewed as this customer",
+        columns=["When", "Who", "Why"],
+        rows=[
+            (link(request, "viewings.viewing", one.pk, moment(one.started_at)), str(one.agent), one.get_why_display())
+            for one in found
+        ],
+        more=("All", list_url("viewings.viewing", q=customer.pk)),
+    )
+    return table if table.rows else None

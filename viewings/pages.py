@@ -26,8 +26,9 @@ from viewings.errors import ViewingNotFound, ViewingOver
 from viewings.models import Viewing
 from viewings.selectors import VIEW_AS, check_open, viewing_of
 
-TABS = [
-    ("viewings_home", "Account"),
+# The page, its name, and pages below it.
+TABS: list[tuple[str, ...]] = [
+    ("viewings_home", "Account", "viewings_history", "viewings_transaction"),
     ("viewings_notifications", "Notifications"),
     ("viewings_recalls", "Asked back"),
     ("viewings_accesses", "Access log"),
@@ -85,14 +86,15 @@ def shown(
     request: HttpRequest, viewing: Viewing, template: str, title: str, *, status: int = 200, **context: Any
 ) -> TemplateResponse:
     here = request.resolver_match.url_name if request.resolver_match else ""
+    who = viewing.customer.full_name.split()[0]
     context |= {
         **admin.site.each_context(request),
-        "title": title,
+        "title": f"{who}'s app: {title}",
         "viewing": viewing,
-        "who": viewing.customer.full_name.split()[0],
+        "who": who,
         "left": seconds_left(viewing),
         "tabs": [
-            (text, reverse(f"admin:{name}", args=[viewing.pk]), name == here) for name, text in TABS
+            (text, reverse(f"admin:{name}", args=[viewing.pk]), here in (name, *below)) for name, text, *below in TABS
         ],
     }  # fmt: skip
     return TemplateResponse(request, f"admin/viewings/{template}.html", context, status=status)
@@ -271,10 +273,10 @@ def wallet_shown(wallet: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def history_table(request: HttpRequest, viewing: Viewing, rows: list[dict[str, Any]]) -> Panel:
-    amounts = ["Amount", "Fee", "Change", "Balance after"]
+    amounts = ["Amount", "Change", "Balance after"]
     return Table(
         title="History",
-        columns=["Receipt", "When", "What", "With", *amounts, "Status"],
+        columns=["Receipt", "When", "What", "With", "Status", *amounts],
         numeric=amounts,
         rows=[
             (
@@ -282,16 +284,22 @@ def history_table(request: HttpRequest, viewing: Viewing, rows: list[dict[str, A
                 instant(row["timestamp"]),
                 format_html("{} {}", words(row["kind"]), badge(row["direction"])),
                 counterparty(request, row),
-                amount(row["amount"], row["currency"]),
-                amount(row["fee"], row["currency"]),
+                state(row["status"]),
+                with_fee(row),
                 amount(row["balance_change"], row["currency"]),
                 amount(row["balance_after"], row["currency"]),
-                state(row["status"]),
             )
             for row in rows
         ],
         empty="Nothing that fits.",
     )
+
+
+def with_fee(row: Mapping[str, Any]) -> Any:
+    """The amount, and the fee beneath it where there is one."""
+    paid, fee = amount(row["amount"], row["currency"]), amount(row["fee"], row["currency"])
+    is_free = not row["fee"].strip("0.")
+    return paid if is_free else format_html('{}<br><span class="muted">fee {}</span>', paid, fee)
 
 
 def receipt_link(viewing: Viewing, row: Mapping[str, Any]) -> Any:

@@ -45,7 +45,7 @@ def told(world: World) -> list[Notification]:
 # --- It begins ----------------------------------------------------------------------------------------------------
 
 
-def test_it_is_begun_from_the_customers_page_with_a_reason(grace: Client, world: World) -> None:
+def test_it_is_begun_from_the_customers_page_with_a_reason(grace: Client, staff: dict[str, User], world: World) -> None:
     start = f"{reverse(START)}?customer={world.wanjiku.pk}"
     shown = grace.get(reverse("admin:customers_customer_change", args=[world.wanjiku.pk])).text
     dialog = grace.get(start).text
@@ -57,6 +57,10 @@ def test_it_is_begun_from_the_customers_page_with_a_reason(grace: Client, world:
     assert viewing.ends_at - viewing.started_at == timedelta(minutes=15)
     back = grace.get(reverse("admin:customers_customer_change", args=[world.wanjiku.pk])).text
     assert page("home", viewing) in back
+    watching = client_of(staff[Role.COMPLIANCE]).get(
+        reverse("admin:customers_customer_change", args=[world.wanjiku.pk])
+    )
+    assert "Viewed as this customer" in watching.text and "Viewed as this customer" not in back
 
 
 @pytest.mark.parametrize(

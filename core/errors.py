@@ -167,3 +167,26 @@ class InternalError(TekanaError):
 
     status, code, title = 500, "internal_error", "Something went wrong on our side"
     for_customer = "Something went wrong on our side, and we are sorry. Please try again in a moment."
+
+
+# What a worker gave up on (`core/failures.py`).
+
+
+class FailedJobNotFound(NotFound):
+    code, title = "failed_job_not_found", "There is no such failed job"
+
+
+class FailedJobHandled(Conflict):
+    """Somebody was quicker: it was started again, closed, or is not needed any more."""
+
+    code, title = "failed_job_handled", "It does not wait any more"
+
+
+class JobCannotBeRetried(Conflict):
+    """What it was to do is over, or was done otherwise. It can be closed."""
+
+    code, title = "job_cannot_be_retried", "Starting it again would do nothing"
+
+
+class TooManyJobs(BadRequest):
+    code, title = "too_many_jobs", "Too many at once"

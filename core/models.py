@@ -71,3 +71,48 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job} of {self.business_date}"
+
+
+class FailedJob(models.Model):
+    """Work of the clock or the queue that a worker gave up on: it waits for a person (`core/failures.py`).
+
+    One row per piece of work, whatever becomes of it; given up once more, it waits again. Ids and codes alone: what an
+    error says may name people, and is not kept.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waits for a person"
+        RETRIED = "retried", "started again"
+        CLOSED = "closed", "closed without it"
+        SETTLED = "settled", "no longer needed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=20, help_text="a name in settings.RETRIABLE_JOBS")
+    subject_id = models.CharField(max_length=64, help_text="of the row that is the work")
+    arguments = models.JSONField(default=dict, help_text="ids and names of jobs")
+    attempts = models.PositiveSmallIntegerField(help_text="made in vain, the last time")
+    times = models.PositiveSmallIntegerField(default=1, help_text="given up so often")
+    error = models.CharField(max_length=60, help_text="a code of ours, or the kind of the exception")
+    trace = models.TextField(blank=True, help_text="file, line and function of each step; no values")
+    failed_at = models.DateTimeField(help_text="given up, the last time")
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    handled_at = models.DateTimeField(null=True, blank=True)
+    handled_by = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "subject_id"], name="failed_job_once"),
+            models.CheckConstraint(
+                condition=Q(state="waiting", handled_at=None) | (~Q(state="waiting") & Q(handled_at__isnull=False)),
+                name="failed_job_handled_or_waiting",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["failed_at", "id"], condition=Q(state="waiting"), name="failed_job_waiting"),
+            models.Index(fields=["state", "-id"], name="failed_job_by_state"),
+            models.Index(fields=["kind", "-id"], name="failed_job_by_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject_id}"

@@ -23,7 +23,11 @@ from django.db.models.functions import Now
 from django.template import Context
 from django.template.loader import get_template
 
+from core import failures
+from core.bell import ring
+from core.errors import JobCannotBeRetried
 from core.ids import uuid7
+from core.models import FailedJob
 from notifications.models import Delivery, Notification
 
 logger = logging.getLogger(__name__)
@@ -124,9 +128,11 @@ def claim(limit: int, delivery_id: int | None = None) -> list[Delivery]:
         if delivery_id is not None:
             due = due.filter(pk=delivery_id)
         found = list(due.select_related("notification__customer").order_by("due_at", "pk")[:limit])
+        # What was tried before may be what killed its worker: it goes alone, and takes no other with it three times.
+        found = found[:1] if found and found[0].attempts else [row for row in found if not row.attempts]
         spent = [row for row in found if row.attempts >= MAX_ATTEMPTS]
         claimed = [row for row in found if row.attempts < MAX_ATTEMPTS]
-        give_up([row.pk for row in spent], "the worker was lost while sending")
+        give_up(spent, "the worker was lost while sending")
         Delivery.objects.filter(pk__in=[row.pk for row in claimed]).update(
             attempts=F("attempts") + 1, due_at=Now() + LEASE
         )
@@ -152,7 +158,7 @@ def send_claimed(claimed: Sequence[Delivery]) -> None:
             with suppress(Exception):
                 mailbox.close()
             if row.attempts >= MAX_ATTEMPTS:
-                give_up([row.pk], error)
+                give_up([row], error, exc)
             else:
                 mine.update(due_at=Now() + backoff(row.attempts), error=error)
         else:
@@ -177,9 +183,42 @@ def backoff(attempts: int) -> timedelta:
     return timedelta(seconds=60 * 4 ** (attempts - 1) * random.uniform(0.75, 1.25))  # noqa: S311
 
 
-def give_up(ids: Sequence[int], error: str) -> None:
-    given_up = Delivery.objects.filter(pk__in=ids, state=Delivery.State.PENDING).update(
-        state=Delivery.State.FAILED, error=error
-    )
-    if given_up:
-        logger.error("e-mails given up after %s attempts", MAX_ATTEMPTS, extra={"count": given_up})
+def give_up(rows: Sequence[Delivery], error: str, exc: Exception | None = None) -> None:
+    """They wait for a person from now on (`core/failures.py`); those that somebody else has meanwhile sent do not."""
+    if not rows:
+        return
+    with db_transaction.atomic():
+        pending = Delivery.objects.select_for_update().filter(
+            pk__in=[row.pk for row in rows], state=Delivery.State.PENDING
+        )
+        mine = [row for row in pending if row.attempts >= MAX_ATTEMPTS]
+        Delivery.objects.filter(pk__in=[row.pk for row in mine]).update(state=Delivery.State.FAILED, error=error)
+        of = [{"notification": str(row.notification_id), "channel": row.channel} for row in mine]
+        given = [failures.Given(str(row.pk), about, row.attempts) for row, about in zip(mine, of, strict=True)]
+        failures.give_up(Email.name, given, exc)
+    if mine:
+        logger.error("e-mails given up after %s attempts", MAX_ATTEMPTS, extra={"count": len(mine)})
+
+
+class Email(failures.Retriable):
+    """One e-mail to one customer. The mail server may have taken an earlier attempt: the message bears the same id."""
+
+    name = "email"
+    title = "E-mail to a customer"
+    model = "notifications.notification"
+
+    def retry(self, job: FailedJob) -> None:
+        failed = Delivery.objects.filter(pk=job.subject_id, state=Delivery.State.FAILED)
+        if not failed.update(state=Delivery.State.PENDING, attempts=0, due_at=Now(), error=""):
+            raise JobCannotBeRetried("It has been sent, or is about to be.")
+        ring("notifications.tasks.deliver", job.subject_id)
+
+    def now(self, job: FailedJob) -> str:
+        row = Delivery.objects.filter(pk=job.subject_id).first()
+        return row.get_state_display().lower() if row else "gone, with its customer"
+
+    def page(self, job: FailedJob) -> str:
+        return str(job.arguments["notification"])
+
+
+email = Email()

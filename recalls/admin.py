@@ -31,7 +31,6 @@ from core.admin import (
     moment,
     money,
     panel,
-    queue,
     staff_action,
 )
 from core.admin.dialogs import LONGEST_REASON, go_to, read_amount
@@ -50,7 +49,9 @@ from recalls.selectors import open_recalls
 from recalls.services import consent, open_recall, refuse, withdraw
 from staff.inbox import ask
 from staff.models import User
+from staff.queues import queue
 from staff.selectors import named, names
+from staff.work import owner_filter, worked
 from transactions.admin.shown import reason_titles, receipt_shown, receipt_tag
 from transactions.admin.timeline import Moment, masked, noted, notified, undone
 from transactions.admin.transactions import legs
@@ -209,26 +210,40 @@ class AgeFilter(choice_filter("age", "age", AGES)):  # type: ignore[misc]
         return queryset.filter(opened_at__lte=now() - timedelta(days=int(str(days))))
 
 
-@queue("recalls_recall_changelist", permission=SEE, query="state=open")
-def to_answer(request: HttpRequest) -> int:
-    return open_recalls().count()
+queue(
+    name="recalls",
+    title="Recalls",
+    icon="gavel",
+    about="Payments claimed back, which end by themselves unless the recipient answers.",
+    model="recalls.recall",
+    view="recalls_recall_changelist",
+    query="state=open",
+    see=SEE,
+    act=ANSWER,
+    which=lambda user: Q(state=RecallState.OPEN),
+    waits=lambda recall: recall.state == RecallState.OPEN,
+    since="opened_at",
+    clock="deadline_at",
+    ends=True,
+)
 
 
 @admin.register(Recall)
-class RecallAdmin(Noted):
+class RecallAdmin(worked("recalls", ANSWER), Noted):  # type: ignore[misc]
     list_display = [
-        "receipt", "parties", "claimed_money", "held_money", "state_shown", "age_shown", "deadline",
+        "receipt", "parties", "claimed_money", "held_money", "state_shown", "age_shown", "deadline", "owner_shown",
     ]  # fmt: skip
     list_select_related = ["transaction", "sender", "recipient"]
     list_filter = [
-        choice_filter("state", "state", RecallState.choices), DeadlineFilter, AgeFilter, MadeBetween,
+        choice_filter("state", "state", RecallState.choices), owner_filter("recalls"), DeadlineFilter, AgeFilter,
+        MadeBetween,
     ]  # fmt: skip
     search_fields = ["transaction__receipt"]
     search_help_text = "Receipt of the payment"
     page_select_related = ("transaction__payer__customer", "transaction__payee__customer", "sender", "recipient",
                            "reason", "reversal__payer__customer", "reversal__payee__customer")  # fmt: skip
     actions_list = ["open"]
-    actions_detail = ["consent", "refuse", "withdraw", "add_note"]
+    actions_detail = ["consent", "refuse", "withdraw", "take", "hand_over", "add_note"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         if not (asked := search_term.strip()):

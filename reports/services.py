@@ -33,9 +33,10 @@ from django.db import transaction as db_transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from core import audit
+from core import audit, failures
 from core.bell import ring
-from core.errors import TekanaError
+from core.errors import JobCannotBeRetried, TekanaError
+from core.models import FailedJob
 from reports.errors import (
     ExportFileGone,
     ExportNotDone,
@@ -120,6 +121,7 @@ def run_again(export: Export, *, actor: Any) -> None:
     Raises: MayNotExport, ExportNotFound, ExportNotFailed. Locks: the export.
     """
     with db_transaction.atomic():
+        failures.settle(Running.name, export.pk)
         locked = visible_to(actor).select_for_update(of=("self",)).filter(pk=export.pk).first()
         if locked is None:
             raise ExportNotFound()
@@ -127,14 +129,19 @@ def run_again(export: Export, *, actor: Any) -> None:
         if locked.state in WAITING or (locked.state == Export.State.DONE and file_of(locked).exists()):
             raise ExportNotFailed()
         before = {"state": locked.state, "error": locked.error}
-        Export.objects.filter(pk=locked.pk).update(
-            state=Export.State.QUEUED, due_at=Now(), lease=None, attempts=0, error="", started_at=None,
-            finished_at=None, as_of=None, file_removed_at=None, rows_written=0, rows_expected=None,
-            control_totals=None, sha256="", bytes=None, file_name="",
-        )  # fmt: skip
+        begin_anew(locked)
         after = {"state": Export.State.QUEUED, "error": ""}
         audit.record(actor=actor, action="run_export_again", subject=locked, before=before, after=after)
-        ring("reports.tasks.run_export", locked.pk)
+
+
+def begin_anew(export: Export) -> None:
+    """The caller has locked the row."""
+    Export.objects.filter(pk=export.pk).update(
+        state=Export.State.QUEUED, due_at=Now(), lease=None, attempts=0, error="", started_at=None,
+        finished_at=None, as_of=None, file_removed_at=None, rows_written=0, rows_expected=None,
+        control_totals=None, sha256="", bytes=None, file_name="",
+    )  # fmt: skip
+    ring("reports.tasks.run_export", export.pk)
 
 
 def open_file(export: Export, *, actor: Any) -> BinaryIO:
@@ -176,10 +183,10 @@ def run_export(export_id: UUID) -> bool:
         logger.exception("an export could not be written", extra={"job": str(export.pk)})
         full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = ExportTooLarge.title if full else "The file could not be written"
-        try_later(export, f"{reason}: {os.strerror(exc.errno or errno.EIO)}.")
+        try_later(export, f"{reason}: {os.strerror(exc.errno or errno.EIO)}.", exc)
     except Exception as exc:
         logger.exception("an export broke down", extra={"job": str(export.pk)})
-        try_later(export, f"The worker met an error ({type(exc).__name__}).")
+        try_later(export, f"The worker met an error ({type(exc).__name__}).", exc)
     following = Export.objects.filter(state=Export.State.QUEUED, due_at__lte=Now()).order_by("due_at").first()
     if following is not None:
         ring("reports.tasks.run_export", following.pk)
@@ -215,6 +222,7 @@ def claim(export_id: UUID) -> Export | None:
         if export.attempts >= ATTEMPTS:
             reason = f"Given up after {ATTEMPTS} attempts: the worker was lost each time."
             fail(export, export.error or reason)
+            quarantine(export)
             return None
         Export.objects.filter(pk=export.pk).update(
             state=Export.State.RUNNING, attempts=F("attempts") + 1, lease=uuid4(), due_at=Now() + LEASE,
@@ -337,21 +345,24 @@ def record(export: Export, lease: Lease, part: Path, totals: Sequence[Total]) ->
 # --- Failing ----------------------------------------------------------------------------------------------------------
 
 
-def try_later(export: Export, reason: str) -> None:
+def try_later(export: Export, reason: str, exc: Exception) -> None:
     """Back into the queue, unless it was the last attempt."""
     if export.attempts >= ATTEMPTS:
-        give_up(export, f"Given up after {ATTEMPTS} attempts. {reason}")
+        give_up(export, f"Given up after {ATTEMPTS} attempts. {reason}", exc)
         return
     Export.objects.filter(pk=export.pk, lease=export.lease, state=Export.State.RUNNING).update(
         state=Export.State.QUEUED, error=reason[:300], rows_written=0, due_at=Now() + AGAIN_AFTER
     )
 
 
-def give_up(export: Export, reason: str) -> None:
+def give_up(export: Export, reason: str, exc: Exception | None = None) -> None:
+    """What was refused (``exc`` is None) is for whoever asked for it to mend; what broke down is for operations."""
     with db_transaction.atomic():
         mine = Export.objects.select_for_update().filter(pk=export.pk, lease=export.lease, state=Export.State.RUNNING)
         if mine.exists():
             fail(export, reason)
+            if exc is not None:
+                quarantine(export, exc)
 
 
 def fail(export: Export, reason: str) -> None:
@@ -359,6 +370,31 @@ def fail(export: Export, reason: str) -> None:
     Export.objects.filter(pk=export.pk).update(state=Export.State.FAILED, error=reason[:300], finished_at=Now())
     audit.record(actor=JOB, action="fail_export", subject=export, reason=reason)
     logger.error("an export failed", extra={"job": str(export.pk)})
+
+
+def quarantine(export: Export, exc: Exception | None = None) -> None:
+    args = {"list": export.subject, "format": export.format}
+    failures.give_up(Running.name, [failures.Given(str(export.pk), args, export.attempts)], exc)
+
+
+class Running(failures.Retriable):
+    """Running an export, with the filters and rights of whoever asked for it."""
+
+    name = "export"
+    title = "Export"
+    model = "reports.export"
+
+    def retry(self, job: FailedJob) -> None:
+        export = Export.objects.select_for_update(of=("self",)).filter(pk=job.subject_id).first()
+        if export is None or export.state != Export.State.FAILED:
+            raise JobCannotBeRetried("It has been run, or is about to be.")
+        begin_anew(export)
+
+    def now(self, job: FailedJob) -> str:
+        return Export.objects.get(pk=job.subject_id).get_state_display().lower()
+
+
+running = Running()
 
 
 # --- Files -----------------------------------------------------------------------------------------------------------

@@ -39,14 +39,14 @@ from core.admin import (
 from core.admin.pages import NOTHING, list_url
 from core.ids import read_uuid
 from core.models import AuditRecord
-from staff import access, my_requests, services, session_admin
+from staff import access, failed_jobs, my_requests, services, session_admin
 from staff.inbox import ask
 from staff.models import Approval, Letter, User
 from staff.roles import PURPOSE, RIGHTS, Right, Role
 from staff.second_factor import factors_of
 from staff.selectors import named, names
 
-__all__ = ["my_requests", "session_admin"]  # are registered with this module
+__all__ = ["failed_jobs", "my_requests", "session_admin"]  # are registered with this module
 
 SHOWN = 10
 

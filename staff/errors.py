@@ -230,3 +230,29 @@ class UnknownOperation(NotFound):
     """No operation of this name is registered in ``settings.APPROVAL_OPERATIONS``."""
 
     code, title = "unknown_operation", "No such operation"
+
+
+class MayNotWork(NotAllowed):
+    code, title = "may_not_work", "Your role does not do what is in this queue"
+
+
+class NotWaiting(Conflict):
+    """It was dealt with meanwhile, or never was in the queue."""
+
+    code, title = "not_waiting", "It does not wait any more"
+
+
+class AlreadyTaken(Conflict):
+    """Somebody was quicker. It can be handed over."""
+
+    code, title = "already_taken", "A colleague has it"
+
+
+class OwnerChanged(Conflict):
+    """It changed hands between looking and deciding."""
+
+    code, title = "owner_changed", "It has changed hands meanwhile; look again"
+
+
+class NoWorker(Conflict):
+    code, title = "no_worker", "Their role does not do what is in this queue"

@@ -36,7 +36,6 @@ from core.admin import (
     notice,
     page_url,
     panel,
-    queue,
     staff_action,
 )
 from core.admin.dialogs import LONGEST_REASON, go_to, told
@@ -47,7 +46,9 @@ from core.models import AuditRecord
 from staff import approvals, letters
 from staff.approvals import Fact, Leg, Preview, operations
 from staff.models import Approval, User
+from staff.queues import queue
 from staff.selectors import named, names
+from staff.work import tone_badge
 
 State = Approval.State
 TONES = {
@@ -60,10 +61,9 @@ def state_badge(approval: Approval) -> Any:
     return badge(approval.get_state_display(), TONES[State(approval.state)])
 
 
-def urgency(approval: Approval) -> str:
-    """The tone of its age: by how much of the time until it expires has passed, in thirds."""
-    passed, whole = now() - approval.created_at, approval.expires_at - approval.created_at
-    return "good" if passed * 3 < whole else "odd" if passed * 3 < whole * 2 else "bad"
+def urgency(approval: Approval) -> Any:
+    """How long it has waited, and whether that is late."""
+    return tone_badge(QUEUE, approval)
 
 
 def kind_of(approval: Approval) -> str:
@@ -242,9 +242,21 @@ def for_me(user: Any) -> Q:
     return mine & (Q(assigned_to=None) | Q(assigned_to=user.pk))
 
 
-@queue("staff_approval_changelist", permission="staff.approve", query="state=open")
-def to_decide(request: HttpRequest) -> int:
-    return Approval.objects.filter(for_me(request.user)).count()
+QUEUE = queue(
+    name="approvals",
+    title="Approvals",
+    icon="how_to_reg",
+    about="What colleagues asked for and you may decide.",
+    model="staff.approval",
+    view="staff_approval_changelist",
+    query="state=open",
+    see="staff.approve",
+    act="staff.approve",
+    which=for_me,
+    waits=lambda approval: approval.state == State.OPEN,
+    since="created_at",
+    owner="assigned_to",
+)
 
 
 WHOSE = [("check", "for me to decide"), ("assigned", "assigned to me"), ("made", "asked for by me")]
@@ -338,7 +350,7 @@ class ApprovalAdmin(StaffAdmin):
     def age_shown(self, approval: Approval) -> Any:
         if approval.state != State.OPEN:
             return NOTHING
-        return badge(age(now() - approval.created_at), urgency(approval))
+        return urgency(approval)
 
     @display(description="Expires")
     def expires(self, approval: Approval) -> Any:
@@ -363,7 +375,7 @@ class ApprovalAdmin(StaffAdmin):
     def header(self, request: HttpRequest, approval: Approval) -> Header:
         open_ = approval.state == State.OPEN
         waits = [
-            ("Age", badge(age(now() - approval.created_at), urgency(approval))),
+            ("Age", urgency(approval)),
             ("Expires in", age(approval.expires_at - now())),
         ]
         mine = approval.maker_id == request.user.pk

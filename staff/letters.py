@@ -11,12 +11,15 @@ from django.conf import settings
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core import mail
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from core import bell
+from core import bell, failures
+from core.errors import JobCannotBeRetried
+from core.models import FailedJob
 from staff.models import Approval, Letter, User
 
 logger = logging.getLogger("tekana.staff")
@@ -54,6 +57,9 @@ def send_due() -> int:
             send(letter)
         except Exception as exc:  # of sockets, of SMTP, of the address
             logger.warning("letter not sent: %s", type(exc).__name__, extra={"of": letter.user.principal})
+            if letter.due_at is None:
+                about = {"staff": letter.user.principal, "letter": letter.kind}
+                failures.give_up(LetterJob.name, [failures.Given(str(letter.pk), about, letter.attempts)], exc)
         else:
             Letter.objects.filter(pk=letter.pk).update(due_at=None, sent_at=timezone.now())
     return tried
@@ -108,15 +114,36 @@ def decided(approval: Approval) -> tuple[str, str]:
     )
 
 
+class LetterJob(failures.Retriable):
+    name = "letter"
+    title = "E-mail to a colleague"
+    model = "staff.user"
+
+    def retry(self, job: FailedJob) -> None:
+        unsent = Letter.objects.filter(pk=job.subject_id, due_at=None, sent_at=None)
+        if not unsent.update(due_at=timezone.now(), attempts=0):
+            raise JobCannotBeRetried("It has been sent, or is about to be.")
+        bell.ring("staff.tasks.send_letters")
+
+    def now(self, job: FailedJob) -> str:
+        letter = Letter.objects.filter(pk=job.subject_id).first()
+        return "gone" if letter is None else "sent" if letter.sent_at else "due" if letter.due_at else "given up"
+
+    def page(self, job: FailedJob) -> str:
+        return str(job.arguments["staff"]).partition(":")[2]
+
+
+letter_job = LetterJob()
+
 # --- In the back office ----------------------------------------------------------------------------------------------
 
 
-def unseen(user: User) -> int:
-    """How many requests of theirs were decided that they have not looked at since."""
-    return Letter.objects.filter(user=user, kind=Letter.Kind.DECIDED, seen_at=None).count()
+def unseen(user: User) -> Q:
+    """Of requests of theirs that were decided and that they have not looked at since."""
+    return Q(user=user.pk, kind=Letter.Kind.DECIDED, seen_at=None)
 
 
 def saw(user: User, approval: Approval | None = None) -> None:
     """They have looked at what became of one request of theirs, or of all."""
-    theirs = Letter.objects.filter(user=user, kind=Letter.Kind.DECIDED, seen_at=None)
+    theirs = Letter.objects.filter(unseen(user))
     (theirs.filter(approval=approval) if approval else theirs).update(seen_at=timezone.now())

@@ -268,3 +268,19 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Assignment(models.Model):
+    """Who of staff has something that waits in a queue (`queues.py`); one row for each such thing. Who had it before,
+    and who gave it to whom, is in the audit trail."""
+
+    subject_type = models.CharField(max_length=60, help_text="app.model of what waits")
+    subject_id = models.CharField(max_length=64)
+    owner = models.ForeignKey(User, models.PROTECT, related_name="+")
+    since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["subject_type", "subject_id"], name="assignment_once")]
+
+    def __str__(self) -> str:
+        return f"{self.subject_type} {self.subject_id}: {self.owner}"

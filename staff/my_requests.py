@@ -8,19 +8,29 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.timezone import now
 
-from core.admin import Table, badge, link, moment, place, queue
+from core.admin import Table, badge, link, moment, place
 from core.admin.pages import NOTHING, age, list_url
 from staff import letters
 from staff.inbox import kind_of, state_badge, urgency
 from staff.models import Approval, Letter
+from staff.queues import queue
 
 SHOWN = 20
 
 
-@queue("staff_my_requests", permission="staff.request")
-def decided_and_not_seen(request: HttpRequest) -> int:
-    user: Any = request.user
-    return letters.unseen(user)
+queue(
+    name="my_requests",
+    title="My requests",
+    icon="outbox",
+    about="What was decided and you have not looked at since.",
+    model="staff.letter",
+    view="staff_my_requests",
+    see="staff.request",
+    act="staff.request",
+    which=letters.unseen,
+    waits=lambda letter: letter.seen_at is None,
+    since="created_at",
+)
 
 
 @place("staff/my-requests/", name="staff_my_requests", permission="staff.request")
@@ -67,7 +77,7 @@ def waiting_table(request: HttpRequest, waiting: list[Approval]) -> Table:
         rows=[
             (
                 link(request, "staff.approval", one.pk, one.title), kind_of(one),
-                badge(age(now() - one.created_at), urgency(one)), f"in {age(one.expires_at - now())}",
+                urgency(one), f"in {age(one.expires_at - now())}",
                 one.assigned_to or NOTHING,
             )
             for one in waiting

@@ -103,6 +103,7 @@ RIGHTS: dict[str, list[Right]] = {
             "Answer a recall for its recipient, above what they reverse alone with a second person", ["recalls.answer"],
             DESK,
         ),
+        see("See unknown outcomes", ["transactions.view_unknownoutcome"]),
         do("Release what waits for a bank", ["transactions.release"], DESK | {Role.OPERATIONS}),
         do("Close odd messages of banks", ["transactions.close_message"], DESK | {Role.OPERATIONS}),
     ],
@@ -136,6 +137,11 @@ RIGHTS: dict[str, list[Right]] = {
             BOSS | {Role.FINANCE},
         ),
         do("Ask for other limits", ["customers.change_limits"], BOSS | {Role.FINANCE}),
+    ],
+    "Work queues": [
+        see("See what waits, as far as they see what it is about", ["staff.view_work"]),
+        see("See failed jobs", ["core.view_failedjob"], BOSS | {Role.OPERATIONS}),
+        do("Start failed jobs again, or close them", ["core.retry_job"], BOSS | {Role.OPERATIONS}),
     ],
     "Deciding what others ask for": [
         see("See requests", ["staff.view_approval"]),

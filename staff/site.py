@@ -14,11 +14,12 @@ from unfold.sites import UnfoldAdminSite
 
 from core.admin.pages import may
 from core.admin.places import places
-from core.admin.queues import query_of, waiting
 from core.admin.search import find, only_exact
 from staff import doors, services
 from staff.looks import noted
 from staff.models import User
+from staff.queues import Waiting
+from staff.work import list_of, work_of
 
 # Group, then (title, icon, view's name, permission: None is for everybody who works here).
 MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
@@ -26,8 +27,24 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         "",
         [
             ("Dashboard", "monitoring", "index", None),
-            ("Approvals", "how_to_reg", "staff_approval_changelist", "staff.view_approval"),
+            ("Work", "checklist", "staff_work", "staff.view_work"),
             ("My requests", "outbox", "staff_my_requests", "staff.request"),
+        ],
+    ),
+    (
+        "Work queues",
+        [
+            ("Approvals", "how_to_reg", "staff_approval_changelist", "staff.view_approval"),
+            (
+                "Unknown outcomes",
+                "help_center",
+                "transactions_unknownoutcome_changelist",
+                "transactions.view_unknownoutcome",
+            ),
+            ("Bank messages", "mail", "transactions_railmessage_changelist", "transactions.view_railmessage"),
+            ("Failed jobs", "running_with_errors", "core_failedjob_changelist", "core.view_failedjob"),
+            ("Recalls", "gavel", "recalls_recall_changelist", "recalls.view_recall"),
+            ("Freezes", "ac_unit", "wallets_freeze_changelist", "wallets.view_freeze"),
         ],
     ),
     (
@@ -35,7 +52,6 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Customers", "group", "customers_customer_changelist", "customers.view_customer"),
             ("Wallets", "account_balance_wallet", "wallets_wallet_changelist", "wallets.view_wallet"),
-            ("Freezes", "ac_unit", "wallets_freeze_changelist", "wallets.view_freeze"),
             ("Notes", "sticky_note_2", "notes_note_changelist", "notes.view_note"),
             (
                 "Notifications",
@@ -49,9 +65,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         "Money",
         [
             ("Transactions", "swap_horiz", "transactions_transaction_changelist", "transactions.view_transaction"),
-            ("Recalls", "gavel", "recalls_recall_changelist", "recalls.view_recall"),
             ("Receivables", "request_quote", "transactions_receivable_changelist", "transactions.view_receivable"),
-            ("Rail messages", "mail", "transactions_railmessage_changelist", "transactions.view_railmessage"),
             ("Canned answers", "support_agent", "transactions_answers", "transactions.view_transaction"),
         ],
     ),
@@ -108,14 +122,23 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
 def menu(request: HttpRequest) -> list[dict[str, Any]]:
     """The side bar: what this member of staff may open, and nothing else."""
     groups = []
+    queues = {one.queue.view: one for one in work_of(request).values()} if may(request, "staff.view_work") else {}
     for title, entries in MENU:
         items = [
-            {"title": name, "icon": icon, "link": address(view) + query_of(view), "count": waiting(request, view)}
+            {"title": name, "icon": icon, "link": address(view), **waits(queues.get(view))}
             for name, icon, view, permission in entries
             if (permission is None or may(request, permission)) and address(view)
         ]
         groups.append({"title": title, "items": items})
     return groups
+
+
+def waits(one: Waiting | None) -> dict[str, Any]:
+    """Beside an entry that is a queue: how much waits there, how late the worst of it is, and the way to what waits."""
+    if one is None:
+        return {"count": 0}
+    said = {"link": list_of(one.queue), "count": one.count}
+    return said | {"shown": one.shown, "tone": one.tone, "words": one.words}
 
 
 def account(request: HttpRequest) -> list[dict[str, str]]:

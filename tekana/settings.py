@@ -403,6 +403,25 @@ APPROVAL_OPERATIONS = [
 ]
 LINKED_ROWS = "customers.links.linked_rows"  # whom staff are linked to: about these they decide no request
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires
+# What workers may give up on and staff start again: `core.failures.Retriable`s of the apps.
+RETRIABLE_JOBS = [
+    "core.jobs.daily_job",
+    "staff.letters.letter_job",
+    "notifications.services.email",
+    "transactions.services.rail_messages.processing",
+    "reports.services.running",
+]
+# Of each work queue, the minutes after which what waits is soon late, and late. A recall and a freeze end by
+# themselves: of those it is the minutes that are left.
+WORK_SLA_MINUTES = {
+    "approvals": env.list("WORK_SLA_APPROVALS", cast=int, default=[24 * 60, 48 * 60]),
+    "unknown_outcomes": env.list("WORK_SLA_UNKNOWN_OUTCOMES", cast=int, default=[30, 4 * 60]),
+    "odd_messages": env.list("WORK_SLA_ODD_MESSAGES", cast=int, default=[4 * 60, 24 * 60]),
+    "failed_jobs": env.list("WORK_SLA_FAILED_JOBS", cast=int, default=[4 * 60, 24 * 60]),
+    "recalls": env.list("WORK_SLA_RECALLS", cast=int, default=[48 * 60, 24 * 60]),
+    "ending_freezes": env.list("WORK_SLA_ENDING_FREEZES", cast=int, default=[24 * 60, 2 * 60]),
+}
+FREEZES_END_SOON_HOURS = env.int("FREEZES_END_SOON_HOURS", default=72)  # from then on they are in the queue
 # The badge on every staff page: says whose money this is.
 ENVIRONMENT = env.str("ENVIRONMENT", default="development" if DEBUG else "production")
 UNFOLD: dict[str, Any] = {

@@ -37,6 +37,8 @@ THROUGH_A_RAIL = frozenset({Kind.TOP_UP, Kind.CASH_OUT})
 BORN = frozenset({State.COMPLETED, State.FAILED, State.PENDING})
 OPEN = frozenset({State.PENDING, State.PROCESSING, State.UNKNOWN})
 REVERSIBLE = frozenset({State.COMPLETED, State.PARTIALLY_REVERSED})
+# At a rail that did not answer, or given up by the worker: somebody should look at it.
+UNRESOLVED = Q(state="unknown") | Q(state__in=["pending", "processing"], quarantined_at__isnull=False)
 
 
 class Transaction(models.Model):
@@ -138,6 +140,7 @@ class Transaction(models.Model):
             models.Index(
                 fields=["due_at"], name="transaction_due", condition=Q(state__in=["pending", "processing", "unknown"])
             ),
+            models.Index(fields=["id"], name="transaction_unresolved", condition=UNRESOLVED),
             # Filters of the list that leave few of many: a currency that few have, rare kinds, what came to nothing.
             models.Index(fields=["currency", "-id"], name="transaction_by_currency"),
             models.Index(
@@ -186,6 +189,14 @@ class Transaction(models.Model):
     @transition(state, source=[State.COMPLETED, State.PARTIALLY_REVERSED], target=State.REVERSED)
     def reverse_rest(self) -> None:
         """All of it went back."""
+
+
+class UnknownOutcome(Transaction):
+    """A movement of which only the bank knows what became of it: a list of the back office."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "unknown outcome"
 
 
 def legal_moves() -> frozenset[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -35,19 +35,23 @@ from core.admin import (
     staff_action,
     words,
 )
+from core.admin.dialogs import go_to
 from core.admin.lists import MOST_COUNTED
 from core.admin.pages import NOTHING
 from core.admin.search import MOST_HITS, read_identity
+from core.errors import TekanaError
 from core.money import CURRENCY_CHOICES, Money
 from customers.finding import matching
 from customers.link_admin import ask_instead
 from customers.links import concerns
 from notes.admin import Noted
 from staff.inbox import ask
+from staff.queues import queue
 from staff.selectors import named, names
+from staff.work import owner_filter, worked
 from wallets.approvals import unfreeze
 from wallets.models import Freeze, Wallet
-from wallets.services import close_wallet, freeze_wallet, lift_freeze, why_lifted_by_two
+from wallets.services import close_wallet, extend_freeze, freeze_wallet, lift_freeze, why_lifted_by_two
 
 MODES = [
     (Freeze.Mode.DEBIT, "may not send"),
@@ -140,6 +144,20 @@ class LiftThisForm(ReasonForm):
         ask_instead(self, subject.wallet.customer_id)
         if not self.why_second_person and subject.takes_two:
             self.intro, self.submit = TAKES_TWO, ASKS
+
+
+class ExtendForm(ReasonForm):
+    intro = "A new freeze takes its place, of the same kind and cause: the wallet is not let go in between."
+    submit = "Extend"
+    field_order = ["expires_at", "reason"]
+
+    expires_at = forms.DateTimeField(
+        label="Until",
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="UTC, later than it ends now. Empty: until somebody lifts it.",
+    )
 
 
 class CloseForm(ReasonForm):
@@ -416,26 +434,56 @@ def find_wallets(text: str) -> list[Hit]:
 # --- Freezes ----------------------------------------------------------------------------------------------------
 
 
-class LiveFilter(choice_filter("live", "state", [("live", "in force"), ("lifted", "lifted")])):  # type: ignore[misc]
+LIVES = [("ending", "about to end"), ("live", "in force"), ("lifted", "lifted")]
+
+
+class LiveFilter(choice_filter("live", "state", LIVES)):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if not self.value():
-            return queryset
-        return queryset.filter(lifted_at=None) if self.value() == "live" else queryset.exclude(lifted_at=None)
+        match self.value():
+            case "ending":
+                return queryset.filter(Freeze.ending())
+            case "live":
+                return queryset.filter(lifted_at=None)
+            case "lifted":
+                return queryset.exclude(lifted_at=None)
+        return queryset
+
+
+queue(
+    name="ending_freezes",
+    title="Ending freezes",
+    icon="ac_unit",
+    about="They end by themselves, and the wallet is free again: extend what must last, lift what need not.",
+    model="wallets.freeze",
+    view="wallets_freeze_changelist",
+    query="live=ending",
+    see="wallets.view_freeze",
+    act="wallets.freeze",
+    which=lambda user: Freeze.ending(),
+    waits=lambda freeze: freeze.is_ending,
+    since="placed_at",
+    clock="expires_at",
+    ends=True,
+)
 
 
 @admin.register(Freeze)
-class FreezeAdmin(StaffAdmin):
-    list_display = ["owner", "currency", "mode_shown", "cause", "reason_shown", "placed_at", "until", "lifted_at"]
+class FreezeAdmin(worked("ending_freezes", "wallets.freeze")):  # type: ignore[misc]
+    list_display = [
+        "owner", "currency", "mode_shown", "cause", "reason_shown", "placed_at", "until", "waits_shown", "lifted_at",
+        "owner_shown",
+    ]  # fmt: skip
     list_select_related = ["wallet__customer"]
     list_filter = [
         LiveFilter,
+        owner_filter("ending_freezes"),
         choice_filter("mode", "mode", MODES),
         choice_filter("cause", "cause", Freeze.Cause.choices),
         MadeBetween,
     ]
     ordering = ["-pk"]
     page_select_related = ("wallet__customer",)
-    actions_detail = ["lift_this"]
+    actions_detail = ["lift_this", "extend", "take", "hand_over"]
 
     @display(description="Owner")
     def owner(self, freeze: Freeze) -> str:
@@ -485,6 +533,23 @@ class FreezeAdmin(StaffAdmin):
     def why_not(self, request: HttpRequest, freeze: Freeze, name: str) -> str:
         return f"It was lifted on {freeze.lifted_at:%d %b %Y at %H:%M} UTC." if freeze.lifted_at else ""
 
+    def offers(self, request: HttpRequest, freeze: Freeze, name: str) -> bool:
+        """What has no end needs no longer one."""
+        if name == "extend":
+            return freeze.lifted_at is None and freeze.expires_at is not None
+        return super().offers(request, freeze, name)
+
     @staff_action("Lift", permission="wallets.freeze", form=LiftThisForm, done="Lifted.", icon="wb_sunny", step_up=True)
     def lift_this(self, request: HttpRequest, freeze: Freeze, form: LiftThisForm) -> bool | HttpResponse:
         return lifted(self, request, freeze, form, freeze)
+
+    @staff_action("Extend", permission="wallets.freeze", form=ExtendForm, icon="more_time")
+    def extend(self, request: HttpRequest, freeze: Freeze, form: ExtendForm) -> bool | HttpResponse:
+        try:
+            longer = extend_freeze(freeze, actor=form.user, **form.cleaned_data)
+        except TekanaError as refusal:
+            form.refuse(refusal)
+            return False
+        until = f"{longer.expires_at:%d %b %Y %H:%M} UTC" if longer.expires_at else "somebody lifts it"
+        messages.success(request, f"It lasts until {until}.")
+        return go_to(request, self.address_of(longer))

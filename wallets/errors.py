@@ -60,6 +60,12 @@ class ExpiryPassed(BadRequest):
     code, title = "expiry_passed", "The expiry is not in the future"
 
 
+class ExpiryNotLater(BadRequest):
+    """Extending makes a freeze last longer; one that lasts until it is lifted has no end to move."""
+
+    code, title = "expiry_not_later", "It would not last longer"
+
+
 class InstantNotReached(BadRequest):
     """A balance can be asked for as of now or of any moment before."""
 

@@ -1,7 +1,11 @@
 """Wallets and the freezes placed on them."""
 
+from datetime import datetime, timedelta
+
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from core.ids import uuid7
 from core.money import CURRENCY_CHOICES
@@ -77,6 +81,19 @@ class Freeze(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mode} freeze of {self.wallet_id}"
+
+    @staticmethod
+    def end_of_soon() -> datetime:
+        return timezone.now() + timedelta(hours=settings.FREEZES_END_SOON_HOURS)
+
+    @classmethod
+    def ending(cls) -> Q:
+        """Those that end so soon that somebody should say whether they may."""
+        return Q(lifted_at=None, expires_at__lte=cls.end_of_soon())
+
+    @property
+    def is_ending(self) -> bool:
+        return self.lifted_at is None and self.expires_at is not None and self.expires_at <= self.end_of_soon()
 
     @property
     def takes_two(self) -> bool:

@@ -24,6 +24,7 @@ from ledger import chart
 from staff.errors import ApprovalNeeded
 from staff.models import User
 from wallets.errors import (
+    ExpiryNotLater,
     ExpiryPassed,
     FreezeLifted,
     ReasonMissing,
@@ -175,6 +176,36 @@ def why_lifted_by_two(freeze: Freeze, actor: Any) -> str:
     if freeze.takes_two and isinstance(actor, User):
         return f"A wallet that was frozen because of {freeze.get_cause_display()} is let go by two people."
     return why_linked(actor, freeze.wallet.customer_id)
+
+
+def extend_freeze(freeze: Freeze, *, expires_at: datetime | None, actor: Any, reason: str) -> Freeze:
+    """Make a freeze last longer (None: until it is lifted): another takes its place, in one step. One is never edited.
+
+    Raises: ReasonMissing, FreezeLifted, ExpiryNotLater, ExpiryPassed.
+    Locks: the wallet, then its account.
+    """
+    reason = stated(reason)
+    with db_transaction.atomic():
+        wallet = lock(freeze.wallet)
+        freeze.refresh_from_db()  # after the lock: its time may be over this very moment
+        if freeze.lifted_at:
+            raise FreezeLifted(f"Lifted by {freeze.lifted_by}.", lifted_at=freeze.lifted_at)
+        if freeze.expires_at is None or (expires_at is not None and expires_at <= freeze.expires_at):
+            raise ExpiryNotLater(expires_at=freeze.expires_at)
+        if expires_at is not None and expires_at <= timezone.now():
+            raise ExpiryPassed(expires_at=expires_at)
+        longer = Freeze.objects.create(
+            wallet=wallet, mode=freeze.mode, cause=freeze.cause, reason=freeze.reason,
+            placed_by=audit.actor_name(actor), expires_at=expires_at,
+        )  # fmt: skip
+        freeze.lifted_at, freeze.lifted_by = timezone.now(), audit.actor_name(actor)
+        freeze.lift_reason = f"Extended: {reason}"
+        freeze.save(update_fields=["lifted_at", "lifted_by", "lift_reason"])
+        apply_freezes(wallet)
+        before = {"freeze": str(freeze.pk), "expires_at": freeze.expires_at.isoformat()}
+        after = {"freeze": str(longer.pk), "expires_at": expires_at and expires_at.isoformat()}
+        audit.record(actor=actor, action="extend_freeze", subject=wallet, before=before, after=after, reason=reason)
+    return longer
 
 
 def expire_freezes() -> int:

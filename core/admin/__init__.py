@@ -25,7 +25,6 @@ from core.admin.pages import (
     words,
 )
 from core.admin.places import place
-from core.admin.queues import queue, waiting
 from core.admin.search import Hit, finder
 
 __all__ = [
@@ -50,8 +49,6 @@ __all__ = [
     "page_url",
     "panel",
     "place",
-    "queue",
     "staff_action",
-    "waiting",
     "words",
 ]

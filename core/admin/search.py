@@ -140,7 +140,7 @@ def by_identity(text: str, user: Any, known: set[str]) -> Iterator[Group]:
     request.method, request.user = "GET", user
     own = {found.model for found in _finders}
     for model, model_admin in admin.site._registry.items():
-        if model._meta.label_lower in own or not isinstance(model._meta.pk, UUIDField):
+        if model._meta.label_lower in own or model._meta.proxy or not isinstance(model._meta.pk, UUIDField):
             continue
         if model_admin.has_view_permission(request):
             rows = model_admin.get_queryset(request).filter(identity.within()).order_by("-pk")[:MOST_HITS]

@@ -7,6 +7,7 @@ what one does to one's own keys are below.
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,8 +16,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
+from core import failures
 from core.admin.places import places
-from core.models import AuditRecord
+from core.models import AuditRecord, FailedJob
 from customers.links import declare_link
 from customers.models import TierLimit
 from ledger import chart
@@ -36,11 +38,13 @@ from tests.factories import new_wallet
 from tests.reports.conftest import export as exported
 from transactions.models import FeeRule, Receivable, ReversalReason, Transaction
 from transactions.posting import post_one
+from wallets.services import freeze_wallet
 
 WHY = "because of ticket 4711"
 REQUEST = "request-of-this-act"
-S, N, C, F, K, D = (
-    Role.SUPPORT, Role.SENIOR_SUPPORT, Role.COMPLIANCE, Role.FINANCE, Role.FINANCE_CHECKER, Role.ADMINISTRATOR,
+S, N, C, F, K, OPS, D = (
+    Role.SUPPORT, Role.SENIOR_SUPPORT, Role.COMPLIANCE, Role.FINANCE, Role.FINANCE_CHECKER, Role.OPERATIONS,
+    Role.ADMINISTRATOR,
 )  # fmt: skip
 
 
@@ -150,6 +154,20 @@ def freeze(scene: Scene) -> Any:
     return scene.world.frozen.freezes.get()
 
 
+def ending(scene: Scene) -> Any:
+    return freeze_wallet(scene.world.johns, mode="debit", reason="x", actor=None, expires_at=now() + timedelta(hours=5))
+
+
+def failed(scene: Scene) -> FailedJob:
+    """A message of a bank that broke the worker."""
+    failures.give_up("rail_message", [failures.Given(str(scene.world.odd.pk), {"rail": "sandbox"}, 3)])
+    return FailedJob.objects.get(kind="rail_message")
+
+
+def to_administrator(waits: Callable[[Scene], Any]) -> Callable[[Scene], tuple[list[Any], dict[str, Any]]]:
+    return lambda scene: ([waits(scene).pk], {"to": str(scene.staff[D].pk)})
+
+
 def lifted(scene: Scene) -> tuple[list[Any], dict[str, Any]]:
     return [scene.world.frozen.pk], {"freeze": str(freeze(scene).pk)}
 
@@ -228,6 +246,25 @@ ACTS: dict[str, Act] = {
     "transactions_transaction_add_note": Act(S, "add_note", on(lambda scene: scene.world.sent, **NOTE), why=False),
     "recalls_recall_add_note": Act(S, "add_note", on(lambda scene: scene.world.recall, **NOTE), why=False),
     "notes_note_withdraw": Act(S, "withdraw_note", on(lambda scene: Note.objects.get())),
+    "wallets_freeze_extend": Act(S, "extend_freeze", on(ending, expires_at="")),
+    # work that waits
+    "core_failedjob_retry": Act(OPS, "retry_job", on(failed)),
+    "core_failedjob_retry_many": Act(OPS, "retry_job", lambda scene: ([], {"jobs": [str(failed(scene).pk)]})),
+    "core_failedjob_close": Act(OPS, "close_job", on(failed)),
+    **{
+        f"{model}_{door}": Act(by, action, way(what), why=False)
+        for model, by, what in (
+            ("core_failedjob", OPS, failed),
+            ("transactions_transaction", OPS, given_up),
+            ("wallets_freeze", S, ending),
+            ("transactions_railmessage", OPS, lambda scene: scene.world.odd),
+            ("recalls_recall", S, recall),
+        )
+        for door, action, way in (
+            ("take", "take_work", partial(on, confirmed="yes")),
+            ("hand_over", "hand_over_work", to_administrator),
+        )
+    },
     # money
     "transactions_transaction_reverse": Act(S, "reverse", reversal),
     "transactions_transaction_release": Act(S, "release", on(given_up)),

@@ -20,6 +20,7 @@ MATRIX = {
     "SNCFKOAD": """
         second_factor enrol staff_prove staff_security staff_roles transactions_answers search index login logout
         password_change password_change_done jsi18n staff_session_end staff_session_changelist staff_session_change
+        staff_work
         staff_approval_changelist staff_approval_change core_auditrecord_changelist core_auditrecord_change
         notes_note_changelist notes_note_change customers_customer_changelist customers_customer_change
         customers_country_changelist customers_country_change customers_tierlimit_changelist
@@ -29,7 +30,8 @@ MATRIX = {
         transactions_transaction_change transactions_feerule_changelist transactions_feerule_change
         transactions_reversalreason_changelist transactions_reversalreason_change recalls_recall_changelist
         recalls_recall_change recalls_recallreason_changelist recalls_recallreason_change evidence_block_changelist
-        evidence_block_change notes_file
+        evidence_block_change notes_file transactions_unknownoutcome_changelist
+        transactions_unknownoutcome_change
         customers_stafflink_changelist customers_stafflink_change customers_stafflink_declare
         transactions_receivable_changelist transactions_receivable_change
     """,
@@ -65,6 +67,7 @@ MATRIX = {
         customers_customer_suspend customers_customer_reactivate wallets_wallet_freeze wallets_wallet_lift
         wallets_wallet_close wallets_freeze_lift_this viewings_viewing_start viewings_viewing_end viewings_home
         viewings_history viewings_transaction viewings_notifications viewings_recalls viewings_accesses
+        wallets_freeze_extend wallets_freeze_take wallets_freeze_hand_over
     """,
     "FD": """
         customers_tierlimit_propose customers_tierlimit_propose_next ledger_periodclose_close_period
@@ -72,14 +75,22 @@ MATRIX = {
         transactions_reversalreason_propose_next
     """,
     "SNOD": """
-        transactions_railmessage_close transactions_transaction_release
+        transactions_railmessage_close transactions_transaction_release transactions_railmessage_take
+        transactions_railmessage_hand_over transactions_transaction_take transactions_transaction_hand_over
     """,
     "F": """
         transactions_transaction_adjust transactions_receivable_collect transactions_receivable_write_off
     """,
     "SND": """
         transactions_transaction_reverse recalls_recall_open recalls_recall_consent recalls_recall_refuse
-        recalls_recall_withdraw
+        recalls_recall_withdraw recalls_recall_take recalls_recall_hand_over
+    """,
+    "OAD": """
+        core_failedjob_changelist core_failedjob_change
+    """,
+    "OD": """
+        core_failedjob_retry core_failedjob_close core_failedjob_retry_many core_failedjob_take
+        core_failedjob_hand_over
     """,
     "FAD": """
         reports_export_progress

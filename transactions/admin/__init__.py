@@ -1,11 +1,11 @@
 """What staff see of movements: the list, the page that tells a transaction's story, and the reversal dialog.
 
 `transactions.py` is list and page, `timeline.py` the story, `reversing.py` the dialog, `refusals.py` the answers to
-"why was I refused?", `messages.py` what rails told us, `finding.py` the search, `panels.py` what this app adds to the
-pages of customers and wallets, `receivables.py` what recipients owe us, `rules.py` fees and reasons to reverse,
-`shown.py` how a transaction looks wherever it is met.
+"why was I refused?", `messages.py` what rails told us, `outcomes.py` what they did not tell, `finding.py` the search,
+`panels.py` what this app adds to the pages of customers and wallets, `receivables.py` what recipients owe us,
+`rules.py` fees and reasons to reverse, `shown.py` how a transaction looks wherever it is met.
 """
 
-from transactions.admin import finding, messages, panels, receivables, rules, transactions
+from transactions.admin import finding, messages, outcomes, panels, receivables, rules, transactions
 
-__all__ = ["finding", "messages", "panels", "receivables", "rules", "transactions"]
+__all__ = ["finding", "messages", "outcomes", "panels", "receivables", "rules", "transactions"]

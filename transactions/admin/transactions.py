@@ -36,6 +36,7 @@ from notes.admin import Noted
 from staff.inbox import ask, tell_it_waits
 from staff.models import Approval
 from staff.selectors import named, names
+from staff.work import worked
 from transactions.admin.adjusting import AdjustForm
 from transactions.admin.finding import matching
 from transactions.admin.refusals import codes, explain
@@ -139,7 +140,7 @@ class ReleaseForm(ReasonForm):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(Noted):
+class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted):  # type: ignore[misc]
     list_display = [
         "receipt_shown",
         "kind_shown",
@@ -165,7 +166,7 @@ class TransactionAdmin(Noted):
     search_help_text = "Receipt, reference, key, id"
     page_select_related = ("payer__customer", "payee__customer", "reverses")
     actions_list = ["adjust"]
-    actions_detail = ["reverse", "release", "add_note"]
+    actions_detail = ["reverse", "release", "take", "hand_over", "add_note"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         asked = search_term.strip()
@@ -242,7 +243,7 @@ class TransactionAdmin(Noted):
 
     def offers(self, request: HttpRequest, transaction: Transaction, name: str) -> bool:
         """A rail is asked about what is under way."""
-        return name != "release" or transaction.state in OPEN
+        return transaction.state in OPEN if name == "release" else super().offers(request, transaction, name)
 
     def why_not(self, request: HttpRequest, transaction: Transaction, name: str) -> str:
         if name == "reverse":

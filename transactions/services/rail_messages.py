@@ -13,10 +13,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction as db_transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from core import audit
+from core import audit, failures
 from core.bell import ring
+from core.errors import JobCannotBeRetried
+from core.models import FailedJob
 from transactions.errors import RailMessageNotFound
 from transactions.models import RailMessage, State, Transaction
 from transactions.rails import rail
@@ -29,6 +32,7 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 LEASE = timedelta(seconds=30)
 SWEEP = 500
+GIVEN_UP = "Given up after three attempts."
 
 
 class Odd(Exception):
@@ -47,7 +51,7 @@ def receive(rail_name: str, headers: Mapping[str, str], body: bytes) -> None:
 
 
 def process(message_pk: UUID) -> None:
-    """Make something of a received message, once; after three attempts that broke down it is odd.
+    """Make something of a received message, once; after three attempts that broke down it is odd, and a failed job.
 
     Locks: the message, then the transaction it is about.
     """
@@ -59,12 +63,23 @@ def process(message_pk: UUID) -> None:
         if message is None:
             return
         if message.attempts >= MAX_ATTEMPTS:
-            _close(message, None, RailMessage.State.ODD, "Given up after three attempts.")
+            _give_up(message)
             return
         attempt = message.attempts + 1
         waiting.update(attempts=attempt, due_at=Now() + LEASE)
+    try:
+        _attempt(waiting.filter(attempts=attempt))
+    except Exception as exc:
+        if attempt >= MAX_ATTEMPTS:
+            with db_transaction.atomic(durable=True):
+                if (message := waiting.filter(attempts=attempt).first()) is not None:
+                    _give_up(message, exc)
+        raise
+
+
+def _attempt(mine: QuerySet[RailMessage]) -> None:
     with db_transaction.atomic(durable=True):
-        message = waiting.filter(attempts=attempt).first()
+        message = mine.first()
         if message is None:
             return  # our lease is over, and somebody else went on
         txn = None
@@ -76,6 +91,12 @@ def process(message_pk: UUID) -> None:
             _close(message, txn, RailMessage.State.ODD, str(odd))
         else:
             _close(message, txn, RailMessage.State.PROCESSED, note)
+
+
+def _give_up(message: RailMessage, exc: Exception | None = None) -> None:
+    _close(message, None, RailMessage.State.ODD, GIVEN_UP)
+    args = {"rail": message.rail, "message": message.message_id}
+    failures.give_up(Processing.name, [failures.Given(str(message.pk), args, message.attempts)], exc)
 
 
 def sweep() -> int:
@@ -93,6 +114,7 @@ def sweep() -> int:
 def close_odd(message_pk: UUID, *, actor: Any, reason: str) -> None:
     """A person has dealt with an odd message; saying so moves no money. Raises: RailMessageNotFound."""
     with db_transaction.atomic():
+        failures.settle(Processing.name, message_pk)
         odd = RailMessage.objects.select_for_update().filter(pk=message_pk, state=RailMessage.State.ODD)
         message = odd.first()
         if message is None:
@@ -147,3 +169,29 @@ def _close(message: RailMessage, txn: Transaction | None, state: RailMessage.Sta
     if state == RailMessage.State.ODD:
         facts = {"rail": message.rail, "transaction": txn.pk if txn else None}
         logger.error("a rail's message needs a person: %s", note[:200], extra=facts)
+
+
+class Processing(failures.Retriable):
+    """Making something of one message. What it says may have been said since by an inquiry: then that is noted."""
+
+    name = "rail_message"
+    title = "Message of a bank"
+    model = "transactions.railmessage"
+
+    def retry(self, job: FailedJob) -> None:
+        odd = RailMessage.objects.filter(pk=job.subject_id, state=RailMessage.State.ODD)
+        if not odd.update(
+            state=RailMessage.State.RECEIVED, attempts=0, due_at=Now(), note="", processed_at=None, transaction=None
+        ):
+            raise JobCannotBeRetried("It has been dealt with.")
+        ring("transactions.tasks.process_rail_message", job.subject_id)
+
+    def now(self, job: FailedJob) -> str:
+        message = RailMessage.objects.get(pk=job.subject_id)
+        return f"{message.get_state_display().lower()}. {message.note}".strip()
+
+    def close(self, job: FailedJob, *, actor: Any, reason: str) -> None:
+        close_odd(UUID(job.subject_id), actor=actor, reason=reason)
+
+
+processing = Processing()

@@ -16,7 +16,8 @@ from core import audit, context
 
 # What the browser asks for by itself, and shows no row: translations; how far an export is.
 BY_ITSELF = {"jsi18n", "reports_export_progress"}
-LONGEST_VALUE = 100
+# Looks are sealed and stay for good: what an address may add to one has an end.
+LONGEST_VALUE, LONGEST_NAME, MOST_NAMES = 100, 40, 12
 
 View = Callable[..., HttpResponse]
 
@@ -54,7 +55,7 @@ def note(request: HttpRequest, action: str = "") -> None:
     if match is None or not match.url_name or match.url_name in BY_ITSELF or not user.is_authenticated:
         return
     kind, door = parts(match.url_name)
-    asked = {plain(name): plain(str(value)) for name, value in request.GET.items() if value and name != "q"}
+    asked = cut_of(request)
     asked |= request.__dict__.get("look_marks", {})  # what an app has to say of this look (`customers/link_admin.py`)
     asked |= audit.searched(plain(str(request.GET.get("q", ""))))
     does = {"changelist": "list", "change": "view", "search": "search", "index": "view"}
@@ -72,6 +73,14 @@ def note(request: HttpRequest, action: str = "") -> None:
         subject_id=plain(subject_id),
         at=asked,
     )
+
+
+def cut_of(request: HttpRequest) -> dict[str, str]:
+    """What the address asks for beside the search: as much of it as any page of ours reads."""
+    given = [(plain(name)[:LONGEST_NAME], plain(str(value))) for name, value in request.GET.items() if value]
+    asked = [(name, value) for name, value in given if name != "q"]
+    more = {"…": f"{len(asked) - MOST_NAMES} more"} if len(asked) > MOST_NAMES else {}
+    return dict(asked[:MOST_NAMES]) | more
 
 
 def plain(text: str) -> str:

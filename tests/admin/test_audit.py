@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -102,6 +103,32 @@ def test_what_was_searched_for_names_nobody(support: Client, world: World, typed
     if " " not in typed or typed[0] != "+":
         assert record.after["q"] == kept
     assert "wanjiku@" not in str(record.after)
+
+
+def test_a_look_stays_small_whatever_the_address_says(administrator: Client, world: World) -> None:
+    """They are sealed and kept for good. Bytes of the row, without indexes (docs/operator.md, What grows)."""
+    for url in (
+        reverse("admin:index"),
+        reverse("admin:transactions_transaction_change", args=[world.sent.pk]),
+        reverse("admin:transactions_transaction_changelist") + "?kind=transfer&state=completed&from=2026-01-01",
+        reverse("admin:search") + "?q=%2B254712345678",
+    ):
+        administrator.get(url)
+    looks = "FROM core_auditrecord r WHERE look"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT avg(pg_column_size(r.*)), count(*) {looks}")
+        usual, count = cursor.fetchone()
+    assert count == 4
+    assert usual < 300
+
+    administrator.get(reverse("admin:index") + "?" + "&".join(f"{'n' * 300}{i}={'v' * 300}" for i in range(500)))
+    administrator.get(reverse("admin:index") + "?" + "&".join(f"n{i}={'v' * 300}" for i in range(500)))
+
+    assert last().after == {f"n{i}": "v" * 100 for i in range(12)} | {"…": "488 more"}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT max(length(after::text)) {looks}")
+        (longest,) = cursor.fetchone()
+    assert longest < 2_000
 
 
 def test_who_is_refused_is_on_record(support: Client, staff: dict[str, User], world: World) -> None:

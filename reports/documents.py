@@ -99,7 +99,11 @@ def new_number() -> str:
 
 
 def instant(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%d %b %Y %H:%M:%S} UTC"
+    return f"{written(at)} UTC"
+
+
+def written(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%-d %b %Y %H:%M:%S}"
 
 
 def facts_of_period(period: Period) -> list[tuple[str, str]]:
@@ -177,14 +181,14 @@ def general_ledger(account: Named, period: Period) -> Content:
     currency = account.currency
     rows = [
         [
-            str(one.seq), f"{one.recorded_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}", one.kind.replace("_", " "),
+            str(one.seq), written(one.recorded_at), one.kind.replace("_", " "),
             one.receipt or one.reference, "; ".join(one.against), *sides(one, currency),
             grouped(one.balance_after, currency),
         ]
         for one in ledger.page
     ]  # fmt: skip
     columns = [
-        Column("No.", 7, amount=True), Column("Recorded", 17), Column("Kind", 10), Column("Receipt", 13, mono=True),
+        Column("No.", 7, amount=True), Column("Recorded", 20), Column("Kind", 10), Column("Receipt", 13, mono=True),
         Column("Against", 36), Column("Debit", 16, amount=True), Column("Credit", 16, amount=True),
         Column("Balance", 18, amount=True),
     ]  # fmt: skip
@@ -205,7 +209,10 @@ def general_ledger(account: Named, period: Period) -> Content:
             ("Entries", f"{ledger.entries:,}"),
         ],
         blocks=[Block("Movements", columns, [opening, *rows], [total], frozenset({0}), disagreement(ledger))],
-        ending=[],
+        ending=[
+            f"{account.code}, {ledger.entries:,} entries; closing balance"
+            f" {currency} {grouped(ledger.closing, currency)} on {instant(period.end)}."
+        ],
         signatures=["Prepared by", "Reviewed by"],
         is_wide=True,
     )
@@ -241,7 +248,7 @@ def statement(wallet: Wallet, period: Period) -> Content:
         amount = grouped(one.amount, currency)
         rows.append(
             [
-                f"{one.recorded_at.astimezone(UTC):%d %b %Y %H:%M}",
+                f"{one.recorded_at.astimezone(UTC):%-d %b %Y %H:%M}",
                 told(one, transactions.get(one.journal), names, currency),
                 one.receipt or "",
                 *(["", amount] if one.side > 0 else [amount, ""]),
@@ -316,13 +323,19 @@ def daily_proof(proof: DailyProof) -> Content:
     def columns(*titles: str) -> list[Column]:
         return [Column("Currency", 8), *[Column(title, 18, amount=True) for title in titles]]
 
-    agreement = ("debits", "credits", "debit_balances", "credit_balances", "stored", "summed")
+    at_end = ("debits", "credits", "debit_balances", "credit_balances")
     cover = ("wallets", "suspense", "rails", "difference", "receivables")
     blocks = [
         Block(
-            "Debits and credits, stored and summed",
-            columns("Debits", "Credits", "Debit balances", "Credit balances", "Stored", "Summed"),
-            [row(one, *agreement) for one in figures],
+            "Debits and credits of the day, and balances at its end",
+            columns("Debits", "Credits", "Debit balances", "Credit balances"),
+            [row(one, *at_end) for one in figures],
+            empty="Nothing had been posted.",
+        ),
+        Block(
+            f"All debit balances when the proof was made, {instant(proof.made_at)}",
+            columns("Stored", "Summed"),
+            [row(one, "stored", "summed") for one in figures],
             empty="Nothing had been posted.",
         ),
         Block(
@@ -337,7 +350,7 @@ def daily_proof(proof: DailyProof) -> Content:
         Block(
             "Suspense, open items",
             [
-                Column("Since", 18),
+                Column("Since", 22),
                 Column("Receipt", 14, mono=True),
                 Column("Account", 30, mono=True),
                 Column("Came", 16, amount=True),
@@ -345,7 +358,7 @@ def daily_proof(proof: DailyProof) -> Content:
             ],
             [
                 [
-                    f"{one.recorded_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+                    written(one.recorded_at),
                     one.receipt or "",
                     one.code,
                     grouped(one.amount, one.currency),
@@ -362,16 +375,17 @@ def daily_proof(proof: DailyProof) -> Content:
             empty="Nothing was found.",
         ),
     ]
-    ending = ["Not signed off yet."]
+    outcome = "proven" if proof.ok else f"BROKEN: {len(proof.findings)} findings"
+    ending = [f"Outcome: {outcome}.", "Not signed off yet."]
     if signed:
-        ending = [f"Signed off by {signed.signed_by.full_name} on {instant(signed.signed_at)}.", signed.note]
+        ending[1:] = [f"Signed off by {signed.signed_by.full_name} on {instant(signed.signed_at)}.", signed.note]
     return Content(
         kind=IssuedPaper.Kind.DAILY_PROOF,
-        title=f"Daily proof of {proof.day:%d %B %Y}",
+        title=f"Daily proof of {proof.day:%-d %B %Y}",
         about={"day": proof.day.isoformat(), "ok": proof.ok},
         facts=[
-            ("Day", f"{proof.day:%d %b %Y}, up to {instant(next_day)}"),
-            ("Outcome", "proven" if proof.ok else f"BROKEN: {len(proof.findings)} findings"),
+            ("Day", f"{proof.day:%-d %b %Y}, up to {instant(next_day)}"),
+            ("Outcome", outcome),
             ("Made", instant(proof.made_at)),
             ("Rows proven", instant(proof.books.at)),
             ("Rows read", f"{sum(proof.books.counts.values()):,}"),

@@ -25,6 +25,8 @@ SIZE, LEADING, SMALL = 8, 10.5, 6.5
 MARGIN = 42
 GUTTER = 8
 FOOT = 56  # where the body ends
+SIGNATURES = 3 * LEADING + 64  # their lines, and what is signed
+TOGETHER = 3  # rows at the end of the last table
 INK, MUTED, LINE, SHADE, ACCENT = map(HexColor, ("#111827", "#6b7280", "#cbd5e1", "#f1f5f9", "#0f5f59"))
 
 
@@ -52,7 +54,11 @@ class Block:
 
 @dataclass
 class Paper:
-    """``facts`` stand above the tables, ``ending`` below them; ``signatures`` are lines to sign on, by whom."""
+    """``facts`` stand above the tables, ``ending`` below them; ``signatures`` are lines to sign on, by whom.
+
+    What is signed stands with the signatures: the last rows of the last table with its totals, the ending, the number
+    and the checksum are never parted from them by a page.
+    """
 
     title: str
     number: str
@@ -79,7 +85,7 @@ def draw(paper: Paper) -> tuple[bytes, int]:
     sheet = Sheet(file, paper)
     sheet.head()
     for block in paper.blocks:
-        sheet.block(block)
+        sheet.block(block, below=sheet.closing if block is paper.blocks[-1] else 0)
     sheet.end()
     pages = sheet.finish()
     return file.getvalue(), pages
@@ -142,8 +148,18 @@ class Sheet:
             lowest = min(lowest, y)
         self.y = lowest - 8
 
-    def block(self, block: Block) -> None:
-        self.need(4 * LEADING + 20)
+    @property
+    def closing(self) -> float:
+        """How tall `end` is."""
+        ending = [part for line in self.paper.ending for part in simpleSplit(line, TEXT, SIZE, self.room)]
+        return len(ending) * LEADING + (SIGNATURES if self.paper.signatures else 0)
+
+    def block(self, block: Block, below: float = 0) -> None:
+        """``below``: what else is to be on the page of its last rows."""
+        last = [*block.rows[-TOGETHER:], *block.totals]
+        rest = below + 18 + (LEADING if block.note or not block.rows else 0)
+        together = sum([self.tall(block, row) for row in last]) + rest
+        self.need(max(4 * LEADING + 20, 8 + LEADING + 3 + together if len(block.rows) <= TOGETHER else 0))
         self.canvas.setFillColor(INK)
         self.canvas.setFont(BOLD, SIZE + 1.5)
         self.canvas.drawString(MARGIN, self.y, block.title)
@@ -151,6 +167,9 @@ class Sheet:
         if block.rows:
             self.heads(block)
         for number, row in enumerate(block.rows):
+            if number == len(block.rows) - TOGETHER and self.y - together < FOOT:
+                self.turn()
+                self.heads(block)
             self.row(block, row, strong=number in block.strong)
         if not block.rows:
             self.y -= LEADING
@@ -171,11 +190,17 @@ class Sheet:
             self.text(x, self.y - LEADING + 2, column.title, BOLD, SMALL + 0.5, MUTED, right=column.amount)
         self.y -= LEADING + 3
 
+    def lines(self, block: Block, cells: Sequence[str], strong: bool) -> list[list[str]]:
+        return [
+            [cell] if column.amount else wrapped(cell, self.font_of(column, strong), wide)
+            for (_, wide, column), cell in zip(self.places(block), cells)
+        ]
+
+    def tall(self, block: Block, cells: Sequence[str]) -> float:
+        return max(map(len, self.lines(block, cells, strong=True))) * LEADING + 2
+
     def row(self, block: Block, cells: Sequence[str], *, strong: bool, rule: bool = False) -> None:
-        lines = []
-        for (_, wide, column), cell in zip(self.places(block), cells):
-            font = self.font_of(column, strong)
-            lines.append([cell] if column.amount else wrapped(cell, font, wide))
+        lines = self.lines(block, cells, strong)
         tall = max(map(len, lines)) * LEADING + 2
         if self.y - tall < FOOT:
             self.turn()
@@ -200,7 +225,11 @@ class Sheet:
                 self.text(MARGIN, self.y, part, TEXT, SIZE, INK)
         if not self.paper.signatures:
             return
-        self.need(64)
+        self.need(SIGNATURES)
+        self.y -= 2 * LEADING
+        self.text(MARGIN, self.y, f"{self.paper.title}, paper {self.paper.number}.", BOLD, SIZE, INK)
+        self.y -= LEADING
+        self.text(MARGIN, self.y, f"SHA-256 of the data {self.paper.sha256}", MONO, SMALL, INK)
         self.y -= 46
         wide = self.room / max(len(self.paper.signatures), 2)
         for number, who in enumerate(self.paper.signatures):
@@ -217,7 +246,7 @@ class Sheet:
         canvas.setStrokeColor(LINE)
         canvas.setLineWidth(0.4)
         canvas.line(MARGIN, FOOT - 10, self.width - MARGIN, FOOT - 10)
-        made = f"Made {paper.made_at.astimezone(UTC):%d %b %Y %H:%M:%S} UTC by {paper.made_by}. Paper {paper.number}."
+        made = f"Made {paper.made_at.astimezone(UTC):%-d %b %Y %H:%M:%S} UTC by {paper.made_by}. Paper {paper.number}."
         self.text(MARGIN, FOOT - 20, made, TEXT, SMALL, MUTED)
         self.text(MARGIN, FOOT - 29, f"SHA-256 of the data {paper.sha256}", MONO, SMALL - 0.5, MUTED)
         self.text(self.width - MARGIN, FOOT - 20, f"Page {number} of {of}", TEXT, SMALL + 0.5, INK, right=True)

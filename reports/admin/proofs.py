@@ -120,7 +120,7 @@ class DailyProofAdmin(StaffAdmin):
             title="Proof",
             side=True,
             rows=[
-                ("Day", f"{proof.day:%d %b %Y}, UTC"),
+                ("Day", f"{proof.day:%-d %b %Y}, UTC"),
                 ("Made", moment(proof.made_at)),
                 ("Rows proven", moment(proof.books.at)),
                 ("Rows read", f"{sum(proof.books.counts.values()):,}"),
@@ -137,7 +137,7 @@ class DailyProofAdmin(StaffAdmin):
             ],
         )
         waiting = suspense_table(request, period_of(proof).end)
-        return [findings_table(findings), agreement_table(figures), cover_table(figures), waiting, facts, signature]
+        return [findings_table(findings), agreement_table(figures), cover_table(figures), stored_table(figures, proof.made_at), waiting, facts, signature]
 
     def why_not(self, request: HttpRequest, proof: DailyProof, name: str) -> str:
         return "It is signed off already." if getattr(proof, "sign_off", None) else ""
@@ -179,21 +179,19 @@ def named(name: str) -> Any:
 
 
 def agreement_table(figures: list[Figures]) -> Table:
-    amounts = ["Debits", "Credits", "Debit balances", "Credit balances", "Stored", "Summed"]
+    amounts = ["Debits", "Credits", "Debit balances", "Credit balances"]
     return Table(
-        title="Debits and credits, stored and summed",
+        title="Debits and credits of the day, balances at its end",
         columns=["Currency", "", *amounts],
         numeric=amounts,
         rows=[
             (
                 one.currency,
-                badge("agree", "good") if agrees(one) else badge("do not agree", "bad"),
+                verdict_on((one.debits, one.credits), (one.debit_balances, one.credit_balances)),
                 grouped(one.debits, one.currency),
                 grouped(one.credits, one.currency),
                 grouped(one.debit_balances, one.currency),
                 grouped(one.credit_balances, one.currency),
-                grouped(one.stored, one.currency),
-                grouped(one.summed, one.currency),
             )
             for one in figures
         ],
@@ -201,9 +199,29 @@ def agreement_table(figures: list[Figures]) -> Table:
     )
 
 
-def agrees(one: Figures) -> bool:
-    pairs = [(one.debits, one.credits), (one.debit_balances, one.credit_balances), (one.stored, one.summed)]
-    return all(left == right for left, right in pairs)
+def stored_table(figures: list[Figures], at: datetime) -> Table:
+    """A table of its own, for its figures are of another instant than those of the day."""
+    amounts = ["Stored", "Summed"]
+    return Table(
+        title=f"All debit balances at {at:%H:%M:%S} on {at:%-d %b %Y}, when the proof was made",
+        columns=["Currency", "", *amounts],
+        numeric=amounts,
+        rows=[
+            (
+                one.currency,
+                verdict_on((one.stored, one.summed)),
+                grouped(one.stored, one.currency),
+                grouped(one.summed, one.currency),
+            )
+            for one in figures
+        ],
+        empty="No account had a balance.",
+    )
+
+
+def verdict_on(*pairs: tuple[int, int]) -> Any:
+    agree = all(left == right for left, right in pairs)
+    return badge("agree", "good") if agree else badge("do not agree", "bad")
 
 
 def cover_table(figures: list[Figures]) -> Table:
@@ -272,6 +290,7 @@ def books_now(request: HttpRequest) -> HttpResponse:
             findings_table(findings),
             agreement_table(figures),
             cover_table(figures),
+            stored_table(figures, form.now),
             suspense_table(request, form.now),
         ],
     )

@@ -228,6 +228,21 @@ def test_long_tables_turn_pages_with_their_heads_and_numbers() -> None:
     assert all(f"row {number}" in whole for number in range(1, 201)) and "20,100.00" in whole
 
 
+def test_signatures_are_never_on_a_page_without_what_is_signed() -> None:
+    """However far down the page the last table ends."""
+    columns = [Column("Name", 50), Column("Amount", 50, amount=True)]
+    for count in [*range(5), *range(40, 75)]:
+        rows = [[f"row {number}", f"{number:,}.00"] for number in range(1, count + 1)]
+        block = Block("Many", columns, rows, [["Total", "20,100.00"]])
+
+        pdf, _ = draw(paper([block], signatures=["Finance"], ending=["Proven."]))
+
+        last = pypdf.PdfReader(io.BytesIO(pdf)).pages[-1].extract_text()
+        assert "Finance: name, signature, date" in last and "Proven." in last and "20,100.00" in last, count
+        assert "A title, paper N." in last and last.count("0" * 64) == 2, count  # beside the signatures, in the foot
+        assert all(f"row {number}" in last for number in range(max(count - 2, 1), count + 1)), count
+
+
 def test_an_amount_is_never_cut_and_a_long_word_never_runs_over() -> None:
     columns = [Column("Code", 20), Column("Amount", 5, amount=True), Column("Rest", 75)]
     code, amount = "liability:wallet:" + "0" * 80, "999,999,999,999,999,999.99"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.db.models import Count, Min, Q
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.timezone import now
 
 import ledger.selectors
@@ -17,6 +18,7 @@ from core.admin import Panel, Part, Table, badge, link, moment, money, words
 from core.admin.pages import age, list_url, may
 from core.money import EXPONENTS, decimal_string
 from customers.models import AccountType
+from reports.drill import drilled
 from reports.figures import Figures, figures
 from staff.inbox import for_me
 from staff.models import Approval
@@ -57,7 +59,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     urgent: list[Panel] = [needs_a_person(request, at)]
     if may(request, "ledger.view_account"):
-        panels += [coverage(known), books(known)]
+        panels += [drilled(coverage(known)), drilled(books(known))]
         urgent.append(proof(at))
     side = [failures(counts, at.date()), segments(known)]
     return {**context, "urgent_panels": urgent, "panels": panels, "side_panels": side, "at": at}
@@ -91,12 +93,13 @@ def volumes(days: Sequence[Day], currencies: Sequence[str], today: date) -> Tabl
         for length in (1, 7, DAYS):
             recent = [d for d in days if d.currency == currency and d.day > today - timedelta(days=length)]
             count, volume = sum(d.accepted for d in recent), sum(d.volume for d in recent)
-            cells.append(
-                format_html('{}<br><span class="muted">{} moved</span>', money(volume, currency), f"{count:,}")
-            )
+            since = {"currency": currency, "from": str(today - timedelta(days=length - 1))}
+            moved = format_html('{}<br><span class="muted">{} moved</span>', money(volume, currency), f"{count:,}")
+            cells.append(figure(moved, **since))
         failed, tried = sum(d.failed for d in recent), sum(d.failed + d.accepted for d in recent)
-        cells.append(format_html('{}<br><span class="muted">{}</span>', f"{failed:,}", share(failed, tried)))
-        cells.append(f"{sum(d.reversed for d in recent):,}")
+        shown = format_html('{}<br><span class="muted">{}</span>', f"{failed:,}", share(failed, tried))
+        cells.append(figure(shown, **since, state=State.FAILED.value))
+        cells.append(figure(f"{sum(d.reversed for d in recent):,}", **since, reversed="is"))
         rows.append(cells)
     heads = ["Today", "7 days", f"{DAYS} days", f"Failed, {DAYS} days", f"Reversals, {DAYS} days"]
     return Table(
@@ -106,6 +109,11 @@ def volumes(days: Sequence[Day], currencies: Sequence[str], today: date) -> Tabl
         rows=rows,
         empty=f"Nothing has moved in {DAYS} days.",
     )
+
+
+def figure(shown: Any, **query: str) -> SafeString:
+    """A figure that leads to the transactions it counts."""
+    return format_html('<a class="figure" href="{}">{}</a>', list_url("transactions.transaction", **query), shown)
 
 
 def share(part: int, whole: int) -> str:

@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 PERMISSION = "reports.sign_off"
 FOREVER = datetime(9000, 1, 1, tzinfo=UTC)
-DAYS_CHECKED = 7  # of totals against their entries, each day; all of them by `manage.py sum_days --check`
+DAYS_CHECKED = 7  # of totals against their entries, each day; all of them at once by `manage.py sum_days --check`
+TURN = 30  # days after which every older day has been checked, too
 NAMED = 50  # accounts of a kind that are named when the kind differs
 
 
@@ -209,10 +210,14 @@ def found_in(sections: list[Section]) -> list[Finding]:
 
 
 def found_in_totals(day: date) -> list[Finding]:
-    """D3: the totals of the last days are what their entries come to."""
+    """D3: the totals of the last days are what their entries come to; and of all days before, each once in a turn."""
+    first = day - timedelta(days=DAYS_CHECKED - 1)
+    known = SummedDay.objects.filter(day__lt=first).values_list("day", flat=True).distinct().order_by("day")
+    older = [one for one in known if one.toordinal() % TURN == day.toordinal() % TURN]
     return [
         Finding("D3", one.line, f"totals lack {one.entries} entries effective {one.effective_on}, {one.currency}")
-        for one in missing(day - timedelta(days=DAYS_CHECKED - 1), day)
+        for start, end in [*((one, one) for one in older), (first, day)]
+        for one in missing(start, end)
     ]
 
 

@@ -18,12 +18,14 @@ from reports import balances
 from reports.admin.periods import InstantForm, PeriodForm, query_of, written
 from reports.balances import Line, Section, Totals, find_account
 from reports.models import SummedDay
+from reports.sheets import trial_balance_sheet
 from reports.totals import summed_kinds
 from transactions.admin.shown import account_shown, receipt_tag
 from transactions.models import Receivable
 from wallets.models import Wallet
 
 PERMISSION = "ledger.view_account"
+EXPORT = "reports.export"
 ISSUE = "reports.issue_paper"  # of papers that are numbered and signed: an act, not a look
 
 
@@ -48,9 +50,25 @@ def trial_balance(request: HttpRequest) -> HttpResponse:
         form=form,
         period=form.period,
         query=query_of(form.period),
+        may_export=may(request, EXPORT),
         sections=[shown_section(form, section) for section in sections],
         broken=[section.currency for section in sections if not section.agrees],
     )
+
+
+FORMATS = ("csv", "xlsx")
+
+
+@place("finance/trial-balance/file/", name="reports_trial_balance_file", permission=EXPORT)
+def trial_balance_file(request: HttpRequest) -> HttpResponse:
+    """The same figures for a spreadsheet. That it was taken is in the audit trail, as every look is."""
+    form, file_format = PeriodForm(request), request.GET.get("format", FORMATS[0])
+    if not form.is_valid() or file_format not in FORMATS:
+        return HttpResponseRedirect(f"{reverse('admin:reports_trial_balance')}?{request.GET.urlencode()}")
+    sheet = trial_balance_sheet(form.period, file_format)
+    response = HttpResponse(sheet.content, content_type=sheet.media_type)
+    response["Content-Disposition"] = f'attachment; filename="{sheet.name}"'
+    return response
 
 
 def shown_section(form: PeriodForm, section: Section) -> dict[str, Any]:

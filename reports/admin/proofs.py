@@ -39,6 +39,7 @@ from reports import proofs
 from reports.admin.books import ISSUE, SummedBetween, page
 from reports.admin.periods import PeriodForm, query_of
 from reports.balances import Period, open_items, trial_balance
+from reports.drill import drilled
 from reports.models import DailyProof
 from reports.proofs import Figures, Finding
 from reports.totals import summed_kinds
@@ -137,7 +138,9 @@ class DailyProofAdmin(StaffAdmin):
             ],
         )
         waiting = suspense_table(request, period_of(proof).end)
-        return [findings_table(findings), agreement_table(figures), cover_table(figures), stored_table(figures, proof.made_at), waiting, facts, signature]
+        query = query_of(period_of(proof))
+        tables = [drilled(one, query) for one in (agreement_table(figures), cover_table(figures))]
+        return [findings_table(findings), *tables, stored_table(figures, proof.made_at), waiting, facts, signature]
 
     def why_not(self, request: HttpRequest, proof: DailyProof, name: str) -> str:
         return "It is signed off already." if getattr(proof, "sign_off", None) else ""
@@ -288,8 +291,8 @@ def books_now(request: HttpRequest) -> HttpResponse:
         last_at=moment(last.at if last else None),
         panels=[
             findings_table(findings),
-            agreement_table(figures),
-            cover_table(figures),
+            drilled(agreement_table(figures), query_of(today)),
+            drilled(cover_table(figures), query_of(today)),
             stored_table(figures, form.now),
             suspense_table(request, form.now),
         ],

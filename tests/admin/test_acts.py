@@ -268,6 +268,9 @@ ACTS: dict[str, Act] = {
     # money
     "transactions_transaction_reverse": Act(S, "reverse", reversal),
     "transactions_transaction_release": Act(S, "release", on(given_up)),
+    "transactions_transaction_call_off": Act(
+        Role.OPERATIONS, "call_off", on(lambda scene: scene.world.through_a_rail("cash_out", 50_00))
+    ),
     "transactions_transaction_adjust": Act(F, "request_approval", adjusted),
     "transactions_railmessage_close": Act(S, "close", on(lambda scene: scene.world.odd)),
     "recalls_recall_open": Act(

@@ -91,13 +91,14 @@ MATRIX = {
     "OD": """
         core_failedjob_retry core_failedjob_close core_failedjob_retry_many core_failedjob_take
         core_failedjob_hand_over
+        transactions_transaction_call_off
     """,
     "FAD": """
         reports_export_progress
     """,
     "FKD": """
         reports_trial_balance_pdf reports_ledger_pdf reports_proof_pdf
-        reports_export_download reports_export_again reports_dailyproof_sign_off reports_savedexport_run
+        reports_trial_balance_file reports_export_download reports_export_again reports_dailyproof_sign_off reports_savedexport_run
         reports_savedexport_plan reports_savedexport_share reports_savedexport_end reports_export_new
     """,
     "SNCOAD": """

@@ -56,7 +56,7 @@ from transactions.admin.shown import (
 from transactions.admin.timeline import timeline
 from transactions.approvals import adjustment
 from transactions.models import OPEN, Kind, State, Transaction
-from transactions.services.rail_calls import release
+from transactions.services.rail_calls import call_off, release
 from transactions.services.reversals import APPROVED
 from wallets.models import Wallet
 
@@ -139,6 +139,11 @@ class ReleaseForm(ReasonForm):
     submit = "Ask again"
 
 
+class CallOffForm(ReasonForm):
+    intro = "The bank has not heard of it. What is held is the customer's again, and they are told."
+    submit = "Call off"
+
+
 @admin.register(Transaction)
 class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted):  # type: ignore[misc]
     list_display = [
@@ -166,7 +171,7 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
     search_help_text = "Receipt, reference, key, id"
     page_select_related = ("payer__customer", "payee__customer", "reverses")
     actions_list = ["adjust"]
-    actions_detail = ["reverse", "release", "take", "hand_over", "add_note"]
+    actions_detail = ["reverse", "release", "call_off", "take", "hand_over", "add_note"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         asked = search_term.strip()
@@ -242,12 +247,16 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
     # --- What can be done --------------------------------------------------------------------------------------------
 
     def offers(self, request: HttpRequest, transaction: Transaction, name: str) -> bool:
-        """A rail is asked about what is under way."""
+        """A rail is asked about what is under way; what it has not heard of is called off."""
+        if name == "call_off":
+            return transaction.state == State.PENDING
         return transaction.state in OPEN if name == "release" else super().offers(request, transaction, name)
 
     def why_not(self, request: HttpRequest, transaction: Transaction, name: str) -> str:
         if name == "reverse":
             return why_irreversible(transaction)
+        if name == "call_off":
+            return ""
         return "" if transaction.quarantined_at else "The worker has not given up on it: it asks the rail by itself."
 
     @staff_action(
@@ -279,6 +288,13 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
     )
     def release(self, request: HttpRequest, transaction: Transaction, form: ReleaseForm) -> bool:
         return self.call(form, release, transaction.pk, reason=form.cleaned_data["reason"])
+
+    @staff_action(
+        "Call off", permission="transactions.call_off", form=CallOffForm, done="Called off; the customer is told.",
+        icon="cancel", variant=ActionVariant.DANGER, step_up=True,
+    )  # fmt: skip
+    def call_off(self, request: HttpRequest, transaction: Transaction, form: CallOffForm) -> bool:
+        return self.call(form, call_off, transaction.pk, reason=form.cleaned_data["reason"])
 
 
 def why_refused(transaction: Transaction) -> Part:

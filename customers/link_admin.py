@@ -22,6 +22,7 @@ from core.admin import (
     badge,
     choice_filter,
     link,
+    masking,
     moment,
     notice,
     panel,
@@ -143,6 +144,9 @@ class StaffLinkAdmin(StaffAdmin):
     def state_shown(self, row: StaffLink) -> Any:
         return state_badge(row)
 
+    def whose(self, row: StaffLink) -> list[Any]:
+        return [row.customer_id]
+
     def header(self, request: HttpRequest, row: StaffLink) -> Header:
         customer = link(request, "customers.customer", row.customer_id, row.customer)
         line = format_html("{} is {} to {}", customer, row.get_relation_display(), row.staff)
@@ -155,12 +159,12 @@ class StaffLinkAdmin(StaffAdmin):
             ("Member of staff", link(request, "staff.user", row.staff_id, row.staff)),
             ("Customer", link(request, "customers.customer", row.customer_id, row.customer)),
             ("Relation", row.get_relation_display().capitalize()),
-            ("Note", row.note or NOTHING),
+            ("Note", masking.words(request, row.note) or NOTHING),
             ("Declared", format_html("{}<br>{}", moment(row.declared_at), row.declared_by)),
         ]
         if row.ended_at:
             rows.append(("Ended", format_html("{}<br>{}", moment(row.ended_at), row.ended_by)))
-            rows.append(("Because", row.end_reason))
+            rows.append(("Because", masking.words(request, row.end_reason)))
         return [Facts(title="Link", rows=rows)]
 
     def why_not(self, request: HttpRequest, row: StaffLink, name: str) -> str:

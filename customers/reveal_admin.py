@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.timezone import now
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from core import contacts
 from core.admin import (
@@ -20,8 +20,8 @@ from core.admin import (
     Header,
     MadeBetween,
     Panel,
-    ReasonForm,
     StaffAdmin,
+    StaffForm,
     Table,
     badge,
     choice_filter,
@@ -32,6 +32,7 @@ from core.admin import (
     notice,
     panel,
 )
+from core.admin.dialogs import LONGEST_REASON
 from core.admin.lists import first_id_at
 from core.admin.pages import list_url
 from customers.finding import matching
@@ -46,7 +47,7 @@ SHOWN = 10
 NEARLY = 80  # per cent of the quota, from which on it stands out
 
 
-class RevealForm(ReasonForm):
+class RevealForm(StaffForm):
     """Says how many are left before one is spent."""
 
     submit = "Reveal"
@@ -57,22 +58,21 @@ class RevealForm(ReasonForm):
         choices=[("", "Choose"), *((one.value, capfirst(one.label)) for one in Reveal.Because)],
         widget=UnfoldAdminSelectWidget,
     )
+    reason = forms.CharField(
+        label="In words",
+        max_length=LONGEST_REASON,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Kept with your name and the time. The customer may be told that one of us looked.",
+    )
 
     def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
         super().__init__(data, subject=subject, user=user)
-        self.order_fields(self.field_order)
-        self.fields[
-            "reason"
-        ].help_text = "Kept with your name and the time. The customer may be told that somebody of us looked."
-        self.fields["because"].widget.attrs["autofocus"] = True
-        self.fields["reason"].widget.attrs.pop("autofocus", None)
         allowance = allowance_of(user)
         minutes = settings.STAFF_REVEAL_MINUTES
         self.intro = f"Phone number, e-mail and what else is masked is shown to you alone for {minutes} minutes. "
         if allowance.next_at:
-            self.intro += (
-                f"You have used all {allowance.quota} of 24 hours: the next is free at {free_at(allowance.next_at)}."
-            )
+            used = f"You have used all {allowance.quota} of the last 24 hours"
+            self.intro += f"{used}: the next is free at {free_at(allowance.next_at)}."
         else:
             self.intro += f"You have {allowance.left} of {allowance.quota} left in 24 hours."
 
@@ -149,7 +149,7 @@ class RoleFilter(choice_filter("role", "role", [(role.value, role.label) for rol
 
 @admin.register(Reveal)
 class RevealAdmin(StaffAdmin):
-    list_display = ["at", "agent", "role_shown", "customer", "because_shown", "reason_shown", "until"]
+    list_display = ["when", "who", "role_shown", "customer", "because_shown", "reason_shown", "until"]
     list_select_related = ["agent", "customer"]
     list_filter = [AgentFilter, RoleFilter, choice_filter("because", "why", Reveal.Because.choices), MadeBetween]
     list_before_template = "admin/customers/reveals_today.html"
@@ -164,6 +164,14 @@ class RevealAdmin(StaffAdmin):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         asked = search_term.strip()
         return (queryset.filter(customer__in=matching(asked).values("pk")) if asked else queryset), False
+
+    @display(description="When")
+    def when(self, row: Reveal) -> datetime:
+        return row.at
+
+    @display(description="Who")
+    def who(self, row: Reveal) -> User:
+        return row.agent
 
     @display(description="Role")
     def role_shown(self, row: Reveal) -> str:
@@ -216,7 +224,9 @@ def today() -> Table:
         numeric=["Reveals", "Customers"],
         rows=[
             (
-                agent,
+                format_html(
+                    '<a class="to" href="{}">{}</a>', list_url("customers.reveal", agent=agent.username), agent
+                ),
                 agent.get_role_display(),
                 row["used"],
                 row["customers"],

@@ -106,7 +106,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         "Oversight",
         [
             ("Audit trail", "history", "core_auditrecord_changelist", "core.view_auditrecord"),
-            ("Reveals", "visibility", "customers_reveal_changelist", "customers.view_reveal"),
+            ("Reveals", "contact_phone", "customers_reveal_changelist", "customers.view_reveal"),
             ("Views as customer", "visibility", "viewings_viewing_changelist", "viewings.view_viewing"),
             ("Seals", "link", "evidence_block_changelist", "evidence.view_block"),
             ("Checks of the chain", "fact_check", "evidence_check_changelist", "evidence.view_check"),

@@ -27,6 +27,7 @@ from core.admin import (
     choice_filter,
     code,
     link,
+    masking,
     moment,
     panel,
     staff_action,
@@ -161,6 +162,9 @@ class ViewingAdmin(StaffAdmin):
 
     # --- One of them -------------------------------------------------------------------------------------------------
 
+    def whose(self, viewing: Viewing) -> list[Any]:
+        return [viewing.customer_id]
+
     def header(self, request: HttpRequest, viewing: Viewing) -> Header:
         return Header(
             title=f"{viewing.agent} as {viewing.customer.full_name}",
@@ -177,7 +181,7 @@ class ViewingAdmin(StaffAdmin):
             ("As customers know them", code(agent_code(viewing.agent_id))),
             ("Why", viewing.get_why_display()),
             ("The customer reads", said_why(viewing)),
-            ("Note", viewing.note),
+            ("Note", masking.words(request, viewing.note)),
             ("Began", moment(viewing.started_at)),
             ("Ends by itself", moment(viewing.ends_at)),
             ("Ended", moment(over.at if over else None)),

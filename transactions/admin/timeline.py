@@ -95,7 +95,7 @@ def requested(request: HttpRequest, transaction: Transaction, events: list[Event
     request_id = events[0].request_id if events else ""
     facts = [
         ("Asked by", caller(request, transaction.caller, staff)),
-        ("Idempotency key", code(transaction.idempotency_key)),
+        ("Idempotency key", code(masking.words(request, transaction.idempotency_key))),
         ("Reference", code(masking.words(request, transaction.reference))),
         ("Request id", code(request_id)),
     ]

@@ -38,6 +38,7 @@ from tests.factories import new_wallet
 from tests.reports.conftest import export as exported
 from transactions.models import FeeRule, Receivable, ReversalReason, Transaction
 from transactions.posting import post_one
+from viewings.models import Viewing
 from wallets.services import freeze_wallet
 
 WHY = "because of ticket 4711"
@@ -104,6 +105,12 @@ def recall(scene: Scene) -> Any:
 
 def link(scene: Scene) -> Any:
     return declare_link(grace(scene), scene.world.wanjiku, relation="household", note="x", actor=grace(scene))
+
+
+def viewing(scene: Scene) -> Viewing:
+    form = {"customer": "0712 345 678", "why": "asked", "note": WHY}
+    scene.client.post(reverse("admin:viewings_viewing_start"), form)
+    return Viewing.objects.get(agent=grace(scene), end=None)
 
 
 def suspended(scene: Scene) -> Any:
@@ -237,6 +244,8 @@ ACTS: dict[str, Act] = {
     "customers_customer_suspend": Act(S, "suspend", on(lambda scene: scene.world.john)),
     "customers_customer_reactivate": Act(S, "reactivate", on(suspended)),
     "customers_customer_reveal": Act(S, "reveal", on(lambda scene: scene.world.john, because="identify")),
+    "viewings_viewing_start": Act(S, "start_viewing", new(customer="0712 345 678", why="asked")),
+    "viewings_viewing_end": Act(S, "end_viewing", on(viewing), why=False),
     "wallets_wallet_freeze": Act(S, "freeze_wallet", on(lambda scene: scene.world.johns, mode="both", cause="asked")),
     "wallets_wallet_lift": Act(S, "lift_freeze", lifted),
     "wallets_freeze_lift_this": Act(S, "lift_freeze", on(freeze)),

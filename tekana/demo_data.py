@@ -26,16 +26,21 @@ import staff.services
 from core import audit
 from customers.models import Customer, CustomerState
 from customers.services import Newcomer, suspend_customer
+from ledger import chart
+from ledger.selectors import balance_at
+from notes.services import write_note
 from notifications.services import deliver_due, mark_read
+from recalls.services import open_recall
 from staff import second_factor
-from staff.approvals import request_approval
+from staff.approvals import approve, request_approval
 from staff.models import Approval, Totp, User
+from staff.roles import Role
 from tekana import demo_plan as plan
 from tekana.demo_clock import Clock, clock_set_to
 from tekana.demo_plan import Person, Step
 from tekana.embedded.processes import write_whole
-from transactions.approvals import reversal
-from transactions.models import Kind, RailMessage, State, Transaction
+from transactions.approvals import adjustment, owed_reversal, reversal
+from transactions.models import Kind, RailMessage, Receivable, State, Transaction
 from transactions.movements import Movement, Outcome
 from transactions.posting import post_one
 from transactions.proving import prove
@@ -43,7 +48,7 @@ from transactions.rails.base import Accepted, Completed, Failed, InProgress, Ins
 from transactions.rails.sandbox import SandboxRail
 from transactions.services import rail_calls, rail_messages
 from transactions.services.relay import relay_events
-from transactions.services.reversals import reverse_transaction
+from transactions.services.reversals import preview_reversal, reverse_transaction
 from wallets.models import Wallet
 from wallets.parties import Address
 from wallets.services import freeze_wallet, lift_freeze, onboard_many
@@ -237,17 +242,55 @@ class Pilot:
     def reverse(self, key: str, payer: Person, original: str, amount: int | None, reason_code: str, note: str) -> None:
         if Transaction.objects.filter(caller=self.support.principal, idempotency_key=key).exists():
             return
-        txn = Transaction.objects.get(caller=self._caller(payer), idempotency_key=original)
+        txn = self._paid(payer, original)
         reverse_transaction(
             txn.pk, amount=amount, reason_code=reason_code, note=note, actor=self.support, idempotency_key=key
         )
 
     def ask(self, key: str, payer: Person, original: str, amount: int, reason_code: str, note: str) -> None:
         """For approval of a reversal that is too much for one person."""
-        txn = Transaction.objects.get(caller=self._caller(payer), idempotency_key=original)
+        txn = self._paid(payer, original)
         if not Approval.objects.filter(subject_id=str(txn.pk)).exists():
             params = {"transaction": txn.pk, "amount_minor": amount, "reason_code": reason_code}
             request_approval(reversal.name, params, maker=self.support, reason=note)
+
+    def claim(self, key: str, payer: Person, original: str, reason_code: str, note: str) -> None:
+        """A recall: the sender wants it back, and the recipient is asked."""
+        txn = self._paid(payer, original)
+        if not txn.recalls.exists():
+            open_recall(txn.pk, reason_code=reason_code, note=note, actor=self.support)
+
+    def spend(self, key: str, payer: Person, payee: Person, leave: int) -> None:
+        """All that is there but a little."""
+        wallet = self._wallet(payer)
+        there = balance_at(wallet.account_id)
+        if there.posted - there.held > leave:
+            self.transfer(key, payer, payee, there.posted - there.held - leave)
+
+    def owe(self, key: str, payer: Person, original: str, reason_code: str, note: str) -> None:
+        """The sender gets all of it back and the recipient owes what is not there any more, as finance decides."""
+        txn = self._paid(payer, original)
+        if Receivable.objects.filter(transaction=txn).exists():
+            return
+        lacking = preview_reversal(txn.pk, reason_code=reason_code, actor=self.support).shortfall
+        params = {"transaction": txn.pk, "amount_minor": txn.amount, "reason_code": reason_code, "owed_minor": lacking}
+        asked = Approval.objects.filter(operation=owed_reversal.name, subject_id=str(txn.pk)).first()
+        asked = asked or request_approval(owed_reversal.name, params, maker=self.support, reason=note)
+        approve(asked.pk, comment="He has said that he pays.", actor=User.objects.get(username=Role.FINANCE_CHECKER))
+
+    def note(self, key: str, payer: Person, original: str, text: str) -> None:
+        write_note(self._paid(payer, original), text, actor=self.support, key=key)
+
+    def goodwill(self, key: str, payee: Person, amount: int, reason: str) -> None:
+        """An adjustment that waits for a second person."""
+        currency = plan.CURRENCY[payee.country]
+        params = {
+            "debit": chart.adjustments(currency), "credit": chart.wallet_account(self._wallet(payee).pk),
+            "amount_minor": amount, "currency": currency,
+        }  # fmt: skip
+        if not Approval.objects.filter(operation=adjustment.name).exists():
+            finance = User.objects.get(username=Role.FINANCE)
+            request_approval(adjustment.name, params, maker=finance, reason=reason)
 
     def read(self, key: str, who: Person) -> None:
         mark_read(self.ids[who.email])
@@ -255,6 +298,9 @@ class Pilot:
     # how
     def _caller(self, person: Person) -> str:
         return f"customer:{self.ids[person.email]}"
+
+    def _paid(self, payer: Person, original: str) -> Transaction:
+        return Transaction.objects.get(caller=self._caller(payer), idempotency_key=original)
 
     def _wallet(self, person: Person) -> Wallet:
         return Wallet.objects.get(customer=self.ids[person.email], closed_at=None)

@@ -255,14 +255,55 @@ def last_hours() -> Iterator[Planned]:
     hours, minutes, seconds = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
     # more than support gives back alone: it waits for a second person
     plot = {"payer": OTIENO, "original": "pilot-today-plot", "amount": 18_000_00, "reason_code": "wrong_recipient"}
+    # more than its recipient has left: finance decides that he owes the rest
+    paint = {"payer": OTIENO, "original": "pilot-today-paint", "reason_code": "wrong_recipient"}
     acts: list[tuple[timedelta, str, str, dict[str, Any]]] = [
         (5.1 * hours, "bonus", "receive", {"payee": OTIENO, "amount": 20_000_00, "memo": "bonus"}),
         (4.9 * hours, "plot", "transfer", {"payer": OTIENO, "payee": WANJIRU, "amount": 18_000_00, "memo": "plot 7"}),
+        (4.7 * hours, "paint", "transfer", {"payer": OTIENO, "payee": HASSAN, "amount": 2_500_00, "memo": "paint"}),
         (4.5 * hours, "tickets", "transfer", {"payer": WANJIRU, "payee": OTIENO, "amount": 850_00, "memo": "tickets"}),
         (3.2 * hours, "lunch", "transfer", {"payer": ALINE, "payee": ERIC, "amount": 6_500, "memo": "umuganda lunch"}),
         (2.1 * hours, "change", "transfer", {"payer": OTIENO, "payee": WANJIRU, "amount": 250_00, "memo": "change"}),
+        (
+            1.9 * hours,
+            "tickets-claim",
+            "claim",
+            {
+                "payer": WANJIRU,
+                "original": "pilot-today-tickets",
+                "reason_code": "wrong_recipient",
+                "note": "She meant her brother; knew both amounts of today.",
+            },
+        ),
         (1.6 * hours, "plot-back", "ask", plot | {"note": "Meant for the seller of the plot; Wanjiru agrees."}),
         (1.3 * hours, "fare", "transfer", {"payer": HASSAN, "payee": WANJIRU, "amount": 1_200_00, "memo": "fare"}),
+        (1.1 * hours, "spent", "spend", {"payer": HASSAN, "payee": FAITH, "leave": 300_00}),
+        (
+            0.9 * hours,
+            "paint-back",
+            "owe",
+            paint | {"note": "One digit wrong; Hassan has spent it."},
+        ),
+        (
+            0.8 * hours,
+            "paint-note",
+            "note",
+            {
+                "payer": OTIENO,
+                "original": "pilot-today-paint",
+                "text": "Hassan called: he thought it was his wages. He pays when they come, on Friday.",
+            },
+        ),
+        (
+            0.7 * hours,
+            "goodwill",
+            "goodwill",
+            {
+                "payee": WANJIRU,
+                "amount": 250_00,
+                "reason": "Waited a day for a payment that we had held by mistake.",
+            },
+        ),
         (3 * minutes, "unanswered", "cash_out", {"payer": ERIC, "amount": 9_905, "called_back": False}),
         (40 * seconds, "coming-in", "wait", {"kind": Kind.TOP_UP, "who": ALINE, "amount": 25_000}),
         (30 * seconds, "going-out", "wait", {"kind": Kind.CASH_OUT, "who": OTIENO, "amount": 750_00}),

@@ -25,14 +25,16 @@ from core.ids import uuid7
 from customers.models import Customer
 from customers.services import sign_in
 from ledger.selectors import last_proof, trial_balance
+from notes.models import Note
 from notifications.models import Delivery, Notification
+from recalls.models import Recall
 from staff import second_factor
-from staff.models import Totp, User
+from staff.models import Approval, Totp, User
 from staff.roles import Role
 from tekana import demo_data, demo_plan
 from tekana.embedded.codes import code_of
 from tests.books import assert_books_balance, key, posted
-from transactions.models import Event, OutboxEntry, RailCall, RailMessage, State, Transaction
+from transactions.models import Event, OutboxEntry, RailCall, RailMessage, Receivable, State, Transaction
 from transactions.services.rail_calls import rail
 from wallets.models import Freeze, Wallet
 
@@ -122,6 +124,9 @@ def test_the_first_start_makes_logins_and_a_month_of_activity(var, settings, cap
     assert Transaction.objects.filter(state=State.PENDING).count() == 2
     assert Freeze.objects.filter(lifted_at=None).count() == 1 and Freeze.objects.count() == 2
     assert Customer.objects.filter(state="suspended").count() == 1
+    assert Receivable.objects.get().account.posted > 0 and Recall.objects.get().state == "open"
+    waiting = Approval.objects.filter(state="open").order_by("operation").values_list("operation", flat=True)
+    assert list(waiting) == ["adjustment", "reversal"] and Note.objects.count() == 1
     proof = last_proof()
     assert proof is not None and proof.ok
     assert_books_balance()
@@ -183,8 +188,10 @@ def test_killed_at_any_moment_the_next_start_finishes_it(var):
         "odd_amount",
         "lost",
         "reverse",
+        "spend",
     }
     planned = {step.key for step in demo_plan.steps(timezone.now()) if step.what in money}
+    planned |= {f"approval-{one.pk}" for one in Approval.objects.filter(state="approved")}
     assert set(Transaction.objects.values_list("idempotency_key", flat=True)) == planned
     assert Transaction.objects.count() == len(planned)
     assert Freeze.objects.count() == 2 and not OutboxEntry.objects.exists()

@@ -34,7 +34,7 @@ from core.admin import (
     panel,
     staff_action,
 )
-from core.admin.dialogs import read_amount
+from core.admin.dialogs import far_ahead, read_amount
 from core.admin.pages import NOTHING
 from core.admin.search import MOST_HITS
 from core.money import CURRENCY_CHOICES, decimal_string
@@ -339,6 +339,9 @@ class LimitForm(ReasonForm):
             if asked.get("currency") and asked.get(name):
                 asked[name] = read_amount(self, name, asked["currency"], none=NO_LIMIT)
         return asked
+
+    def unusual(self) -> list[str]:
+        return far_ahead("They begin", self.cleaned_data["effective_from"])
 
     @property
     def params(self) -> dict[str, Any]:

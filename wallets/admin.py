@@ -33,13 +33,13 @@ from core.admin import (
     page_url,
     panel,
     staff_action,
-    words,
 )
-from core.admin.dialogs import go_to
+from core.admin.dialogs import far_ahead, go_to
 from core.admin.lists import MOST_COUNTED
 from core.admin.pages import NOTHING
 from core.admin.search import MOST_HITS, read_identity
 from core.errors import TekanaError
+from core.ids import uuid7
 from core.money import CURRENCY_CHOICES, Money
 from customers.finding import matching
 from customers.link_admin import ask_instead
@@ -62,7 +62,6 @@ concerns("wallets.wallet", "customer_id")
 concerns("wallets.freeze", "wallet.customer_id")
 
 TONES = {"active": "good", "frozen": "odd", "closed": ""}
-ENTRIES_SHOWN = 20
 MOST_OWNERS = 200  # whose wallets are looked for; who means one of more says more
 
 
@@ -70,12 +69,8 @@ def status_badge(wallet: Wallet) -> Any:
     return badge(wallet.status, TONES[wallet.status])
 
 
-def mode_of(freeze: Freeze) -> str:
-    return dict(MODES)[Freeze.Mode(freeze.mode)]
-
-
 def freeze_badge(freeze: Freeze) -> Any:
-    return badge("lifted") if freeze.lifted_at else badge(mode_of(freeze), "odd")
+    return badge("lifted") if freeze.lifted_at else badge(freeze.effect, "odd")
 
 
 TAKES_TWO = "This will ask for a second person: the wallet stays frozen until a colleague approves."
@@ -111,6 +106,15 @@ class FreezeForm(ReasonForm):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="UTC. Empty: until somebody lifts it.",
     )
+
+    key = forms.UUIDField(required=False, widget=forms.HiddenInput)  # of this dialog: sent twice, it freezes once
+
+    def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
+        super().__init__(data, subject=subject, user=user)
+        self.fields["key"].initial = uuid7()
+
+    def unusual(self) -> list[str]:
+        return far_ahead("It ends", self.cleaned_data["expires_at"])
 
     def clean_cause(self) -> str:
         return self.cleaned_data["cause"] or Freeze.Cause.OTHER
@@ -159,6 +163,9 @@ class ExtendForm(ReasonForm):
         help_text="UTC, later than it ends now. Empty: until somebody lifts it.",
     )
 
+    def unusual(self) -> list[str]:
+        return far_ahead("It ends", self.cleaned_data["expires_at"])
+
 
 class CloseForm(ReasonForm):
     intro = "For good. It must be empty and not frozen; the customer can open another wallet in its currency."
@@ -167,7 +174,7 @@ class CloseForm(ReasonForm):
 
 def described(freeze: Freeze) -> str:
     cause, reason = f"{freeze.get_cause_display()}, " if freeze.takes_two else "", contacts.masked_text(freeze.reason)
-    return f"{mode_of(freeze).capitalize()}, {cause}since {freeze.placed_at:%d %b %Y %H:%M}: {reason[:60]}"
+    return f"{freeze.effect.capitalize()}, {cause}since {freeze.placed_at:%-d %b %Y %H:%M}: {reason[:60]}"
 
 
 def lifted(
@@ -270,7 +277,7 @@ class WalletAdmin(Noted):
                 ("Id", code(wallet.id)),
             ],
         )
-        return [facts, entries_of(request, wallet)]
+        return [facts]
 
     def why_not(self, request: HttpRequest, wallet: Wallet, name: str) -> str:
         account = wallet.account
@@ -324,28 +331,6 @@ def refusals(wallet: Wallet) -> str:
     if account.credits_frozen:
         return "Frozen: it may not receive. It still sends."
     return ""
-
-
-def entries_of(request: HttpRequest, wallet: Wallet) -> Table:
-    """The last entries on the wallet's account, each with the balance it left behind."""
-    entries = wallet.account.entry_set.select_related("journal").order_by("-seq")[:ENTRIES_SHOWN]
-    return Table(
-        title="Entries",
-        columns=["No.", "When", "Of", "In", "Out", "Balance"],
-        numeric=["In", "Out", "Balance"],
-        rows=[
-            (
-                entry.seq,
-                moment(entry.recorded_at),
-                link(request, "transactions.transaction", entry.journal_id, words(entry.journal.kind)),
-                money(entry.amount, entry.currency) if entry.side < 0 else "",
-                money(entry.amount, entry.currency) if entry.side > 0 else "",
-                money(entry.balance_after, entry.currency),
-            )
-            for entry in entries
-        ],
-        empty="No money has moved here yet.",
-    )
 
 
 @panel("wallets.wallet", order=30, permission="wallets.view_freeze")
@@ -519,8 +504,16 @@ class FreezeAdmin(worked("ending_freezes", "wallets.freeze")):  # type: ignore[m
     def panels(self, request: HttpRequest, freeze: Freeze) -> list[Panel]:
         staff = names()
         rows = [
-            ("Wallet", link(request, "wallets.wallet", freeze.wallet_id, str(freeze.wallet_id))),
-            ("The wallet", mode_of(freeze)),
+            (
+                "Wallet",
+                link(
+                    request,
+                    "wallets.wallet",
+                    freeze.wallet_id,
+                    f"{freeze.wallet.currency} wallet of {freeze.wallet.customer.full_name}",
+                ),
+            ),
+            ("The wallet", freeze.effect),
             ("Because of", capfirst(freeze.get_cause_display())),
             ("Reason", masking.words(request, freeze.reason)),
             ("Placed", who_when(freeze.placed_by, freeze.placed_at, staff)),

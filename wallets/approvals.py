@@ -61,7 +61,7 @@ class Unfreeze(Operation):
                 Fact("Wallet", f"{wallet.currency} wallet of {customer.full_name}"),
                 Fact("Frozen because", freeze.reason),
                 Fact("By", f"{named(freeze.placed_by, staff)}, {freeze.placed_at:%d %b %Y %H:%M} UTC"),
-                Fact("It", freeze.get_mode_display()),
+                Fact("The wallet", freeze.effect),
                 Fact("Until", f"{freeze.expires_at:%d %b %Y %H:%M} UTC" if freeze.expires_at else "somebody lifts it"),
                 Fact("Afterwards the wallet", AFTERWARDS[stays]),
             ],

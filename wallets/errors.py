@@ -42,6 +42,12 @@ class FreezeNotFound(NotFound):
     code, title = "freeze_not_found", "No such freeze"
 
 
+class FreezeKeyUsed(Conflict):
+    """What comes under a key again is the freeze of then, which is another wallet's or a colleague's."""
+
+    code, title = "freeze_key_used", "This has been sent for another freeze"
+
+
 class FreezeLifted(Conflict):
     """A freeze is lifted once, by a person or by its expiry."""
 

@@ -96,6 +96,11 @@ class Freeze(models.Model):
         return self.lifted_at is None and self.expires_at is not None and self.expires_at <= self.end_of_soon()
 
     @property
+    def effect(self) -> str:
+        """What the wallet may not do."""
+        return "may neither send nor receive" if self.mode == self.Mode.BOTH else str(self.get_mode_display())
+
+    @property
     def takes_two(self) -> bool:
         """Whether it takes a second person to lift it."""
         return self.cause in self.TAKES_TWO

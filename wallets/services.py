@@ -26,6 +26,7 @@ from staff.models import User
 from wallets.errors import (
     ExpiryNotLater,
     ExpiryPassed,
+    FreezeKeyUsed,
     FreezeLifted,
     ReasonMissing,
     WalletClosed,
@@ -123,14 +124,15 @@ def open_wallet(customer: "Customer", currency: str, *, actor: Any) -> Wallet:
 
 def freeze_wallet(
     wallet: Wallet, *, mode: str, reason: str, actor: Any, cause: str = Freeze.Cause.OTHER,
-    expires_at: datetime | None = None,
+    expires_at: datetime | None = None, key: UUID | None = None,
 ) -> Freeze:  # fmt: skip
     """Stop a wallet from sending (``debit``), receiving (``credit``) or ``both``; freezes add up.
 
     Args:
         cause: what kind of trouble it is. What is frozen for fraud or by order takes two people to lift.
+        key: of this freeze, made by who asks: asked twice, it is placed once.
 
-    Raises: ReasonMissing, ExpiryPassed, WalletClosed.
+    Raises: ReasonMissing, ExpiryPassed, WalletClosed, FreezeKeyUsed.
     Locks: the wallet, then its account.
     """
     mode, cause, reason = Freeze.Mode(mode), Freeze.Cause(cause), stated(reason)
@@ -138,9 +140,13 @@ def freeze_wallet(
         raise ExpiryPassed(expires_at=expires_at)
     with db_transaction.atomic():
         locked = lock(wallet)
+        if key and (earlier := Freeze.objects.filter(pk=key).first()):
+            if (earlier.wallet_id, earlier.placed_by) != (locked.pk, audit.actor_name(actor)):
+                raise FreezeKeyUsed()
+            return earlier
         refuse_closed(locked)
         freeze = Freeze.objects.create(
-            wallet=locked, mode=mode, cause=cause, reason=reason, placed_by=audit.actor_name(actor),
+            id=key or uuid7(), wallet=locked, mode=mode, cause=cause, reason=reason, placed_by=audit.actor_name(actor),
             expires_at=expires_at,
         )  # fmt: skip
         apply_freezes(locked)

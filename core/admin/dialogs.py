@@ -1,7 +1,9 @@
 """Actions of staff: a dialog whose GET shows a form and whose POST, with CSRF, calls one service. No link acts."""
 
 import re
+import unicodedata
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 from django import forms
@@ -15,8 +17,10 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from core.admin.step_up import gate_for
 from core.errors import TekanaError
 from core.money import Money
+from core.serializers import BIDI_CONTROLS
 
 LONGEST_REASON = 500
+YEAR = timedelta(days=366)
 GROUPED = re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", re.ASCII)
 
 
@@ -38,9 +42,42 @@ class StaffForm(forms.Form):
                 field.widget.attrs["autofocus"] = True
                 break
 
+    def full_clean(self) -> None:
+        """What subclasses check, then what holds for all: texts that read as they are written, and `unusual`."""
+        super().full_clean()
+        self.to_weigh = ""
+        if not self.is_bound:
+            return
+        for name, value in list(self.cleaned_data.items()):
+            if isinstance(value, str) and not reads_as_written(value):
+                self.add_error(name, "It has characters that hide or turn the text around. Type it anew.")
+        if not self.errors and (unusual := " ".join(self.unusual())) and self.data.get("weighed") != unusual:
+            self.to_weigh = unusual
+            self.add_error(None, f"{unusual} Send it once more if that is what you mean.")
+
+    def unusual(self) -> list[str]:
+        """Sentences on what is possible but seldom meant, of a form without errors: it is asked for twice."""
+        return []
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether something is wrong with what nobody sees, and so cannot put right."""
+        return any(field.errors for field in self.hidden_fields())
+
     def refuse(self, refusal: TekanaError) -> None:
         """Say in the dialog why the service would not."""
         self.add_error(None, told(refusal))
+
+
+def reads_as_written(text: str) -> bool:
+    return not any(one in BIDI_CONTROLS or (unicodedata.category(one) == "Cc" and one not in "\n\r\t") for one in text)
+
+
+def far_ahead(what: str, day: date | None) -> list[str]:
+    """A sentence on a day (or an instant) more than a year ahead, for `StaffForm.unusual`: "It ends"."""
+    if day is None or (day.date() if isinstance(day, datetime) else day) <= datetime.now(UTC).date() + YEAR:
+        return []
+    return [f"{what} in the year {day.year}, more than a year ahead."]
 
 
 def read_amount(form: forms.Form, field: str, currency: str, *, none: str | None = None) -> int | None:
@@ -74,8 +111,11 @@ class ReasonForm(StaffForm):
     reason = forms.CharField(
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Kept in the audit trail with your name. The customer does not see it.",
+        help_text="Kept in the audit trail with your name.",
     )
+
+    def say_unseen(self) -> None:
+        self.fields["reason"].help_text = "Kept in the audit trail with your name. The customer does not see it."
 
 
 def staff_action(
@@ -108,6 +148,8 @@ def staff_action(
                 return cast(HttpResponse, self.missing(request))
             why_not = "" if subject is None else self.obstacle(request, subject, name)
             filled = form(request.POST if request.method == "POST" else None, subject=subject, user=request.user)
+            if isinstance(filled, ReasonForm) and subject is not None and self.whose(subject):
+                filled.say_unseen()
             if request.method == "POST":
                 filled.files = request.FILES
             else:

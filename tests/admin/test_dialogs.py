@@ -1,5 +1,7 @@
 """Actions: a GET shows, a POST with CSRF and a reason does, a refusal is said where it was asked for."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from core.admin import StaffAdmin
 from core.admin.dialogs import read_amount
 from core.models import AuditRecord
 from customers.models import CustomerState
-from staff.models import User
+from staff.models import Approval, User
 from staff.roles import Role
 from tests.admin.conftest import World, client_of
 from tests.books import assert_books_balance, posted, transfer
@@ -81,7 +83,7 @@ def test_what_makes_no_sense_any_more_is_refused_in_the_dialog(support: Client, 
     page = support.get(reverse("admin:customers_customer_change", args=[world.wanjiku.pk]))
 
     assert answer.status_code == 200
-    assert "This customer is suspended already." in answer.text
+    assert "This customer is suspended already: see Suspensions" in answer.text
     assert "<textarea" not in answer.text
     assert url in page.text
     assert AuditRecord.objects.filter(action="suspend").count() == 1
@@ -184,8 +186,14 @@ def test_no_page_changes_anything_on_get(administrator: Client, world: World) ->
 
 def test_a_frozen_wallet_refuses_and_its_pages_say_why(support: Client, world: World) -> None:
     form = {"mode": "debit", "expires_at": "2099-01-01T10:00", **REASON}
+    url = action("wallets_wallet_freeze", world.wallet.pk)
 
-    answer = support.post(action("wallets_wallet_freeze", world.wallet.pk), form, follow=True)
+    asked = support.post(url, form)
+    assert "It ends in the year 2099, more than a year ahead. Send it once more" in asked.text
+    assert not world.wallet.freezes.exists()
+    weighed = re.search(r'name="weighed" value="([^"]+)"', asked.text)
+    assert weighed
+    answer = support.post(url, form | {"weighed": weighed[1]}, follow=True)
     refused = post_one(transfer(world.wallet, world.johns, 1_00))
 
     assert "it may not send" in answer.text
@@ -209,6 +217,69 @@ def test_a_freeze_that_cannot_be_is_explained(support: Client, world: World, for
 
     assert said in answer.text
     assert not world.wallet.freezes.exists()
+
+
+def test_a_freeze_sent_twice_is_placed_once(support: Client, world: World) -> None:
+    url = action("wallets_wallet_freeze", world.wallet.pk)
+    key = re.search(r'name="key" value="([-0-9a-f]{36})"', support.get(url).text)
+    assert key
+    form = {"mode": "debit", "key": key[1], **REASON}
+
+    answers = [support.post(url, form, follow=True).text for _ in range(2)]
+    other = support.post(action("wallets_wallet_freeze", world.johns.pk), form).text
+
+    assert all("Frozen." in answer for answer in answers)
+    assert str(world.wallet.freezes.get().pk) == key[1]
+    assert "This has been sent for another freeze" in other and not world.johns.freezes.exists()
+    assert AuditRecord.objects.filter(action="freeze_wallet", subject_id=str(world.wallet.pk)).count() == 1
+
+
+@pytest.mark.parametrize("letter", ["\u202e", "\u2066", "\u200f", "\x07"])
+def test_a_reason_reads_as_it_is_written(support: Client, world: World, letter: str) -> None:
+    url = action("customers_customer_suspend", world.wanjiku.pk)
+
+    answer = support.post(url, {"reason": f"paid by {letter}nhoj, ticket 9\nsecond line"})
+
+    assert "characters that hide or turn the text around" in answer.text
+    assert fresh(world.wanjiku).state == CustomerState.ACTIVE
+
+
+def test_what_is_wrong_where_nobody_sees_it_is_said(support: Client, world: World) -> None:
+    url = action("transactions_transaction_reverse", world.sent.pk)
+    form = {"amount": "1.00", "reason_code": "duplicate", "note": "twice", "step": "preview"}
+
+    assert "Close it and open it again." in support.post(url, form).text
+    assert "Close it and open it again." in support.post(url, form | {"key": "x" * 65}).text
+    assert "Close it and open it again." not in support.post(url, form | {"key": "reverse-1234567890x"}).text
+
+
+def test_only_dialogs_about_a_customer_speak_of_one(support: Client, finance: Client, world: World) -> None:
+    said = "The customer does not see it."
+
+    assert said in support.get(action("customers_customer_suspend", world.wanjiku.pk)).text
+    assert said in support.get(action("wallets_wallet_freeze", world.wallet.pk)).text
+    for name in ("transactions_feerule_propose", "ledger_periodclose_close_period"):
+        text = finance.get(reverse(f"admin:{name}")).text
+        assert "Kept in the audit trail with your name." in text and said not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"part": "100"}, "It takes 100.00 % of every movement."), ({"effective_from": "9999-12-31"}, "in the year 9999")],
+)
+def test_a_fee_that_is_seldom_meant_is_asked_for_twice(
+    finance: Client, world: World, change: dict[str, str], said: str
+) -> None:
+    day = (now() + timedelta(days=30)).date().isoformat()
+    form = {"kind": "cash_out", "currency": "KES", "flat": "1", "part": "1", "effective_from": day, **REASON} | change
+    url = reverse("admin:transactions_feerule_propose")
+
+    asked = finance.post(url, form).text
+    weighed = re.search(r'name="weighed" value="([^"]+)"', asked)
+
+    assert said in asked and weighed and not Approval.objects.filter(operation="fee_rule").exists()
+    finance.post(url, form | {"weighed": weighed[1]})
+    assert Approval.objects.filter(operation="fee_rule").exists()
 
 
 def test_one_of_several_freezes_is_lifted_from_the_wallet_or_from_its_own_page(support: Client, world: World) -> None:

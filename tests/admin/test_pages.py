@@ -18,6 +18,7 @@ from tests.books import assert_books_balance, fund, transfer
 from tests.factories import new_wallet
 from transactions import tariff
 from transactions.admin.refusals import explain
+from transactions.admin.shown import receipt_shown
 from transactions.admin.timeline import Moment
 from transactions.models import RailCall, RailMessage, Transaction
 from transactions.posting import post_one
@@ -64,6 +65,11 @@ def test_a_wallets_page_shows_balances_entries_with_running_balance_and_its_free
 
     for shown in ("8,700.00", "10,000.00", "Wanjiku Kamau", "Entries", "Under way and refused"):
         assert shown in text, shown
+    entries = text[text.index('id="entries"') : text.index('id="under-way-and-refused"')]
+    for shown in (receipt_shown(world.sent.receipt), "John Otieno", "rent", "Transfer", "sandbox"):
+        assert shown in entries, shown
+    freeze = support.get(page("wallets_freeze", world.frozen.freezes.get().pk)).text
+    assert ">USD wallet of Wanjiku Kamau</a>" in freeze
     assert "it neither sends nor receives" in frozen
     assert "stolen phone" in frozen
     assert "Support Person (support)" in frozen

@@ -10,11 +10,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.timezone import now
 
-from core.admin import Panel, Table, link, moment, money, panel
-from core.admin.pages import list_url
+from core.admin import Panel, Table, link, masking, moment, money, panel, words
+from core.admin.pages import NOTHING, list_url
 from customers.selectors import all_limits
 from transactions.admin.refusals import explain
-from transactions.admin.shown import elsewhere, kind_shown, receipt_tag, state_badge
+from transactions.admin.shown import elsewhere, kind_shown, party, receipt_tag, state_badge
 from transactions.admin.transactions import UNPOSTED
 from transactions.models import OPEN, Transaction, Usage
 
@@ -100,6 +100,47 @@ def activity_of_customer(request: HttpRequest, customer: Any) -> Panel:
     wallets = list(customer.wallets.order_by("pk").values_list("pk", flat=True))
     more = ("All", list_url("transactions.transaction", customer=str(customer.pk))) if wallets else None
     return activity(request, "Recent activity", RECENT, wallets, more)
+
+
+@panel("wallets.wallet", order=5, permission="transactions.view_transaction")
+def entries_of_wallet(request: HttpRequest, wallet: Any) -> Panel:
+    """The last entries on the wallet's account, each with the balance it left behind."""
+    entries = list(wallet.account.entry_set.select_related("journal").order_by("-seq")[:SHOWN])
+    parties = Transaction.objects.select_related("payer__customer", "payee__customer")
+    posted = parties.in_bulk([entry.journal_id for entry in entries])
+    rows = []
+    for entry in entries:
+        one = posted.get(entry.journal_id)
+        amount = money(entry.amount, entry.currency)
+        rows.append(
+            (
+                moment(entry.recorded_at),
+                what_moved(request, one) if one else words(entry.journal.kind),
+                with_whom(request, one, wallet.pk) if one else NOTHING,
+                *(("", amount) if entry.side > 0 else (amount, "")),
+                money(entry.balance_after, entry.currency),
+            )
+        )
+    return Table(
+        title="Entries",
+        columns=["When", "Receipt", "With", "In", "Out", "Balance"],
+        numeric=["In", "Out", "Balance"],
+        rows=rows,
+        empty="No money has moved here yet.",
+    )
+
+
+def what_moved(request: HttpRequest, one: Transaction) -> Any:
+    receipt = link(request, "transactions.transaction", one.pk, receipt_tag(one.receipt))
+    return format_html('{}<br><span class="muted small">{}</span>', receipt, kind_shown(one))
+
+
+def with_whom(request: HttpRequest, one: Transaction, wallet: UUID) -> Any:
+    """The other side, and what the payer wrote."""
+    other = one.payee if one.payer_id == wallet else one.payer
+    who = party(request, other) if other else elsewhere(one)
+    said = masking.words(request, one.memo)
+    return format_html('{}<br><span class="muted small">{}</span>', who, said) if said else who
 
 
 @panel("wallets.wallet", order=20, permission="transactions.view_transaction")

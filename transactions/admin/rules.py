@@ -17,7 +17,7 @@ from unfold.widgets import (
 )
 
 from core.admin import Facts, Panel, ReasonForm, StaffAdmin, choice_filter, money, staff_action
-from core.admin.dialogs import read_amount
+from core.admin.dialogs import far_ahead, read_amount
 from core.money import CURRENCY_CHOICES, decimal_string
 from staff.inbox import ask
 from transactions.admin.timeline import percent
@@ -25,6 +25,7 @@ from transactions.approvals import COSTS, fees, reasons
 from transactions.models import FeeRule, Kind, ReversalReason
 
 PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?", re.ASCII)
+MUCH_BPS, ALL_BPS = 10_00, 100_00
 
 
 class FeeForm(ReasonForm):
@@ -74,6 +75,11 @@ class FeeForm(ReasonForm):
         if asked.get("currency") and asked.get("flat"):
             asked["flat"] = read_amount(self, "flat", asked["currency"])
         return asked
+
+    def unusual(self) -> list[str]:
+        part = self.cleaned_data["part"]
+        much = [f"It takes {percent(part)} of every movement."] if MUCH_BPS <= part <= ALL_BPS else []
+        return much + far_ahead("It begins", self.cleaned_data["effective_from"])
 
     @property
     def params(self) -> dict[str, Any]:

@@ -77,7 +77,8 @@ class StartForm(StaffForm):
         """Who is meant; None while nobody is, or nobody for sure."""
         text = str(self["customer"].value() or "").strip()
         named = exactly(text) if text else None
-        return None if named is None else Customer.objects.filter(named).first()
+        found = [] if named is None else list(Customer.objects.filter(named)[:2])
+        return found[0] if len(found) == 1 else None
 
     def hidden_fields(self) -> list[Any]:
         if self.whom is not None:

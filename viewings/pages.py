@@ -19,6 +19,7 @@ from core.admin import Facts, Panel, Table, badge, code, masking, moment, money,
 from core.admin.lists import midnight
 from core.admin.pages import NOTHING
 from core.ids import spaced_receipt
+from core.money import grouped
 from core.problems import catalogue
 from transactions.models import Kind, State
 from viewings.asking import Answer, ask
@@ -125,12 +126,17 @@ def amount(text: str | None, currency: str) -> Any:
     return NOTHING if text is None else money(int(text.replace(".", "")), currency)
 
 
+def figure(text: str | None, currency: str) -> Any:
+    """The same where the currency is that of the whole table."""
+    return NOTHING if text is None else grouped(int(text.replace(".", "")), currency)
+
+
 def instant(text: str | None) -> Any:
     return NOTHING if text is None else moment(datetime.fromisoformat(text))
 
 
 def state(text: str) -> Any:
-    return badge(words(text), TONES.get(text, ""))
+    return badge(text.replace("_", " "), TONES.get(text, ""))
 
 
 # --- The account --------------------------------------------------------------------------------------------------
@@ -261,9 +267,10 @@ def history(request: HttpRequest, viewing: Viewing, wallet_id: UUID) -> HttpResp
     answer = ask(viewing, "history", form.query | cursor_of(request), wallet_id=wallet_id)
     if answer.is_refused:
         return refused(request, viewing, answer)
+    currency = wallet.body["currency"]
     return shown(
-        request, viewing, "history", f"{wallet.body['currency']} wallet", form=form, wallet=wallet_shown(wallet.body),
-        panel=history_table(request, viewing, answer.body["data"]), **following(request, answer),
+        request, viewing, "history", f"{currency} wallet", form=form, wallet=wallet_shown(wallet.body),
+        panel=history_table(request, viewing, currency, answer.body["data"]), **following(request, answer),
     )  # fmt: skip
 
 
@@ -272,10 +279,10 @@ def wallet_shown(wallet: Mapping[str, Any]) -> dict[str, Any]:
     return {"currency": wallet["currency"], "state": state(wallet["status"]), "figures": figures}
 
 
-def history_table(request: HttpRequest, viewing: Viewing, rows: list[dict[str, Any]]) -> Panel:
+def history_table(request: HttpRequest, viewing: Viewing, currency: str, rows: list[dict[str, Any]]) -> Panel:
     amounts = ["Amount", "Change", "Balance after"]
     return Table(
-        title="History",
+        title=f"History in {currency}",
         columns=["Receipt", "When", "What", "With", "Status", *amounts],
         numeric=amounts,
         rows=[
@@ -286,8 +293,8 @@ def history_table(request: HttpRequest, viewing: Viewing, rows: list[dict[str, A
                 counterparty(request, row),
                 state(row["status"]),
                 with_fee(row),
-                amount(row["balance_change"], row["currency"]),
-                amount(row["balance_after"], row["currency"]),
+                figure(row["balance_change"], row["currency"]),
+                figure(row["balance_after"], row["currency"]),
             )
             for row in rows
         ],
@@ -297,7 +304,7 @@ def history_table(request: HttpRequest, viewing: Viewing, rows: list[dict[str, A
 
 def with_fee(row: Mapping[str, Any]) -> Any:
     """The amount, and the fee beneath it where there is one."""
-    paid, fee = amount(row["amount"], row["currency"]), amount(row["fee"], row["currency"])
+    paid, fee = figure(row["amount"], row["currency"]), figure(row["fee"], row["currency"])
     is_free = not row["fee"].strip("0.")
     return paid if is_free else format_html('{}<br><span class="muted">fee {}</span>', paid, fee)
 

@@ -49,8 +49,9 @@ def viewing_of(agent: User, viewing_id: UUID) -> Viewing:
 
 
 def check_open(viewing: Viewing, session_began_at: datetime | None) -> None:
-    """Whether it may still be looked at, from the session of staff that began then. Raises: ViewingOver."""
+    """Whether its agent may still look at it, from the session of staff that began then. Raises: ViewingOver."""
     if (over := ended(viewing)) is not None:
-        raise ViewingOver(f"It ended because {over.words}.", how=over.how)
+        said = "You ended it." if over.how == ViewingEnd.How.DONE else f"It ended because {over.words}."
+        raise ViewingOver(said, how=over.how)
     if session_began_at != viewing.session_began_at:
         raise ViewingOver("It began in a session of yours that is over, or in another browser.")

@@ -8,7 +8,8 @@ from django.utils.timezone import now
 
 from core import audit
 from core.admin.lists import first_id_at
-from customers.errors import CustomerSuspended
+from customers.errors import CustomerSuspended, LinkedCustomer
+from customers.links import why_linked
 from customers.models import Customer, CustomerState
 from notifications.services import Notice, notify_many
 from staff.models import Session, User
@@ -27,11 +28,13 @@ def start_viewing(customer: Customer, *, agent: User, session_began_at: datetime
     Args:
         session_began_at: when the session of ``agent`` in which it is asked for began; the view ends with it.
         why: one of Viewing.Why; ``note`` says more, for us alone.
-    Raises: CustomerSuspended: their app shows nothing but that.
+    Raises: CustomerSuspended: their app shows nothing but that. LinkedCustomer: nobody serves themselves or their own.
     Locks: the member of staff, so that of several at once one stays.
     """
     if customer.state != CustomerState.ACTIVE:
         raise CustomerSuspended("Their app shows only that the account is on hold, so there is nothing to see.")
+    if why_not := why_linked(agent, customer.pk):
+        raise LinkedCustomer(f"{why_not} A colleague looks at what the app shows.")
     with db_transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=agent.pk)
         for other in live(agent):

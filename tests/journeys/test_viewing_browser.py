@@ -56,7 +56,7 @@ def test_support_sees_what_the_app_shows_and_can_do_nothing_there(page: Any, wor
     page.get_by_role("link", name="KES wallet").click()
     page.get_by_label("Direction").select_option(label="Out")
     page.get_by_role("button", name="Show", exact=True).click()
-    history = page.locator("#history")
+    history = page.locator("#history-in-kes")
     history.get_by_text("rent", exact=True).wait_for()
     receipt = world.refused.receipt
     history.get_by_role("link", name=f"{receipt[:3]} {receipt[3:6]} {receipt[6:]}").click()

@@ -1,6 +1,7 @@
 """How a view begins and how it ends: by itself, with the session, with the right, by another; and what is told."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,14 +11,17 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from core.models import AuditRecord
+from customers.links import declare_link
 from notifications.models import Delivery, Notification
 from staff.models import Session, User
 from staff.roles import Role
 from tests.admin.conftest import World, client_of
+from tests.racing import at_once
 from tests.viewings.conftest import START, begin, page, pages_of
 from viewings.accesses import agent_code
 from viewings.models import Viewing, ViewingEnd
-from viewings.services import end_viewing, end_viewings
+from viewings.selectors import live
+from viewings.services import end_viewing, end_viewings, start_viewing
 
 pytestmark = pytest.mark.django_db
 How = ViewingEnd.How
@@ -88,6 +92,16 @@ def test_without_its_token_no_form_is_taken(staff: dict[str, User], world: World
 
     asked = {"customer": str(world.wanjiku.pk), "why": "asked", "note": "ticket 1"}
     assert strict.post(reverse(START), asked).status_code == 403
+    assert not Viewing.objects.filter(customer=world.wanjiku).exists()
+
+
+def test_nobody_views_as_themselves_or_as_somebody_close(grace: Client, staff: dict[str, User], world: World) -> None:
+    agent = staff[Role.SUPPORT]
+    declare_link(agent, world.wanjiku, relation="household", actor=agent)
+
+    answer = grace.post(reverse(START), {"customer": str(world.wanjiku.pk), "why": "asked", "note": "ticket 1"})
+
+    assert "somebody you are linked to" in answer.text and "A colleague looks" in answer.text
     assert not Viewing.objects.filter(customer=world.wanjiku).exists()
 
 
@@ -188,6 +202,20 @@ def test_it_ends_once(grace: Client, world: World, viewing: Viewing) -> None:
     assert [end_viewing(viewing, how) for how in (How.DONE, How.TIME, How.DONE)] == [True, False, False]
     assert end_of(viewing).how == How.DONE
     assert AuditRecord.objects.filter(action="end_viewing").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_begun_at_once_one_stays(world: World, staff: dict[str, User]) -> None:
+    agent, customers, began_at = staff[Role.SUPPORT], [world.wanjiku, world.john] * 4, now()
+    acts = [
+        partial(start_viewing, one, agent=agent, session_began_at=began_at, why="asked", note="x") for one in customers
+    ]
+
+    begun = at_once(acts)
+
+    assert len({one.pk for one in begun}) == 8
+    assert live(agent).count() == 1
+    assert ViewingEnd.objects.filter(viewing__in=begun, how=How.ANOTHER).count() == 7
 
 
 # --- The customer is told -----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 A list that is not described here goes by `plain`, which takes what is short and nobody's secret.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from django.apps import apps
@@ -16,7 +17,7 @@ from reports.errors import UnknownList
 from reports.models import EntryLine, Export, HoldLine
 from reports.tables import Cell, Column, Exportable
 from staff.models import Session
-from transactions.models import FeeRule, RailMessage, Receivable, Transaction
+from transactions.models import FeeRule, RailMessage, Receivable, Transaction, UnknownOutcome
 from wallets.models import Freeze, Wallet
 
 TRANSACTIONS = Exportable(
@@ -50,6 +51,17 @@ TRANSACTIONS = Exportable(
         Column("id", "id"),
     ),
     sums={"amount": "amount", "fee": "fee", "reversed": "reversed_amount"},
+)
+UNKNOWN_OUTCOMES = replace(
+    TRANSACTIONS,
+    name="unknown_outcomes",
+    model=UnknownOutcome,
+    permission="transactions.view_unknownoutcome",
+    columns=(
+        *TRANSACTIONS.columns,
+        Column("attempts", "attempts", Cell.WHOLE),
+        Column("due_at", "due_at", Cell.INSTANT),
+    ),
 )
 ENTRIES = Exportable(
     name="entries",
@@ -322,8 +334,8 @@ FEES = Exportable(
 EXPORTABLE = {
     one.name: one
     for one in (
-        TRANSACTIONS, RECEIVABLES, ENTRIES, LEDGER, CUSTOMERS, WALLETS, FREEZES, ACCOUNTS, JOURNALS, HOLDS,
-        RAIL_MESSAGES, AUDIT, NOTIFICATIONS, LIMITS, FEES,
+        TRANSACTIONS, UNKNOWN_OUTCOMES, RECEIVABLES, ENTRIES, LEDGER, CUSTOMERS, WALLETS, FREEZES, ACCOUNTS, JOURNALS,
+        HOLDS, RAIL_MESSAGES, AUDIT, NOTIFICATIONS, LIMITS, FEES,
     )
 }  # fmt: skip
 # What no file is made of: files themselves, and where people are signed in.

@@ -24,6 +24,7 @@ from core import audit
 from core.errors import TekanaError
 from staff import letters
 from staff.errors import (
+    AlreadyTaken,
     ApprovalDecided,
     ApprovalExpired,
     ApprovalNotFound,
@@ -358,10 +359,13 @@ def expire_due() -> int:
     return closed
 
 
-def assign(approval: UUID, *, to: User | None, actor: User) -> Approval:
+def assign(approval: UUID, *, to: User | None, actor: User, only_free: bool = False) -> Approval:
     """Say who is to decide, oneself or a colleague; None gives it back to all. Others may still decide.
 
-    Raises: ApprovalNotFound, ApprovalDecided, MayNotCheck (assigning is for those who decide), NotAChecker.
+    Args:
+        only_free: not if a colleague has it. Of two who take it at once one gets it.
+    Raises: ApprovalNotFound, ApprovalDecided, MayNotCheck (assigning is for those who decide), NotAChecker,
+    AlreadyTaken.
     Locks: the request.
     """
     with transaction.atomic():
@@ -371,7 +375,11 @@ def assign(approval: UUID, *, to: User | None, actor: User) -> Approval:
             raise MayNotCheck()
         if to is not None and (to.pk == row.maker_id or not to.has_perm(check) or is_linked(to, row)):
             raise NotAChecker()
-        before, row.assigned_to = row.assigned_to, to
+        # By the id: whoever waited for the lock has the row as it is now, and what was joined to it as it was before.
+        before = User.objects.get(pk=row.assigned_to_id) if row.assigned_to_id else None
+        if only_free and before is not None and before != to:
+            raise AlreadyTaken(f"{before} has it.")
+        row.assigned_to = to
         row.save(update_fields=["assigned_to"])
         audit.record(
             actor=actor, action="assign_approval", subject=row,

@@ -36,7 +36,7 @@ from core.errors import TekanaError
 from core.models import AuditRecord, FailedJob
 from staff.queues import queue
 from staff.selectors import named, names
-from staff.work import owner_filter, tone_badge, worked
+from staff.work import owner_filter, worked
 
 SEE, ACT = "core.view_failedjob", "core.retry_job"
 State = FailedJob.State
@@ -126,7 +126,7 @@ class KindFilter(DropdownFilter):
 
 @admin.register(FailedJob)
 class FailedJobAdmin(worked("failed_jobs", ACT)):  # type: ignore[misc]
-    list_display = ["what_shown", "error_shown", "attempts", "waits_shown", "failed_at", "state_shown", "owner_shown"]
+    list_display = ["what_shown", "error_shown", "waits_shown", "owner_shown", "attempts", "failed_at", "state_shown"]
     list_filter = [choice_filter("state", "state", State.choices), owner_filter("failed_jobs"), KindFilter, MadeBetween]
     search_fields = ["subject_id"]
     search_help_text = "Id of the job, or of what it was to work on"
@@ -155,12 +155,10 @@ class FailedJobAdmin(worked("failed_jobs", ACT)):  # type: ignore[misc]
         return what(job)
 
     def header(self, request: HttpRequest, job: FailedJob) -> Header:
-        waits = job.state == State.WAITING
         return Header(
             title=what(job),
             badge=state_badge(job),
             lines=[format_html("Given up with <code>{}</code> after {} attempts", job.error, job.attempts)],
-            figures=[("Waiting", tone_badge(FAILED, job))] if waits else [],
         )
 
     def panels(self, request: HttpRequest, job: FailedJob) -> list[Panel]:

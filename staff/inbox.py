@@ -446,7 +446,7 @@ class ApprovalAdmin(StaffAdmin):
 
     @staff_action("Take", permission="staff.approve", form=TakeForm, done="It is yours.", icon="front_hand")
     def take(self, request: HttpRequest, approval: Approval, form: TakeForm) -> bool:
-        return self.call(form, approvals.assign, approval.pk, to=form.user)
+        return self.call(form, approvals.assign, approval.pk, to=form.user, only_free=True)
 
     @staff_action("Assign", permission="staff.approve", form=AssignForm, done="Assigned.", icon="assignment_ind")
     def assign(self, request: HttpRequest, approval: Approval, form: AssignForm) -> bool:

@@ -41,7 +41,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
                 "transactions_unknownoutcome_changelist",
                 "transactions.view_unknownoutcome",
             ),
-            ("Bank messages", "mail", "transactions_railmessage_changelist", "transactions.view_railmessage"),
+            ("Rail messages", "mail", "transactions_railmessage_changelist", "transactions.view_railmessage"),
             ("Failed jobs", "running_with_errors", "core_failedjob_changelist", "core.view_failedjob"),
             ("Recalls", "gavel", "recalls_recall_changelist", "recalls.view_recall"),
             ("Freezes", "ac_unit", "wallets_freeze_changelist", "wallets.view_freeze"),

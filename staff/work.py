@@ -5,6 +5,7 @@ owner and the dialogs by which it changes hands.
 ``actions_detail``, ``waits_shown`` and ``owner_shown`` among its columns, `owner_filter` among its filters.
 """
 
+from datetime import datetime
 from typing import Any, cast
 
 from django import forms
@@ -150,7 +151,7 @@ def worked(name: str, act: str) -> type[StaffAdmin]:
             one = queue_of(name)
             return tone_badge(one, row) if one.waits(row) else NOTHING
 
-        @display(description="Owner")
+        @display(description="Who has it")
         def owner_shown(self, row: Any) -> Any:
             if not queue_of(name).waits(row):
                 return NOTHING
@@ -215,7 +216,8 @@ def who_has_it(request: HttpRequest, subject: Any) -> Any:
             has = owner_on_page(request, one, subject)
             who = format_html("<b>{}</b> has it.", has.owner) if has else "Nobody has taken it yet."
             waits = tone_badge(one, subject)
-            return format_html('In <a class="to" href="{}">{}</a>: {} {}', list_of(one), one.title.lower(), waits, who)
+            way = format_html('<a class="to" href="{}">{}</a>', list_of(one), one.title.lower())
+            return format_html("Waits in {} {} {}", way, waits, who)
     return ""
 
 
@@ -246,7 +248,7 @@ def work(request: HttpRequest) -> HttpResponse:
     at = now()
     table = Table(
         title="What waits",
-        columns=["Queue", "Waiting", "", "Oldest", "Late", "Nobody’s", "Mine"],
+        columns=["Queue", "Waiting", "", "Oldest, or next end", "Late", "Nobody’s", "Mine"],
         numeric=["Waiting", "Late", "Nobody’s", "Mine"],
         rows=[
             (
@@ -256,7 +258,7 @@ def work(request: HttpRequest) -> HttpResponse:
                 ),
                 one.shown,
                 badge(one.words, one.tone) if one.count else badge("nothing waits"),
-                age(at - one.since) if one.since else NOTHING,
+                oldest(one, at),
                 f"{one.late:,}",
                 owned(one, one.nobodys, NOBODY),
                 owned(one, one.mine, "mine") if may(request, one.queue.act) else NOTHING,
@@ -273,6 +275,14 @@ def work(request: HttpRequest) -> HttpResponse:
         "limits": [(one.queue.title, said(one.queue)) for one in found],
     }
     return TemplateResponse(request, "admin/staff/work.html", context)
+
+
+def oldest(one: Waiting, at: datetime) -> Any:
+    if one.since is None or one.clock is None:
+        return NOTHING
+    if not one.queue.ends:
+        return age(at - one.since)
+    return f"{age(one.clock - at)} left" if one.clock > at else "over"
 
 
 def owned(one: Waiting, count: int, whose: str) -> Any:

@@ -455,8 +455,8 @@ queue(
 @admin.register(Freeze)
 class FreezeAdmin(worked("ending_freezes", "wallets.freeze")):  # type: ignore[misc]
     list_display = [
-        "owner", "currency", "mode_shown", "cause", "reason_shown", "placed_at", "until", "waits_shown", "lifted_at",
-        "owner_shown",
+        "owner", "currency", "waits_shown", "owner_shown", "mode_shown", "cause", "reason_shown", "placed_at", "until",
+        "lifted_at",
     ]  # fmt: skip
     list_select_related = ["wallet__customer"]
     list_filter = [

@@ -16,6 +16,7 @@ from core import failures
 from core.errors import TekanaError
 from core.models import AuditRecord, FailedJob
 from recalls.services import open_recall
+from staff.approvals import assign
 from staff.errors import MayNotWork, NotWaiting, NoWorker, OwnerChanged
 from staff.models import Assignment, User
 from staff.queues import MOST_COUNTED, Waiting, hand_over, queue_of, queues_of, take, waiting
@@ -469,6 +470,26 @@ def test_extended_by_two_at_once_one_longer_freeze_is_left(world: World, staff: 
 
     assert sorted(at_once([lambda: extend(2), lambda: extend(3)])) == ["extended", "freeze_lifted"]
     assert world.wallet.freezes.filter(lifted_at=None).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_is_taken_by_one_of_two_as_well(world: World, staff: dict[str, User]) -> None:
+    def taken_by(user: User) -> str:
+        try:
+            assign(world.asked.pk, to=user, actor=user, only_free=True)
+        except TekanaError as refusal:
+            return refusal.code
+        return user.username
+
+    deciders = staff[Role.FINANCE_CHECKER], staff[Role.SENIOR_SUPPORT]
+    ends = at_once([lambda: taken_by(deciders[0]), lambda: taken_by(deciders[1])])
+
+    owner = fresh(world.asked).assigned_to
+    assert owner in deciders and sorted(ends) == sorted(["already_taken", owner.username])
+    found = waiting(owner)["approvals"]
+    assert (found.count, found.mine, found.nobodys) == (1, 1, 0)
+    answer = client_of(staff[Role.ADMINISTRATOR]).post(door("take", world.asked), {"confirmed": "yes"})
+    assert f"A colleague has it. {owner} has it." in strip_tags(answer.text)
 
 
 def test_a_recall_is_taken_like_everything_else(support: Client, world: World, staff: dict[str, User]) -> None:

@@ -59,7 +59,7 @@ class CloseForm(ReasonForm):
 
 queue(
     name="odd_messages",
-    title="Bank messages",
+    title="Rail messages",
     icon="mail",
     about="What a bank says and fits none of ours. Look beside our own record, then close it.",
     model="transactions.railmessage",

@@ -51,8 +51,8 @@ class UnknownOutcomeAdmin(worked("unknown_outcomes", ACT)):  # type: ignore[misc
     """A list alone: the page of each is that of the transaction."""
 
     list_display = [
-        "receipt_shown", "customer", "amount_money", "rail", "waits_shown", "attempts", "next_attempt", "state_shown",
-        "owner_shown",
+        "receipt_shown", "customer", "amount_money", "waits_shown", "owner_shown", "rail", "attempts", "next_attempt",
+        "state_shown",
     ]  # fmt: skip
     list_display_links = None
     list_select_related = ["payer__customer", "payee__customer"]

@@ -182,7 +182,7 @@ class CustomerAdmin(Noted):
             rows=[
                 (
                     moment(session.created_at),
-                    f"{masking.ip(request, session.ip) or 'unknown address'} {session.user_agent[:40]}",
+                    f"{masking.ip(request, session.ip) or 'unknown address'} {masking.words(request, session.user_agent)[:40]}",
                     badge("live", "good") if session.revoked_at is None else session.revoked_because or "ended",
                 )
                 for session in customer.sessions.order_by("-id")[:SESSIONS_SHOWN]

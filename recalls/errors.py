@@ -16,6 +16,13 @@ class RecallExists(Conflict):
     code, title = "recall_exists", "This payment has been claimed back already"
 
 
+class RecallOpen(Conflict):
+    """A payment whose recipient is being asked for it is not reversed on top: the money would be taken twice for a
+    while, held and gone. ``recall_id`` names the recall: answer or withdraw it first."""
+
+    code, title = "recall_open", "A recall of this payment is open: answer or withdraw it first"
+
+
 class RecallClosed(Conflict):
     """It has been answered, withdrawn or has run out; ``state`` says which."""
 

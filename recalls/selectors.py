@@ -4,7 +4,9 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from recalls.errors import RecallNotFound
+from core.errors import TekanaError
+from core.money import Money
+from recalls.errors import RecallNotFound, RecallOpen
 from recalls.models import Recall, RecallState
 
 RELATED = ("transaction", "reason", "sender", "recipient")
@@ -21,6 +23,18 @@ def recall_of(recipient_id: UUID, recall_id: UUID) -> Recall:
     if recall is None:
         raise RecallNotFound()
     return recall
+
+
+def why_not_reversed(transaction: UUID) -> TekanaError | None:
+    """What is against reversing it (``settings.REVERSAL_OBSTACLES``): a recall of it that is open."""
+    recall = open_recalls().filter(transaction=transaction).first()
+    if recall is None:
+        return None
+    held, until = Money(recall.held, recall.currency), f"{recall.deadline_at:%d %b %Y %H:%M} UTC"
+    return RecallOpen(
+        f"{held} of it is held at the recipient until {until}.", recall_id=str(recall.pk),
+        row=f"recalls.recall:{recall.pk}",
+    )  # fmt: skip
 
 
 def open_recalls() -> QuerySet[Recall]:

@@ -20,13 +20,12 @@ from notifications.services import Notice, notify_many
 from recalls.errors import RecallClosed, RecallExists, RecallNoteMissing, RecallNotFound, UnknownRecallReason
 from recalls.models import Recall, RecallEvent, RecallReason, RecallState
 from recalls.selectors import RELATED, open_recalls
-from staff.errors import ApprovalNeeded
 from staff.models import User
 from transactions.errors import NotReversible, RecipientShort, TransactionNotFound
 from transactions.models import PAYS_AT_ONCE, Transaction
 from transactions.movements import Holding, Order
 from transactions.posting import post
-from transactions.services.reversals import reversal_movement, why_second_person
+from transactions.services.reversals import APPROVED, refuse_alone, reversal_movement
 from wallets.selectors import masked_name
 
 # What is told to whom when a recall reaches a state: the text for the sender, the text for the recipient.
@@ -145,15 +144,18 @@ def expire_recalls() -> int:
     return expired
 
 
-def orders_of(recall: Recall, original: Transaction, *, actor: Any, note: str) -> tuple[int, list[Order]]:
-    """What consenting posts now: how many minor units go back, and out of the hold."""
+def orders_of(
+    recall: Recall, original: Transaction, *, actor: Any, note: str, approved: bool = False
+) -> tuple[int, list[Order]]:
+    """What consenting posts now: how many minor units go back, and out of the hold. What was ``approved`` counts as
+    nobody's alone."""
     returned = min(recall.held, original.amount - original.reversed_amount)
     if not returned:
         return 0, [released(recall, "voided", recall.held)]
-    rest = recall.held - returned
+    rest, key = recall.held - returned, f"{APPROVED if approved else ''}recall-{recall.pk}"
     orders: list[Order] = [
         released(recall, "captured", returned, remaining=rest),
-        reversal_movement(original.pk, returned, recall.reason.reversal_reason_id, note, actor, f"recall-{recall.pk}"),
+        reversal_movement(original.pk, returned, recall.reason.reversal_reason_id, note, actor, key),
     ]
     return returned, [*orders, *([released(recall, "voided", rest)] if rest else [])]
 
@@ -196,9 +198,10 @@ def _close(recall: Recall, to: RecallState, *, actor: Any, note: str, checker: U
     if to == RecallState.CONSENTED:
         rows = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("payer", "payee")
         original = rows.get(pk=recall.transaction_id)
-        returned, orders = orders_of(recall, original, actor=actor, note=note or "The recipient agreed to the recall.")
-        if isinstance(actor, User) and checker is None and (why := why_second_person(original, returned, actor)):
-            raise ApprovalNeeded(why)
+        said = note or "The recipient agreed to the recall."
+        returned, orders = orders_of(recall, original, actor=actor, note=said, approved=checker is not None)
+        if isinstance(actor, User) and checker is None:
+            refuse_alone(original, returned, actor)
     else:
         orders = [released(recall, "expired" if to == RecallState.EXPIRED else "voided", recall.held)]
     for outcome in post(orders):

@@ -3,16 +3,18 @@
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -30,6 +32,7 @@ from core.admin import (
     badge,
     choice_filter,
     code,
+    link,
     masking,
     moment,
     panel,
@@ -39,10 +42,11 @@ from core.admin import (
 from core.admin.pages import NOTHING, list_url
 from core.ids import read_uuid
 from core.models import AuditRecord
+from core.money import grouped
 from staff import access, failed_jobs, my_requests, services, session_admin
 from staff.inbox import ask
 from staff.models import Approval, Letter, User
-from staff.roles import PURPOSE, RIGHTS, Right, Role
+from staff.roles import PURPOSE, RIGHTS, Right, Role, Sums, role_sums
 from staff.second_factor import factors_of
 from staff.selectors import named, names
 
@@ -171,7 +175,7 @@ class UserAdmin(StaffAdmin):
             title="What they did last",
             columns=["When", "What", "To", "Reason"],
             rows=[
-                (moment(one.at), one.action.replace("_", " "), subject_of(one), masking.words(request, one.reason))
+                (moment(one.at), one.action.replace("_", " "), subject_of(request, one), masking.words(request, one.reason))
                 for one in AuditRecord.objects.filter(actor=user.principal, look=False).order_by("-id")[:SHOWN]
             ],
             more=("All", list_url("core.auditrecord", q=user.principal)),
@@ -280,6 +284,15 @@ def rights_of(role: str) -> dict[str, list[Right]]:
     return {group: rights for group, rights in found.items() if rights}
 
 
+def sums_of(one: Sums) -> list[tuple[str, list[tuple[str, str]]]]:
+    """By currency: what each role does alone."""
+    currencies = dict.fromkeys(currency for sums in one.by_role.values() for currency in sums)
+    return [
+        (currency, [(role, grouped(sums.get(currency, 0), currency)) for role, sums in one.by_role.items()])
+        for currency in currencies
+    ]
+
+
 @place("staff/roles/", name="staff_roles", permission="staff.view_roles")
 def roles(request: HttpRequest) -> HttpResponse:
     """Who may do what: the table in `roles.py`, as it is."""
@@ -293,6 +306,7 @@ def roles(request: HttpRequest) -> HttpResponse:
             (group, [(right.words, [(role.value, right.given_to(role)) for role in Role]) for right in rights])
             for group, rights in RIGHTS.items()
         ],
+        "sums": [(one.words, [(Role(role).label, role) for role in one.by_role], sums_of(one)) for one in role_sums()],
     }
     return TemplateResponse(request, "admin/staff/roles.html", context)
 
@@ -300,8 +314,41 @@ def roles(request: HttpRequest) -> HttpResponse:
 # --- The audit trail ------------------------------------------------------------------------------------------
 
 
-def subject_of(record: AuditRecord) -> Any:
-    return f"{record.subject_type.partition('.')[2]} {record.subject_id}"
+def subject_of(request: HttpRequest, record: Any) -> Any:
+    """What it was done to, with a link for who may see it; a colleague by name where it is known."""
+    name = getattr(record, "subject_name", None)
+    kind = record.subject_type.partition(".")[2].replace("_", " ")
+    try:
+        model = apps.get_model(record.subject_type)
+    except (LookupError, ValueError):  # a page, a list, or what there is no more
+        return f"{kind} {record.subject_id}"
+    which = record.subject_id[:8] + "…" if read_uuid(record.subject_id) else record.subject_id
+    text = name or f"{model._meta.verbose_name} {which}"
+    known = admin.site.is_registered(model) and record.subject_id
+    return link(request, model._meta.label, record.subject_id, text) if known else text
+
+
+def as_lines(document: Any) -> Any:
+    """Of a JSON object label and value, one to a line."""
+    if document in (None, {}, []):
+        return NOTHING
+    if not isinstance(document, dict):
+        return plain(document)
+    lines = ((capfirst(str(name).replace("_", " ")), plain(value)) for name, value in document.items())
+    return format_html_join("", '<div><span class="muted">{}:</span> {}</div>', lines)
+
+
+def plain(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(plain, value)) or "none"
+        case dict():
+            return "; ".join(f"{name.replace('_', ' ')} {plain(inner)}" for name, inner in value.items()) or "none"
+    return str(value)
 
 
 class LookFilter(choice_filter("look", "what", [("looks", "looks at pages"), ("all", "acts and looks")])):  # type: ignore[misc]
@@ -356,7 +403,7 @@ class RequestFilter(OneOf):
 
 @admin.register(AuditRecord)
 class AuditRecordAdmin(StaffAdmin):
-    list_display = ["at", "who", "role_shown", "what", "to", "told", "address"]
+    list_display = ["at", "who", "role_shown", "what", "told", "address"]
     list_filter = [LookFilter, ActorFilter, SubjectFilter, ActionFilter, RequestFilter, MadeBetween]
     search_fields = ["reason"]
     search_help_text = "Words of the reason, staff:3, customer:id, or the id of what it was done to"
@@ -364,7 +411,9 @@ class AuditRecordAdmin(StaffAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         whose = User.objects.annotate(principal_=Concat(Value("staff:"), Cast("pk", CharField())))
         name = whose.filter(principal_=OuterRef("actor")).values("full_name")[:1]
-        rows = super().get_queryset(request).annotate(staff_name=Subquery(name))
+        named_ = User.objects.annotate(key_=Cast("pk", CharField())).filter(key_=OuterRef("subject_id"))
+        colleague = Case(When(subject_type="staff.user", then=Subquery(named_.values("full_name")[:1])))
+        rows = super().get_queryset(request).annotate(staff_name=Subquery(name), subject_name=colleague)
         if request.user.has_perm("staff.view_user"):
             return rows
         return rows.filter(look=False).exclude(subject_type="staff.user")  # what colleagues look at is for oversight
@@ -400,9 +449,12 @@ class AuditRecordAdmin(StaffAdmin):
             return contacts.masked_text(asked) or NOTHING
         return contacts.masked_text(record.reason) or NOTHING
 
-    @display(description="To")
-    def to(self, record: AuditRecord) -> Any:
-        return subject_of(record)
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        @display(description="To")
+        def to(record: AuditRecord) -> Any:
+            return subject_of(request, record)
+
+        return ["at", "who", "role_shown", "what", to, "told", "address"]
 
     @display(description="Address")
     def address(self, record: AuditRecord) -> Any:
@@ -425,9 +477,9 @@ class AuditRecordAdmin(StaffAdmin):
             ("Who", code(record.actor)),
             ("In the role of", role_words(record)),
             ("What", f"{self.what(record)}{', a look' if record.look else ''}"),
-            ("To", code(f"{record.subject_type} {record.subject_id}")),
-            ("Before", NOTHING if record.before is None else masking.document(request, record.before)),
-            ("After", NOTHING if record.after is None else masking.document(request, record.after)),
+            ("To", format_html("{}<br>{}", subject_of(request, record), code(record.subject_id))),
+            ("Before", as_lines(masking.document(request, record.before))),
+            ("After", as_lines(masking.document(request, record.after))),
             ("Reason", masking.words(request, record.reason) or NOTHING),
             ("Address", (masking.ip(request, record.ip) if is_customers(record) else record.ip) or NOTHING),
             ("Door", record.door or NOTHING),

@@ -7,7 +7,9 @@ of one right, which says it in words: the back office and docs/support.md show t
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import models
+from django.utils.module_loading import import_string
 
 
 class Role(models.TextChoices):
@@ -37,6 +39,14 @@ WORKERS = EVERYBODY - {Role.AUDITOR}
 BOSS = frozenset({Role.ADMINISTRATOR})
 DESK = BOSS | {Role.SUPPORT, Role.SENIOR_SUPPORT}
 BOOKS = BOSS | {Role.FINANCE, Role.FINANCE_CHECKER}
+
+
+class Sums(NamedTuple):
+    """How much a role does of something alone: minor units by role and currency. ``settings.ROLE_SUMS`` names those
+    that are shown with the roles."""
+
+    words: str
+    by_role: dict[str, dict[str, int]]
 
 
 class Right(NamedTuple):
@@ -96,12 +106,14 @@ RIGHTS: dict[str, list[Right]] = {
             ["transactions.view_transaction", "transactions.view_railmessage", "transactions.view_reversalreason",
              "transactions.view_receivable"],
         ),
-        do("Reverse: alone up to a sum, above it with a second person", ["transactions.reverse"], DESK),
+        do(
+            "Reverse: alone up to the sums below, of one transaction and in 24 hours; above them with a second person",
+            ["transactions.reverse"], DESK,
+        ),
         see("See recalls and their reasons", ["recalls.view_recall", "recalls.view_recallreason"]),
         do("Open and withdraw recalls", ["recalls.open"], DESK),
         do(
-            "Answer a recall for its recipient, above what they reverse alone with a second person", ["recalls.answer"],
-            DESK,
+            "Answer a recall for its recipient; above the same sums with a second person", ["recalls.answer"], DESK,
         ),
         see("See unknown outcomes", ["transactions.view_unknownoutcome"]),
         do("Release what waits for a bank", ["transactions.release"], DESK | {Role.OPERATIONS}),
@@ -203,6 +215,12 @@ RIGHTS: dict[str, list[Right]] = {
         ),
     ],
 }  # fmt: skip
+
+
+def role_sums() -> list[Sums]:
+    """What the apps above have to say about sums."""
+    return [one for path in settings.ROLE_SUMS for one in import_string(path)]
+
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     role: frozenset(

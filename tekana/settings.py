@@ -240,6 +240,7 @@ MOVEMENT_POLICIES = [
     "transactions.policies.within_limits",
 ]
 HOLD_OWNERS = ["recalls.verify.OWNER"]  # who beside transactions holds money; `verify_ledger` asks them
+REVERSAL_OBSTACLES = ["recalls.selectors.why_not_reversed"]  # who may know why something is not given back just now
 POSTER_BATCH = env.int("POSTER_BATCH", default=256)  # most movements in one commit; 0: each request commits alone
 # One batch at a time on each machine. Off where many processors post to accounts that have none in common.
 POSTER_TAKES_TURNS = env.bool("POSTER_TAKES_TURNS", default=True)
@@ -401,6 +402,7 @@ APPROVAL_OPERATIONS = [
     "staff.access.factor_reset",
     "staff.access.email",
 ]
+ROLE_SUMS = ["transactions.authority.SUMS"]  # how much each role does alone, shown with the roles
 LINKED_ROWS = "customers.links.linked_rows"  # whom staff are linked to: about these they decide no request
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)  # until an undecided request expires
 # What workers may give up on and staff start again: `core.failures.Retriable`s of the apps.

@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils.text import capfirst
 from django.utils.timezone import now
 
+from core.contacts import masked_text
 from core.errors import AmountNotPositive, InvalidAmount
 from core.ids import spaced_receipt
 from core.money import EXPONENTS, Money
@@ -31,7 +32,14 @@ from transactions.services.receivables import (
     receivable_of,
     settle_receivable,
 )
-from transactions.services.reversals import APPROVED, preview_reversal, reverse_transaction
+from transactions.services.reversals import (
+    APPROVED,
+    freezes_of,
+    given_back_alone,
+    preview_reversal,
+    rejections_of,
+    reverse_transaction,
+)
 from transactions.tariff import FREE, Fee
 from wallets.models import Wallet
 
@@ -103,7 +111,7 @@ class Reversal(Operation):
         legs = [Leg(name=owners.get(line["account"]) or type_of(line["account"]).name, currency=currency, **line)
                 for line in found.lines]  # fmt: skip
         assert original.payee is not None
-        return Preview(facts=facts, legs=legs, context=standing_of(original.payee, original))
+        return Preview(facts=facts, legs=legs, context=[*standing_of(original.payee, original), *history_of(original)])
 
     def apply(self, approval: Approval, *, checker: User) -> Row:
         params = approval.params
@@ -273,8 +281,27 @@ def standing_of(wallet: Wallet, original: Transaction) -> list[Fact]:
         Fact("Recipient", f"{customer.full_name}, KYC tier {customer.tier}, {customer.get_state_display().lower()}"),
         Fact("Customer since", f"{customer.created_at:%d %b %Y}"),
         Fact("Their wallet", f"{wallet.status}, {available} available"),
+        *(
+            Fact("It is frozen because of", f"{one.get_cause_display()}: {masked_text(one.reason)}")
+            for one in freezes_of(original)
+        ),
         Fact("Went out of it since", str(Money(spent, currency))),
         Fact(f"Taken back from it in {RISK_DAYS} days", f"{taken_back} times" if taken_back != 1 else "once"),
+    ]
+
+
+def history_of(original: Transaction) -> list[Fact]:
+    """What was given back of it without a second person, and each no that there has been."""
+    alone = Money(given_back_alone(original.reversals.all()), original.currency)
+    return [
+        Fact("Given back alone so far", str(alone)),
+        *(
+            Fact(
+                f"Rejected on {one.decided_at:%d %b %Y}",
+                f"{one.title}, asked for by {one.maker}. {one.checker}: {masked_text(one.comment)}",
+            )
+            for one in rejections_of(original)
+        ),
     ]
 
 
@@ -453,9 +480,9 @@ def covered(one: Coverage) -> str:
 
 
 def house_name(code: str) -> str:
-    """``fees (transfer)``, ``suspense``."""
+    """``fees (cash-out)``, ``suspense``."""
     which = code.split(":")[2:-1]
-    return f"{type_of(code).name.lower()}{f' ({which[0]})' if which else ''}"
+    return f"{type_of(code).name.lower()}{f' ({which[0].replace("_", "-")})' if which else ''}"
 
 
 def changed(before: int, after: int, currency: str) -> str:

@@ -1,11 +1,14 @@
-"""How much each role gives back alone, of one transaction, in minor units. Above it a second person approves.
+"""How much each role gives back alone, of one transaction and in 24 hours, in minor units. Above it a second person
+approves.
 
-Part of the program, as roles are (`staff/roles.py`): nobody widens it in the back office. A role or currency that is
-not here does nothing alone.
+Of one transaction all parts count that anybody gave back alone, in 24 hours all that one person did. Part of the
+program, as roles are (`staff/roles.py`): nobody widens it in the back office. A role or currency that is not here does
+nothing alone. The page of roles and docs/support.md show both.
 """
 
-from staff.roles import Role
+from staff.roles import Role, Sums
 
+TIMES_A_DAY = 5
 REVERSES_ALONE: dict[str, dict[str, int]] = {
     Role.SUPPORT: {
         "KES": 10_000_00, "RWF": 100_000, "UGX": 300_000, "TZS": 200_000_00, "NGN": 100_000_00, "GHS": 1_000_00,
@@ -20,3 +23,11 @@ REVERSES_ALONE: dict[str, dict[str, int]] = {
         "GHS": 10_000_00, "ZAR": 15_000_00, "USD": 750_00, "EUR": 750_00, "GBP": 600_00,
     },
 }  # fmt: skip
+REVERSES_ALONE_A_DAY: dict[str, dict[str, int]] = {
+    role: {currency: TIMES_A_DAY * amount for currency, amount in sums.items()} for role, sums in REVERSES_ALONE.items()
+}
+# Shown as tables with the roles (``settings.ROLE_SUMS``).
+SUMS = [
+    Sums("Given back alone, of one transaction", REVERSES_ALONE),
+    Sums("Given back alone, in 24 hours", REVERSES_ALONE_A_DAY),
+]

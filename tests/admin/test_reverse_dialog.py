@@ -9,6 +9,7 @@ from django.urls import reverse
 from core.models import AuditRecord
 from core.money import EXPONENTS
 from ledger.selectors import legs_of
+from recalls.services import open_recall
 from staff.errors import ApprovalNeeded
 from staff.models import Approval, User
 from staff.roles import Role
@@ -355,3 +356,49 @@ def test_every_currency_has_a_limit_and_supports_is_the_smaller() -> None:
         assert set(limits) == set(EXPONENTS)
     small, large = REVERSES_ALONE[Role.SUPPORT], REVERSES_ALONE[Role.ADMINISTRATOR]
     assert all(0 < small[currency] < large[currency] for currency in EXPONENTS)
+
+
+# --- What stands in the way ------------------------------------------------------------------------------------------
+
+
+def test_a_freeze_by_order_is_shown_and_takes_two(support: Client, checker: Client, world: World) -> None:
+    freeze_wallet(world.johns, mode="both", cause="ordered", reason="court order 12/2026", actor=None)
+
+    shown, agreed = previewed(support, world.sent, amount="100")
+    support.post(url(world.sent), {**agreed, "step": "confirm"})
+
+    assert "The recipient&#x27;s wallet is frozen." in shown.text or "The recipient's wallet is frozen." in shown.text
+    assert "court order 12/2026" in shown.text and "This will ask for a second person." in shown.text
+    assert fresh(world.sent).reversed_amount == 0
+    approval = Approval.objects.get(subject_id=str(world.sent.pk))
+    page = checker.get(reverse("admin:staff_approval_change", args=[approval.pk])).text
+    assert "a court or authority ordered it: court order 12/2026" in page
+
+
+def test_earlier_rejections_are_on_the_request(support: Client, checker: Client, world: World) -> None:
+    reject = reverse("admin:staff_approval_reject", args=[world.asked.pk])
+    checker.post(reject, {"comment": "The case is not proven."})
+
+    shown, agreed = previewed(support, world.undone, amount="1")
+    support.post(url(world.undone), {**agreed, "step": "confirm"})
+
+    assert "A colleague has rejected to give it back, or some of it." in shown.text
+    approval = Approval.objects.get(subject_id=str(world.undone.pk), state="open")
+    page = checker.get(reverse("admin:staff_approval_change", args=[approval.pk])).text
+    for said in ("Rejected on", "The case is not proven.", "Reverse KES 100.00", "Given back alone so far"):
+        assert said in page, said
+    assert fresh(world.undone).reversed_amount == 200_00
+
+
+def test_an_open_recall_is_in_the_way_and_a_click_away(support: Client, world: World, staff: dict[str, User]) -> None:
+    _, agreed = previewed(support, world.sent, amount="100")
+    recall = open_recall(
+        world.sent.pk, amount=50_00, reason_code="wrong_recipient", note="ticket 10", actor=staff[Role.SUPPORT]
+    )
+    page = reverse("admin:recalls_recall_change", args=[recall.pk])
+
+    for answer in (support.get(url(world.sent)), support.post(url(world.sent), {**agreed, "step": "confirm"})):
+        assert "A recall of this payment is open: answer or withdraw it first" in answer.text
+        assert f'href="{page}"' in answer.text
+    assert fresh(world.sent).reversed_amount == 0
+    assert_books_balance()

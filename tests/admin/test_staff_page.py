@@ -12,6 +12,7 @@ from django.utils.html import conditional_escape
 
 from core.admin.places import places
 from core.models import AuditRecord
+from core.money import grouped
 from staff import letters, services
 from staff.approvals import approve, operations, request_approval
 from staff.errors import (
@@ -34,6 +35,7 @@ from staff.roles import PERMISSIONS, RIGHTS, Role
 from tests.admin.conftest import PASSWORD, client_of, member
 from tests.admin.test_new_password import choose, link_in
 from tests.factories import fresh
+from transactions.authority import REVERSES_ALONE, REVERSES_ALONE_A_DAY
 
 NEW = {"username": "kato", "full_name": "Kato Ssali", "email": "kato@example.com", "role": "support", "reason": "joins"}
 
@@ -300,6 +302,10 @@ def test_everybody_reads_who_may_do_what(staff: dict[str, User], role: str) -> N
     for words in (right.words for rights in RIGHTS.values() for right in rights):
         assert conditional_escape(words) in page.text
     assert page.context["mine"] == role
+    for words in ("Given back alone, of one transaction", "Given back alone, in 24 hours"):
+        assert words in page.text
+    for sums in (REVERSES_ALONE, REVERSES_ALONE_A_DAY):
+        assert f">{grouped(sums[Role.SUPPORT]['KES'], 'KES')}</td>" in page.text
 
 
 def test_every_permission_that_is_asked_for_is_somebodys_right_and_in_words() -> None:

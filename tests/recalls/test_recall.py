@@ -13,9 +13,17 @@ from ledger.models import HoldEvent, Journal
 from ledger.selectors import legs_of
 from notifications.models import Notification
 from recalls import services
-from recalls.errors import RecallClosed, RecallExists, RecallNoteMissing, RecallNotFound, UnknownRecallReason
+from recalls.errors import (
+    RecallClosed,
+    RecallExists,
+    RecallNoteMissing,
+    RecallNotFound,
+    RecallOpen,
+    UnknownRecallReason,
+)
 from recalls.models import Recall, RecallEvent, RecallReason, RecallState
 from recalls.services import consent, expire_recalls, refuse, withdraw
+from staff.approvals import approve, request_approval
 from staff.errors import ApprovalNeeded
 from staff.models import User
 from staff.roles import Role
@@ -25,7 +33,7 @@ from transactions.errors import NotReversible, RecipientShort, ReversalExceedsOr
 from transactions.models import State, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
-from transactions.services.reversals import reverse_transaction
+from transactions.services.reversals import preview_reversal, reverse_transaction
 from wallets.parties import Address
 from wallets.services import close_wallet, freeze_wallet
 
@@ -157,6 +165,46 @@ def test_a_whole_consent_reverses_the_whole(claim, eric, sent):
     assert_books_balance()
 
 
+def test_what_is_being_recalled_is_not_reversed_on_top(claim, eric, grace, sent):
+    """The same money would be gone for a while and held, too."""
+    fund(eric, 5_000)
+    recall = claim(amount=400)
+    asked = {"amount": 100, "reason_code": "fraud", "note": "x", "idempotency_key": "k" * 20}
+
+    for how in ({"actor": grace}, {"actor": grace, "checker": grace}, {"actor": None}):
+        with pytest.raises(RecallOpen, match="RWF 400 of it is held") as refused:
+            reverse_transaction(sent.pk, **asked, **how)
+    params = {"transaction": sent.pk, "amount_minor": 100, "reason_code": "fraud"}
+    with pytest.raises(RecallOpen):
+        request_approval("reversal", params, maker=grace, reason="x")
+    assert isinstance(preview_reversal(sent.pk, reason_code="fraud", actor=grace).refusal, RecallOpen)
+
+    assert refused.value.facts["recall_id"] == str(recall.pk)
+    assert (posted(eric), available(eric), fresh(sent).reversed_amount) == (6_000, 5_600, 0)
+    withdraw(recall.pk, actor=grace, note="she reverses it")
+    reverse_transaction(sent.pk, actor=grace, **asked)
+    assert fresh(sent).reversed_amount == 100
+    assert_books_balance()
+
+
+def test_a_reversal_that_waits_is_refused_once_a_recall_is_open(claim, eric, grace, sent):
+    params = {"transaction": sent.pk, "amount_minor": 100, "reason_code": "fraud"}
+    approval = request_approval("reversal", params, maker=grace, reason="x")
+    claim()
+
+    with pytest.raises(RecallOpen):
+        approve(approval.pk, actor=User.objects.create_user("diane", None, Role.ADMINISTRATOR))
+
+    assert (fresh(approval).state, fresh(sent).reversed_amount) == ("open", 0)
+
+
+@pytest.fixture
+def _as_it_was(settings: Any) -> None:
+    """Before an open recall stood in the way of reversals; such cases may still be open."""
+    settings.REVERSAL_OBSTACLES = []
+
+
+@pytest.mark.usefixtures("_as_it_was")
 def test_what_staff_gave_back_meanwhile_is_not_given_back_twice(claim, eric, grace, sent):
     fund(eric, 5_000)
     recall = claim()
@@ -174,6 +222,7 @@ def test_what_staff_gave_back_meanwhile_is_not_given_back_twice(claim, eric, gra
     assert_books_balance()
 
 
+@pytest.mark.usefixtures("_as_it_was")
 def test_where_nothing_is_left_to_give_back_consent_lets_the_hold_go(claim, eric, grace, sent):
     fund(eric, 5_000)
     recall = claim()

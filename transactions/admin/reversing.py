@@ -3,10 +3,11 @@
 from typing import Any, NamedTuple
 
 from django import forms
+from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from core.admin import StaffForm, Table, money
-from core.admin.dialogs import LONGEST_REASON, read_amount
+from core.admin import StaffForm, Table, money, page_url
+from core.admin.dialogs import LONGEST_REASON, read_amount, told
 from core.errors import TekanaError
 from core.ids import uuid7
 from core.money import Money, decimal_string
@@ -17,10 +18,13 @@ from transactions.approvals import owed_reversal, reversal
 from transactions.models import PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, ReversalReason, State, Transaction
 from transactions.services.reversals import (
     ReversalPreview,
+    freezes_of,
+    obstacle,
     preview_reversal,
     reverse_transaction,
     why_second_person,
 )
+from wallets.admin import described
 
 TAKE, OWE = "take:", "owe"
 FINANCE_DECIDES = "Finance decides whether the recipient owes us the rest."
@@ -39,6 +43,7 @@ class Shown(NamedTuple):
     owed: Any
     fee: int
     fee_policy: str
+    freezes: list[str]
     why_second_person: str
 
 
@@ -64,7 +69,10 @@ class ReverseForm(StaffForm):
     recipient lacks is to be owed by them. ``agreed`` is what the last preview showed: where a new one shows something
     else, somebody was quicker or a field was changed, and the new one is to be agreed to."""
 
-    intro = "The money goes back to the payer by a new transaction; nothing is edited. Freezes do not stop it."
+    intro: str = (
+        "The money goes back to the payer by a new transaction; nothing is edited. Freezes do not stop it; one for "
+        "fraud or by order takes two people."
+    )
     after_template = "admin/transactions/reversal_preview.html"
 
     amount = forms.CharField(max_length=24, widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}))
@@ -99,12 +107,17 @@ class ReverseForm(StaffForm):
         self.fields["amount"].help_text = f"{Money(left, subject.currency)} of it can still be reversed."
         self.fields["amount"].initial = decimal_string(left, subject.currency)
         self.fields["key"].initial = f"reverse-{uuid7()}"  # of this dialog: sent twice, it reverses once
+        if data is None and (stopped := obstacle(subject.pk)) is not None:
+            self.intro = told_with_link(stopped)
 
     def clean_amount(self) -> int | None:
         amount = read_amount(self, "amount", self.subject.currency)
         if amount is not None and amount <= 0:
             raise forms.ValidationError("An amount must be above zero.")
         return amount
+
+    def refuse(self, refusal: TekanaError) -> None:
+        self.add_error(None, told_with_link(refusal))
 
     @property
     def steps(self) -> list[tuple[str, str, str]]:
@@ -148,6 +161,7 @@ class ReverseForm(StaffForm):
             owed=money(preview.owed, currency) if preview.owed else "",
             fee=self.subject.fee,
             fee_policy=reason.fee_policy,
+            freezes=[described(one) for one in freezes_of(self.subject)],
             why_second_person=""
             if preview.refusal
             else FINANCE_DECIDES
@@ -201,6 +215,14 @@ class ReverseForm(StaffForm):
             self.refuse(refusal)
             return False
         return True
+
+
+def told_with_link(refusal: TekanaError) -> str:
+    """A refusal in words, with a link to the row that it says is in the way."""
+    model, _, pk = refusal.facts.get("row", "").partition(":")
+    if not pk:
+        return told(refusal)
+    return format_html('{} <a class="to" href="{}">Look at it</a>', told(refusal), page_url(model, pk))
 
 
 def lines_table(original: Transaction, preview: ReversalPreview) -> Table:

@@ -2,29 +2,39 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction as db_transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
+from django.utils import timezone
+from django.utils.module_loading import import_string
 
+import wallets.services
 from core import audit, context
+from core.admin.lists import first_id_at
 from core.audit import actor_name
 from core.errors import AmountNotPositive, TekanaError
 from core.ids import uuid7
 from core.money import Money
 from customers.links import why_linked
+from staff.approvals import lock_name, operations
 from staff.errors import ApprovalNeeded
-from staff.models import User
+from staff.models import Approval, User
 from transactions import posting
-from transactions.authority import REVERSES_ALONE
+from transactions.authority import REVERSES_ALONE, REVERSES_ALONE_A_DAY
 from transactions.errors import NotReversible, RecipientShort, TransactionNotFound, UnknownReason
 from transactions.models import Kind, ReversalReason, State, Transaction
 from transactions.movements import Movement, Order, Outcome
 from transactions.posting import post_one
 from transactions.services.receivables import open_receivable
+from wallets.models import Freeze
 
 APPROVED = "approval-"  # begins the idempotency key of what a second person approved
+DECIDES = ("transactions.approve_reversal", "transactions.approve_receivable")
+DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +57,27 @@ def reverse_transaction(
 ) -> Outcome:  # fmt: skip
     """Give ``amount`` minor units (None: all that is left) back to the payer.
 
-    Freezes do not stop it. What becomes of the fee, the reason says.
+    Freezes do not stop it; one for fraud or by order takes a second person. What becomes of the fee, the reason says.
 
     Args:
         owed: of the amount, what the recipient lacks and will owe us; never without a second person.
         checker: the second person, who has approved it (`approvals.py`); without one, staff stay within their role's.
     Raises: TransactionNotFound, UnknownReason, AmountNotPositive, NotReversible, ReversalExceedsOriginal,
-    RecipientShort (a customer never goes below zero), ShortfallChanged, WalletClosed, ApprovalNeeded.
-    Locks: the original, then the accounts of both wallets.
+    RecipientShort (a customer never goes below zero), ShortfallChanged, WalletClosed, ApprovalNeeded, and what an app
+    above has against it (`obstacle`).
+    Locks: the original, where staff act alone then the payee's wallet and the actor's sum, then both accounts.
     """
     movement = reversal_movement(transaction, amount, reason_code, note, actor, idempotency_key, owed=owed)
     if owed and checker is None:
         raise ApprovalNeeded("Finance decides whether somebody owes us.")
     with db_transaction.atomic():
+        # Locked first: of two parts at once, the second counts the first; and nothing comes in the way meanwhile.
+        rows = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("payer", "payee")
+        original = rows.get(pk=transaction)
+        if (stopped := obstacle(transaction)) is not None:
+            raise stopped
         if checker is None and isinstance(actor, User):
-            # Locked first: of two parts at once, the second counts the first.
-            rows = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("payer", "payee")
-            original = rows.get(pk=transaction)
-            if why := why_second_person(original, movement.amount, actor, but_for=idempotency_key):
-                raise ApprovalNeeded(why)
+            refuse_alone(original, movement.amount, actor, but_for=idempotency_key)
         outcome = post(movement)
         if outcome.error is None and not outcome.replayed:
             after = {"amount_minor": movement.amount, "reason_code": reason_code, "reversal": str(outcome.transaction)}
@@ -77,22 +89,76 @@ def reverse_transaction(
     return outcome.or_raise()  # outside: the kept attempt of a refusal is committed too
 
 
+def obstacle(transaction: UUID) -> TekanaError | None:
+    """Why an app above wants nothing of it given back just now (``settings.REVERSAL_OBSTACLES``); None if none does."""
+    found = (import_string(path)(transaction) for path in settings.REVERSAL_OBSTACLES)
+    return next((refusal for refusal in found if refusal is not None), None)
+
+
+def refuse_alone(original: Transaction, amount: int, actor: User, *, but_for: str = "") -> None:
+    """What every service asks that gives back without a second person. The caller has locked the original.
+
+    Raises: ApprovalNeeded. Locks: the payee's wallet, so that no freeze lands between the look and the posting, and
+    the actor's sum of the day, so that of two at once the second counts the first.
+    """
+    if original.payee is not None:
+        wallets.services.lock(original.payee)
+    lock_name(f"given back alone:{actor.principal}")
+    if why := why_second_person(original, amount, actor, but_for=but_for):
+        raise ApprovalNeeded(why)
+
+
 def why_second_person(original: Transaction, amount: int, actor: User, *, but_for: str = "") -> str:
     """Why giving back ``amount`` minor units needs somebody else's approval, in words; empty if the actor may alone.
 
-    What they gave back of it alone before counts too (except under the key ``but_for``): parts come to no more. Of
-    payments by or to customers they are linked to they give back nothing alone.
+    What was given back alone before counts too, except under the key ``but_for``: of this transaction by anybody, so
+    that parts come to no more, and of all by the actor in 24 hours. Alone nobody gives back what is in a wallet that
+    takes two to let go, what a colleague has rejected to give back, or what is of customers they are linked to.
     """
     if linked := why_linked(actor, *(wallet.customer_id for wallet in (original.payer, original.payee) if wallet)):
         return linked
-    alone = REVERSES_ALONE.get(actor.role, {}).get(original.currency, 0)
-    mine = original.reversals.filter(caller=actor.principal, state=State.COMPLETED)
-    before = mine.exclude(idempotency_key__startswith=APPROVED).exclude(idempotency_key=but_for)
-    if amount + (before.aggregate(sum=Sum("amount"))["sum"] or 0) <= alone:
-        return ""
+    currency = original.currency
+    alone = REVERSES_ALONE.get(actor.role, {}).get(currency, 0)
     if not alone:
-        return f"Your role gives back nothing in {original.currency} alone."
-    return f"Your role gives back at most {Money(alone, original.currency)} of one transaction alone."
+        return f"Your role gives back nothing in {currency} alone."
+    for freeze in freezes_of(original):
+        if freeze.takes_two:
+            return f"The recipient's wallet is frozen because of {freeze.get_cause_display()}."
+    if rejections_of(original):
+        return "A colleague has rejected to give it back, or some of it."
+    before = given_back_alone(original.reversals.all(), but_for)
+    if amount + before > alone:
+        why = f"Your role gives back at most {Money(alone, currency)} of one transaction alone."
+        return f"{why} {Money(before, currency)} of it was given back alone before." if before else why
+    day = REVERSES_ALONE_A_DAY.get(actor.role, {}).get(currency, 0)
+    since = first_id_at(timezone.now() - DAY)
+    mine = Transaction.objects.filter(kind=Kind.REVERSAL, pk__gte=since, currency=currency, caller=actor.principal)
+    today = given_back_alone(mine, but_for)
+    if amount + today > day:
+        why = f"Your role gives back at most {Money(day, currency)} alone in 24 hours"
+        return f"{why}; you have given back {Money(today, currency)}."
+    return ""
+
+
+def given_back_alone(reversals: QuerySet[Transaction], but_for: str = "") -> int:
+    """Of these reversals what staff posted without a second person, in minor units."""
+    done = reversals.filter(state=State.COMPLETED, caller__startswith="staff:").exclude(idempotency_key=but_for)
+    return done.exclude(idempotency_key__startswith=APPROVED).aggregate(sum=Sum("amount"))["sum"] or 0
+
+
+def freezes_of(original: Transaction) -> list[Freeze]:
+    """The freezes in force on the wallet that would give it back."""
+    return list(original.payee.freezes.filter(wallets.services.LIVE).order_by("placed_at")) if original.payee else []
+
+
+def rejections_of(original: Transaction) -> list[Approval]:
+    """Requests to give some of it back that a colleague rejected, the newest first."""
+    giving_back = [one.name for one in operations().values() if one.check in DECIDES]
+    rows = Approval.objects.filter(
+        about__contains=[f"{original._meta.label_lower}:{original.pk}"], state=Approval.State.REJECTED,
+        operation__in=giving_back,
+    )  # fmt: skip
+    return list(rows.select_related("maker", "checker").order_by("-id"))
 
 
 def preview_reversal(
@@ -100,6 +166,9 @@ def preview_reversal(
 ) -> ReversalPreview:
     """What the same call would post now. Raises: TransactionNotFound, UnknownReason, AmountNotPositive."""
     movement = reversal_movement(transaction, amount, reason_code, "", actor, f"preview-{uuid7()}", owed=owed)
+    if (stopped := obstacle(transaction)) is not None:
+        whole, gone = Transaction.objects.values_list("amount", "reversed_amount").get(pk=transaction)
+        return ReversalPreview(movement.amount, 0, whole - gone, [], stopped)
     outcome, world = posting.dry_run(movement)
     original = world.targets[transaction]
     if outcome.error:

@@ -13,10 +13,10 @@ import yaml
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from core.money import EXPONENTS, decimal_string
+from core.money import EXPONENTS, decimal_string, grouped
 from core.problems import catalogue, described
 from ledger.verify import CHECKS as LEDGER_CHECKS
-from staff.roles import PURPOSE, RIGHTS, Role
+from staff.roles import PURPOSE, RIGHTS, Role, role_sums
 from tekana import urls  # noqa: F401  (with the doors come all refusals)
 from transactions.admin.refusals import AT_THE_DOOR, OF_TRANSACTIONS, explain
 from transactions.models import BORN, LEGAL
@@ -116,7 +116,15 @@ def roles() -> str:
     for group, rights in RIGHTS.items():
         rows.append([f"**{group}**", *("" for _ in Role)])
         rows += [[right.words, *("yes" if right.given_to(role) else "" for role in Role)] for right in rights]
-    return f"{purposes}\n\n{table(['May', *(role.label for role in Role)], rows)}"
+    tables = [purposes, table(["May", *(role.label for role in Role)], rows)]
+    for one in role_sums():
+        currencies = dict.fromkeys(currency for sums in one.by_role.values() for currency in sums)
+        lines = [
+            [currency, *(grouped(sums.get(currency, 0), currency) for sums in one.by_role.values())]
+            for currency in currencies
+        ]
+        tables += [f"{one.words}:", table(["Currency", *(Role(role).label for role in one.by_role)], lines)]
+    return "\n\n".join(tables)
 
 
 def states() -> str:

@@ -1,0 +1,231 @@
+"""How far one person goes alone in giving money back: of one transaction, of one day, past a freeze, past a no."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from core.errors import TekanaError
+from staff.approvals import Preview, approve, reject, request_approval
+from staff.errors import ApprovalNeeded
+from staff.models import Approval, User
+from staff.roles import Role
+from tests.admin.conftest import member
+from tests.books import assert_books_balance, fund, posted, transfer
+from tests.factories import fresh
+from transactions import authority
+from transactions.models import Transaction
+from transactions.posting import post_one
+from transactions.services import reversals
+from transactions.services.reversals import reverse_transaction, why_second_person
+from wallets.models import Freeze, Wallet
+from wallets.services import freeze_wallet, lift_freeze
+
+
+@pytest.fixture(autouse=True)
+def _little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Support gives back 300 of one transaction alone, and 500 in 24 hours; senior support twice as much."""
+    monkeypatch.setitem(authority.REVERSES_ALONE[Role.SUPPORT], "RWF", 300)
+    monkeypatch.setitem(authority.REVERSES_ALONE[Role.SENIOR_SUPPORT], "RWF", 600)
+    monkeypatch.setitem(authority.REVERSES_ALONE_A_DAY[Role.SUPPORT], "RWF", 500)
+    monkeypatch.setitem(authority.REVERSES_ALONE_A_DAY[Role.SENIOR_SUPPORT], "RWF", 1_000)
+
+
+@pytest.fixture
+def grace(db: None) -> User:
+    return member(Role.SUPPORT, "grace")
+
+
+@pytest.fixture
+def samuel(db: None) -> User:
+    """Of support, too."""
+    return member(Role.SUPPORT, "samuel")
+
+
+@pytest.fixture
+def amina(db: None) -> User:
+    """Senior support: decides what support asks for."""
+    return member(Role.SENIOR_SUPPORT, "amina")
+
+
+@pytest.fixture
+def sent(aline: Wallet, eric: Wallet) -> Transaction:
+    fund(aline, 10_000)
+    return paid(aline, eric)
+
+
+def paid(payer: Wallet, payee: Wallet, amount: int = 1_000) -> Transaction:
+    return Transaction.objects.get(pk=post_one(transfer(payer, payee, amount)).or_raise().transaction)
+
+
+def back(sent: Transaction, amount: int, actor: User, **more: Any) -> Any:
+    key = f"reverse-{sent.pk}-{actor.pk}-{amount}"
+    return reverse_transaction(
+        sent.pk, **{"amount": amount, "reason_code": "duplicate", "note": "x", "actor": actor,
+                    "idempotency_key": key} | more
+    )  # fmt: skip
+
+
+def asked(sent: Transaction, maker: User, amount: int = 400) -> Approval:
+    params = {"transaction": sent.pk, "amount_minor": amount, "reason_code": "duplicate"}
+    return request_approval("reversal", params, maker=maker, reason="ticket 9")
+
+
+# --- Of one transaction ----------------------------------------------------------------------------------------------
+
+
+def test_what_colleagues_gave_back_alone_counts_too(sent: Transaction, grace: User, samuel: User, amina: User) -> None:
+    back(sent, 200, grace)
+
+    with pytest.raises(ApprovalNeeded, match="RWF 200 of it was given back alone before"):
+        back(sent, 200, samuel)
+    back(sent, 100, samuel)
+    back(sent, 300, amina)  # of senior support: up to 600, what support gave back included
+    with pytest.raises(ApprovalNeeded):
+        back(sent, 1, amina)
+
+    assert fresh(sent).reversed_amount == 600
+    assert_books_balance()
+
+
+def test_what_a_second_person_approved_does_not_count(sent: Transaction, grace: User, amina: User) -> None:
+    approve(asked(sent, grace).pk, actor=amina)
+
+    back(sent, 300, grace)
+
+    assert fresh(sent).reversed_amount == 700
+
+
+def test_the_same_key_again_is_no_second_part(sent: Transaction, grace: User) -> None:
+    first, again = back(sent, 300, grace), back(sent, 300, grace)
+
+    assert again.replayed and again.transaction == first.transaction
+    assert fresh(sent).reversed_amount == 300
+
+
+# --- After a no ------------------------------------------------------------------------------------------------------
+
+
+def test_after_a_rejection_nobody_gives_it_back_alone_in_parts(
+    sent: Transaction, grace: User, samuel: User, amina: User
+) -> None:
+    reject(asked(sent, grace).pk, comment="The shop has proof of delivery.", actor=amina)
+
+    for who in (grace, samuel, amina):
+        with pytest.raises(ApprovalNeeded, match="rejected"):
+            back(sent, 1, who)
+    again = asked(sent, samuel, 100)
+
+    assert posted(sent.payee) == 1_000
+    weighed = dict(Preview.kept(again).context)
+    (said,) = [value for label, value in weighed.items() if label.startswith("Rejected on")]
+    assert "The shop has proof of delivery." in said and "Amina Person" in said and "Reverse RWF 400" in said
+    approve(again.pk, actor=amina)  # asked anew, a second person may say yes
+    assert fresh(sent).reversed_amount == 100
+    with pytest.raises(ApprovalNeeded):
+        back(sent, 1, grace)
+
+
+def test_a_rejection_about_one_payment_says_nothing_about_others(
+    sent: Transaction, aline: Wallet, eric: Wallet, grace: User, amina: User
+) -> None:
+    other = paid(aline, eric)
+    reject(asked(sent, grace).pk, comment="no", actor=amina)
+
+    back(other, 300, grace)
+
+    assert fresh(other).reversed_amount == 300
+
+
+# --- Of one day ------------------------------------------------------------------------------------------------------
+
+
+def test_a_person_gives_back_so_much_alone_in_a_day(
+    sent: Transaction, aline: Wallet, eric: Wallet, grace: User, samuel: User, amina: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    others = [paid(aline, eric) for _ in range(3)]
+    back(sent, 300, grace)
+    back(others[0], 200, grace)
+
+    with pytest.raises(ApprovalNeeded, match="at most RWF 500 alone in 24 hours; you have given back RWF 500"):
+        back(others[1], 1, grace)
+    back(others[1], 300, samuel)  # a colleague has a day of their own
+    approve(asked(others[2], grace).pk, actor=amina)  # what is approved is nobody's alone
+    assert fresh(others[2]).reversed_amount == 400
+
+    monkeypatch.setattr(reversals, "DAY", timedelta(0))  # it is over
+    assert why_second_person(others[0], 1, grace) == ""
+    assert_books_balance()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_do_not_pass_the_day_together(aline: Wallet, eric: Wallet) -> None:
+    grace = member(Role.SUPPORT, "grace")
+    fund(aline, 10_000)
+    payments = [paid(aline, eric) for _ in range(4)]
+    barrier = Barrier(4)
+
+    def give_back(sent: Transaction) -> str:
+        barrier.wait()
+        try:
+            back(sent, 300, grace)
+            return "done"
+        except TekanaError as refusal:
+            return refusal.code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = sorted(pool.map(give_back, payments))
+
+    assert answers == ["approval_needed"] * 3 + ["done"]
+    assert_books_balance()
+
+
+def test_each_role_that_gives_back_alone_has_both_sums_in_every_currency() -> None:
+    assert set(authority.REVERSES_ALONE) == set(authority.REVERSES_ALONE_A_DAY)
+    for role, sums in authority.REVERSES_ALONE.items():
+        day = authority.REVERSES_ALONE_A_DAY[role]
+        assert set(sums) == set(day)
+        assert all(sums[currency] <= day[currency] for currency in sums)
+
+
+# --- Past a freeze ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cause", [Freeze.Cause.FRAUD, Freeze.Cause.ORDERED])
+@pytest.mark.parametrize("mode", Freeze.Mode.values)
+def test_nobody_empties_a_wallet_alone_that_takes_two_to_let_go(
+    sent: Transaction, eric: Wallet, grace: User, amina: User, cause: str, mode: str
+) -> None:
+    freeze = freeze_wallet(eric, mode=mode, cause=cause, reason="order 12/2026", actor=None)
+
+    for who in (grace, amina):
+        with pytest.raises(ApprovalNeeded, match="frozen because of"):
+            back(sent, 1, who)
+    approval = asked(sent, grace)
+
+    assert posted(eric) == 1_000
+    weighed = dict(Preview.kept(approval).context)
+    assert weighed["It is frozen because of"] == f"{freeze.get_cause_display()}: order 12/2026"
+    approve(approval.pk, actor=amina)
+    assert fresh(sent).reversed_amount == 400
+
+    lift_freeze(freeze, actor=None, reason="over")
+    back(sent, 300, grace)
+    assert_books_balance()
+
+
+def test_other_freezes_and_those_of_the_payer_are_no_obstacle(
+    sent: Transaction, aline: Wallet, eric: Wallet, grace: User
+) -> None:
+    freeze_wallet(eric, mode="both", cause="lost", reason="stolen phone", actor=None)
+    freeze_wallet(aline, mode="both", cause="fraud", reason="she was robbed", actor=None)
+
+    back(sent, 300, grace)
+
+    assert fresh(sent).reversed_amount == 300

@@ -481,8 +481,8 @@ def covered(one: Coverage) -> str:
 
 def house_name(code: str) -> str:
     """``fees (cash-out)``, ``suspense``."""
-    which = code.split(":")[2:-1]
-    return f"{type_of(code).name.lower()}{f' ({which[0].replace("_", "-")})' if which else ''}"
+    which, name = code.split(":")[2:-1], type_of(code).name.lower()
+    return f"{name} ({which[0].replace('_', '-')})" if which else name
 
 
 def changed(before: int, after: int, currency: str) -> str:

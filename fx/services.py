@@ -119,6 +119,9 @@ def load_rates(
             for one, revision in added
         )  # fmt: skip
         Rate.objects.bulk_create(rows, batch_size=AT_A_TIME)
+        if isinstance(actor, User):
+            after = {"source": source, "sha256": load.sha256, "rows": load.rows, "added": load.added}
+            audit.record(actor=actor, action="load_rates", subject=load, after=after)
         _changed()
     return load
 
@@ -315,7 +318,11 @@ def switch_provider(provider: UUID, *, on: bool, reason: str, actor: Any) -> Pro
         switch = ProviderSwitch.objects.create(
             provider=row, is_on=on, reason=reason[:500], actor=audit.actor_name(actor)
         )
-        _acted(row, "switch_fx_provider", {"is_on": on}, actor, None, reason)
+        audit.record(
+            actor=actor, action="switch_fx_provider", subject=row, before={"is_on": was_on}, after={"is_on": on},
+            reason=reason,
+        )  # fmt: skip
+        _changed()
     return switch
 
 

@@ -156,6 +156,22 @@ RIGHTS: dict[str, list[Right]] = {
         see("See failed jobs", ["core.view_failedjob"], BOSS | {Role.OPERATIONS}),
         do("Start failed jobs again, or close them", ["core.retry_job"], BOSS | {Role.OPERATIONS}),
     ],
+    "Exchange": [
+        see(
+            "See exchange rates, providers, margins, quotes and their routes; ask what a conversion would cost",
+            ["fx.view_rate", "fx.view_ratesource", "fx.view_rateload", "fx.view_provider", "fx.view_providerterms",
+             "fx.view_margin", "fx.view_routingdecision", "fx.view_quote"],
+        ),
+        do("Load files of exchange rates", ["fx.load"], BOSS | {Role.FINANCE, Role.OPERATIONS}),
+        do(
+            "Take providers of currency out of routing, and back in", ["fx.switch"],
+            BOSS | {Role.FINANCE, Role.OPERATIONS},
+        ),
+        do(
+            "Ask for other terms of providers, other margins, other sources of rates; add providers",
+            ["fx.change_terms"], BOSS | {Role.FINANCE},
+        ),
+    ],
     "Deciding what others ask for": [
         see("See requests", ["staff.view_approval"]),
         do("Withdraw requests of their own", ["staff.request"], WORKERS),
@@ -190,6 +206,7 @@ RIGHTS: dict[str, list[Right]] = {
         do("Decide on closing periods", ["ledger.approve_close"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide fees and reasons to reverse", ["transactions.approve_fees"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide limits", ["customers.approve_limits"], BOSS | {Role.FINANCE_CHECKER}),
+        do("Decide what exchange costs and where rates come from", ["fx.approve_terms"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide who gets in and which role they have", ["staff.approve_access"], BOSS | {Role.COMPLIANCE}),
     ],
     "Staff and oversight": [

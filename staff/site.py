@@ -83,6 +83,20 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         ],
     ),
     (
+        "Exchange",
+        [
+            ("Rates", "currency_exchange", "fx_rates", "fx.view_rate"),
+            ("What would it cost?", "calculate", "fx_cost", "fx.view_quote"),
+            ("Quotes", "request_quote", "fx_quote_changelist", "fx.view_quote"),
+            ("Routes", "alt_route", "fx_routingdecision_changelist", "fx.view_routingdecision"),
+            ("Providers", "storefront", "fx_provider_changelist", "fx.view_provider"),
+            ("Terms of providers", "handshake", "fx_providerterms_changelist", "fx.view_providerterms"),
+            ("Margins", "percent", "fx_margin_changelist", "fx.view_margin"),
+            ("Loads of rates", "upload_file", "fx_rateload_changelist", "fx.view_rateload"),
+            ("Sources of rates", "rss_feed", "fx_ratesource_changelist", "fx.view_ratesource"),
+        ],
+    ),
+    (
         "Books",
         [
             ("Accounts", "account_tree", "ledger_account_changelist", "ledger.view_account"),

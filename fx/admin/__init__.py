@@ -1,5 +1,5 @@
 """The door for staff: rates and where they come from, providers and margins, quotes and how they were routed."""
 
-from fx import services
+from fx.admin import providers, quotes, rates
 
-__all__ = ["services"]
+__all__ = ["providers", "quotes", "rates"]

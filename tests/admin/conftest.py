@@ -32,6 +32,7 @@ from staff.roles import Role
 from tests.books import fund, key, transfer
 from tests.evidence.conftest import seal_uncommitted
 from tests.factories import new_wallet
+from tests.fx.conftest import trade_currency
 from transactions.models import Event, Kind, RailMessage, Receivable, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
@@ -188,6 +189,7 @@ def world(staff: dict[str, User]) -> World:
     reveal(johns.customer, actor=staff[Role.SENIOR_SUPPORT], because="identify", reason="ticket 10")
     event = Event.objects.filter(transaction=small.sent).first()
     facts = {"amount": "KES 1,000.00", "counterparty": "John O.", "receipt": small.sent.receipt, "fee": "KES 0.00"}
+    trade_currency(wallet.customer.principal)
     notify_many([Notice(event.pk, wallet.customer_id, small.sent.pk, "money_sent", facts)])
     SummedDay.objects.create(day=date(2026, 1, 31), entries=0)
     PeriodClose.objects.create(closed_before=LONG_AGO, closed_at=now(), closed_by="job:opening", note="opening")

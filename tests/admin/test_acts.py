@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.contrib import admin
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
@@ -21,6 +22,8 @@ from core.admin.places import places
 from core.models import AuditRecord, FailedJob
 from customers.links import declare_link
 from customers.models import TierLimit
+from fx.models import Margin, Provider, ProviderTerms, RateSource
+from fx.services import switch_provider
 from ledger import chart
 from ledger.services import keep_proof
 from notes.models import Note
@@ -197,6 +200,18 @@ def ended_export(scene: Scene) -> Export:
     return export
 
 
+def switched_off(scene: Scene) -> Provider:
+    one = Provider.objects.first()
+    assert one is not None
+    switch_provider(one.pk, on=False, reason="x", actor=None)
+    return one
+
+
+def rates_of_yesterday(scene: Scene) -> tuple[list[Any], dict[str, Any]]:
+    line = f"{today() - timedelta(days=1):%d/%m/%Y},EURO,140,139,141\n"
+    return [], {"source": "cbk", "file": SimpleUploadedFile("cbk.csv", f"Date,Currency,Mean,Buy,Sell\n{line}".encode())}
+
+
 def saved(scene: Scene) -> SavedExport:
     return SavedExport.objects.get()
 
@@ -207,6 +222,13 @@ LIMITS = {
     "balance": "none", "effective_from": str(today()), "source": "Circular 3",
 }  # fmt: skip
 REASON = {"title": "Court order", "fee": "share", "is_active": "on"}
+SOURCE = {"name": "A bank", "format": "cbk", "max_age": "4", "calendar": "weekdays", "priority": "50", "is_on": "on"}
+TERMS = {
+    "sell": "KES", "buy": "USD", "cost": "0.35", "flat": "0", "minimum": "1", "maximum": "5,000,000",
+    "daily_cap": "none", "minutes": "0", "opens": "08:00", "closes": "17:00", "weekdays": ["1", "2", "3", "4", "5"],
+    "priority": "10", "is_on": "on", "effective_from": str(today()),
+}  # fmt: skip
+MARGIN = {"sell": "KES", "buy": "", "tier": "", "part": "0.75", "effective_from": str(today())}
 NOTE = {"text": "She called.", "key": "note-of-this-act"}
 SIGNED = {"agreed": "on"}
 
@@ -303,6 +325,21 @@ ACTS: dict[str, Act] = {
     "transactions_receivable_write_off": Act(F, "request_approval", on(owed, amount="10")),
     "ledger_periodclose_close_period": Act(F, "request_approval", proof_of_the_past),
     "reports_dailyproof_sign_off": Act(F, "sign_off_proof", on(lambda scene: DailyProof.objects.get(), **SIGNED)),
+    # exchange
+    "fx_rateload_upload": Act(F, "load_rates", rates_of_yesterday, why=False),
+    "fx_ratesource_propose": Act(F, "request_approval", new(code="bnr", **SOURCE)),
+    "fx_ratesource_propose_next": Act(
+        F, "request_approval", on(lambda scene: RateSource.objects.filter(code="cbk").latest("pk"), **SOURCE)
+    ),
+    "fx_provider_enter": Act(F, "add_fx_provider", new(code="new-bank", name="New Bank")),
+    "fx_provider_propose": Act(F, "request_approval", on(lambda scene: Provider.objects.first(), **TERMS)),
+    "fx_provider_switch_off": Act(OPS, "switch_fx_provider", on(lambda scene: Provider.objects.first())),
+    "fx_provider_switch_on": Act(OPS, "switch_fx_provider", on(switched_off)),
+    "fx_providerterms_propose_next": Act(
+        F, "request_approval", on(lambda scene: ProviderTerms.objects.first(), **TERMS)
+    ),
+    "fx_margin_propose": Act(F, "request_approval", new(**MARGIN)),
+    "fx_margin_propose_next": Act(F, "request_approval", on(lambda scene: Margin.objects.first(), **MARGIN)),
     # exports and papers
     "reports_export_new": Act(F, "request_export", lambda scene: (["transactions"], export_form()), why=False),
     "reports_export_again": Act(F, "run_export_again", on(ended_export), why=False),

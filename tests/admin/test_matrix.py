@@ -34,6 +34,13 @@ MATRIX = {
         transactions_unknownoutcome_change
         customers_stafflink_changelist customers_stafflink_change customers_stafflink_declare
         transactions_receivable_changelist transactions_receivable_change
+        fx_rates fx_pair fx_cost fx_rate_changelist fx_rate_change fx_ratesource_changelist fx_ratesource_change
+        fx_rateload_changelist fx_rateload_change fx_provider_changelist fx_provider_change
+        fx_providerterms_changelist fx_providerterms_change fx_margin_changelist fx_margin_change
+        fx_routingdecision_changelist fx_routingdecision_change fx_quote_changelist fx_quote_change
+    """,
+    "FOD": """
+        fx_rateload_upload fx_provider_switch_off fx_provider_switch_on
     """,
     "FKAD": """
         reports_trial_balance reports_accounts reports_ledger reports_balance
@@ -71,6 +78,8 @@ MATRIX = {
     """,
     "FD": """
         customers_tierlimit_propose customers_tierlimit_propose_next ledger_periodclose_close_period
+        fx_provider_enter fx_provider_propose fx_providerterms_propose_next fx_margin_propose fx_margin_propose_next
+        fx_ratesource_propose fx_ratesource_propose_next
         transactions_feerule_propose transactions_feerule_propose_next transactions_reversalreason_propose
         transactions_reversalreason_propose_next
     """,
@@ -151,6 +160,8 @@ def addresses(world: World, staff: dict[str, User]) -> dict[str, str]:
             kwargs["object_id"] = next(row.pk for prefix, row in first.items() if name.startswith(prefix))
         if "export_id>" in route:
             kwargs["export_id"] = first["reports_export_"].pk
+        if "slug:pair>" in route:
+            kwargs["pair"] = "KES-USD"
         if "slug:name>" in route:
             kwargs["name"] = "transactions"
         if "wallet_id>" in route:

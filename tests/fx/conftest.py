@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.ids import uuid7
 from fx import selectors, services
 from fx.models import ProviderTerms, RateLoad
 
@@ -50,6 +51,10 @@ def terms(provider: str, sell: str, buy: str, cost_bps: int = 0, **said: Any) ->
 
 @pytest.fixture
 def market(rates: None) -> None:
+    three_providers()
+
+
+def three_providers() -> None:
     """Wekeza trades shillings and dollars both ways; Lagos dollars and naira; Duka shillings for naira, dearly."""
     for code, name in (("wekeza", "Wekeza Bank"), ("lagos", "Lagos Exchange"), ("duka", "Duka Forex")):
         services.add_provider(code=code, name=name, actor=None)
@@ -58,3 +63,15 @@ def market(rates: None) -> None:
     terms("lagos", "USD", "NGN", 60, speed_seconds=3600)
     terms("lagos", "NGN", "USD", 60, speed_seconds=3600)
     terms("duka", "KES", "NGN", 250, maximum=5_000_000)
+
+
+def trade_currency(caller: str) -> None:
+    """Something in every table, for pages to show: rates, providers one of whom was off, and a quote that was used."""
+    load_rates_of(today())
+    three_providers()
+    duka = services.provider_of("duka")
+    for on in (False, True):
+        services.switch_provider(duka.pk, on=on, reason="moved house", actor=None)
+    one = services.quote(caller=caller, sell="KES", buy="NGN", sell_minor=10_000_00)
+    services.take_quote(one.pk, caller=caller, transaction=uuid7())
+    services.quote(caller=caller, sell="KES", buy="USD", buy_minor=50_00)

@@ -42,7 +42,7 @@ from customers import link_admin
 from customers.approvals import LIMITS, limits, reinstatement, standing
 from customers.finding import exactly, matching
 from customers.link_admin import ASKS, ask_instead
-from customers.models import AccountType, Country, Customer, CustomerState, Suspension, TierLimit
+from customers.models import AccountType, Country, Customer, CustomerState, Session, Suspension, TierLimit
 from customers.reveal_admin import RevealForm, why_not_reveal
 from customers.reveals import PERMISSION as REVEAL
 from customers.reveals import reveal
@@ -182,7 +182,7 @@ class CustomerAdmin(Noted):
             rows=[
                 (
                     moment(session.created_at),
-                    f"{masking.ip(request, session.ip) or 'unknown address'} {masking.words(request, session.user_agent)[:40]}",
+                    whence(request, session),
                     badge("live", "good") if session.revoked_at is None else session.revoked_because or "ended",
                 )
                 for session in customer.sessions.order_by("-id")[:SESSIONS_SHOWN]
@@ -254,6 +254,11 @@ def suspensions_of(request: HttpRequest, customer: Customer) -> Panel | None:
             for row in rows
         ],
     )
+
+
+def whence(request: HttpRequest, session: Session) -> str:
+    where = masking.ip(request, session.ip) or "unknown address"
+    return f"{where} {masking.words(request, session.user_agent)[:40]}"
 
 
 @finder("Customers", order=20, permission="customers.view_customer", model="customers.customer")

@@ -3,14 +3,20 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import connection
+from django.utils import timezone
 
 from core.work import prepared
 from customers.errors import CustomerSuspended, SessionEnded
-from transactions.errors import TransactionNotFound
+from customers.models import Customer, TierLimit
+from customers.selectors import current_limits
+from transactions.errors import LimitsNotSet, TransactionNotFound
+from transactions.models import Usage
 from wallets.errors import WalletNotFound
-from wallets.selectors import MASKED_NAME
+from wallets.models import Wallet
+from wallets.selectors import MASKED_NAME, wallet_of
 
 
 class HistoryRow(NamedTuple):
@@ -185,3 +191,30 @@ def transaction_for(customer: UUID, transaction: UUID) -> dict[str, Any]:
         if row is None:
             raise TransactionNotFound()
         return dict(zip([column.name for column in cursor.description], row, strict=True))
+
+
+class LimitsLeft(NamedTuple):
+    """What the tier allows in one wallet, and what has left it today and this month, by its owner's calendar: minor
+    units; None is unlimited."""
+
+    wallet: Wallet
+    limit: TierLimit
+    today: int
+    month: int
+
+    @staticmethod
+    def left(allowed: int | None, used: int) -> int | None:
+        return None if allowed is None else max(allowed - used, 0)
+
+
+def limits_left(customer: UUID, wallet: UUID) -> LimitsLeft:
+    """For display; posting counts for itself, after the lock. Raises: WalletNotFound, LimitsNotSet."""
+    mine = wallet_of(customer, wallet)
+    owner = Customer.objects.select_related("country").get(pk=customer)
+    today = timezone.now().astimezone(ZoneInfo(owner.country.timezone)).date()
+    limit = current_limits(owner, mine.currency, on=today)
+    if limit is None:
+        raise LimitsNotSet()
+    days = Usage.objects.filter(wallet_id=mine.pk, day__gte=today.replace(day=1), day__lte=today)
+    used = dict(days.values_list("day", "amount"))
+    return LimitsLeft(mine, limit, used.get(today, 0), sum(used.values()))

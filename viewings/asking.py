@@ -22,7 +22,7 @@ from customers.api.views import LimitsView, MeView
 from customers.authentication import CustomerPrincipal
 from notifications.api.views import NotificationsView
 from recalls.api.views import RecallsView
-from transactions.api.views import HistoryView, TransactionView
+from transactions.api.views import HistoryView, TransactionView, WalletLimitsView
 from viewings.api.views import AccessesView
 from viewings.models import Viewing
 from wallets.api.views import WalletsView, WalletView
@@ -32,6 +32,7 @@ SHOWN = {
     "limits": LimitsView,
     "wallets": WalletsView,
     "wallet": WalletView,
+    "wallet_limits": WalletLimitsView,
     "history": HistoryView,
     "transaction": TransactionView,
     "notifications": NotificationsView,

@@ -258,25 +258,33 @@ class HistoryForm(forms.Form):
 @open_view
 def history(request: HttpRequest, viewing: Viewing, wallet_id: UUID) -> HttpResponse:
     """Both ways, with running balances, as the app shows it."""
-    wallet = ask(viewing, "wallet", wallet_id=wallet_id)
+    wallet, limits = ask(viewing, "wallet", wallet_id=wallet_id), ask(viewing, "wallet_limits", wallet_id=wallet_id)
     if wallet.is_refused:
         return refused(request, viewing, wallet)
+    top = wallet_shown(wallet.body, limits)
     form = HistoryForm(request.GET)
     if not form.is_valid():
-        return shown(request, viewing, "history", "Wallet", form=form, wallet=wallet_shown(wallet.body), panel=None)
+        return shown(request, viewing, "history", "Wallet", form=form, wallet=top, panel=None)
     answer = ask(viewing, "history", form.query | cursor_of(request), wallet_id=wallet_id)
     if answer.is_refused:
         return refused(request, viewing, answer)
     currency = wallet.body["currency"]
     return shown(
-        request, viewing, "history", f"{currency} wallet", form=form, wallet=wallet_shown(wallet.body),
+        request, viewing, "history", f"{currency} wallet", form=form, wallet=top,
         panel=history_table(request, viewing, currency, answer.body["data"]), **following(request, answer),
     )  # fmt: skip
 
 
-def wallet_shown(wallet: Mapping[str, Any]) -> dict[str, Any]:
-    figures = [(words(field), amount(wallet[field], wallet["currency"])) for field in ("available", "held", "balance")]
-    return {"currency": wallet["currency"], "state": state(wallet["status"]), "figures": figures}
+def wallet_shown(wallet: Mapping[str, Any], limits: Answer) -> dict[str, Any]:
+    """Its figures, and what the limits still allow; where none are set, the words that the app gets."""
+    currency = wallet["currency"]
+    figures = [(words(field), amount(wallet[field], currency)) for field in ("available", "held", "balance")]
+    if not limits.is_refused:
+        for name, period in (("Left today", "day"), ("Left this month", "month")):
+            left = limits.body[period]["left"]
+            figures.append((name, "no limit" if left is None else amount(left, currency)))
+    said = limits.body["detail"] if limits.is_refused else ""
+    return {"currency": currency, "state": state(wallet["status"]), "figures": figures, "said": said}
 
 
 def history_table(request: HttpRequest, viewing: Viewing, currency: str, rows: list[dict[str, Any]]) -> Panel:

@@ -61,6 +61,9 @@ def test_the_history_is_the_apps_row_by_row(grace: Client, world: World, viewing
     table = grace.get(page("history", viewing, world.wallet.pk)).context["panel"]
 
     assert len(table.rows) == len(own) > 3
+    left = api(world.wanjiku, f"wallets/{world.wallet.pk}/limits")["day"]["left"]
+    figures = dict(grace.get(page("history", viewing, world.wallet.pk)).context["wallet"]["figures"])
+    assert left in str(figures["Left today"]).replace(",", "")
     for row, said in zip(table.rows, own, strict=True):
         assert spaced_receipt(said["receipt"]) in row[0]
         balance = "–" if said["balance_after"] is None else said["balance_after"]

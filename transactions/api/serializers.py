@@ -20,7 +20,7 @@ from transactions.deciding import refusal
 from transactions.errors import RailRefused
 from transactions.models import Kind, State
 from transactions.movements import Outcome
-from transactions.selectors import HistoryRow
+from transactions.selectors import HistoryRow, LimitsLeft
 
 DIRECTIONS = ["in", "out"]
 
@@ -137,6 +137,32 @@ class PreviewSerializer(serializers.Serializer):
     lines = LineSerializer(many=True)
 
 
+class UsedLimitSerializer(serializers.Serializer):
+    limit = serializers.CharField(allow_null=True, help_text="null: unlimited")
+    used = serializers.CharField(help_text="what has left the wallet, in your country's calendar")
+    left = serializers.CharField(allow_null=True)
+
+
+class WalletLimitsSerializer(serializers.Serializer):
+    openapi = {
+        "examples": [
+            {
+                "wallet_id": "01981f6e-3c55-7f4a-9d2b-6a1e8c0f7b21", "currency": "KES", "tier": 1,
+                "per_movement": "100000.00", "day": {"limit": "130000.00", "used": "1500.00", "left": "128500.00"},
+                "month": {"limit": "1000000.00", "used": "21500.00", "left": "978500.00"}, "balance": "300000.00",
+            }
+        ]
+    }  # fmt: skip
+
+    wallet_id = serializers.UUIDField()
+    currency = CurrencyField()
+    tier = serializers.IntegerField(help_text="KYC tier")
+    per_movement = serializers.CharField(allow_null=True, help_text="most at once; null: unlimited")
+    day = UsedLimitSerializer()
+    month = UsedLimitSerializer()
+    balance = serializers.CharField(allow_null=True, help_text="most that the wallet may hold; null: unlimited")
+
+
 class CounterpartySerializer(serializers.Serializer):
     name = serializers.CharField(help_text="masked; of a bank or partner its name")
     wallet_id = serializers.UUIDField(allow_null=True)
@@ -236,6 +262,27 @@ def transfer_body(outcome: Outcome) -> dict[str, Any]:
 
 def rail_body(outcome: Outcome) -> dict[str, Any]:
     return movement_body(outcome) | {"wallet_id": outcome.payer or outcome.payee}
+
+
+def limits_body(found: LimitsLeft) -> dict[str, Any]:
+    """A `WalletLimitsSerializer`'s answer."""
+
+    def shown(amount: int | None) -> str | None:
+        return None if amount is None else decimal_string(amount, found.wallet.currency)
+
+    def used(allowed: int | None, amount: int) -> dict[str, str | None]:
+        return {"limit": shown(allowed), "used": shown(amount), "left": shown(found.left(allowed, amount))}
+
+    limit = found.limit
+    return {
+        "wallet_id": found.wallet.pk,
+        "currency": found.wallet.currency,
+        "tier": limit.tier,
+        "per_movement": shown(limit.per_movement),
+        "day": used(limit.per_day, found.today),
+        "month": used(limit.per_month, found.month),
+        "balance": shown(limit.balance),
+    }
 
 
 def history_body(row: HistoryRow) -> dict[str, Any]:

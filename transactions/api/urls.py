@@ -10,5 +10,6 @@ urlpatterns = [
     path("wallets/<uuid:wallet_id>/deposit", views.DepositView.as_view()),
     path("wallets/<uuid:wallet_id>/withdraw", views.WithdrawView.as_view()),
     path("wallets/<uuid:wallet_id>/transactions", views.HistoryView.as_view()),
+    path("wallets/<uuid:wallet_id>/limits", views.WalletLimitsView.as_view()),
     path("rails/<slug:rail>/callbacks", RailCallbackView.as_view(), name="rail-callback"),
 ]

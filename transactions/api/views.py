@@ -152,6 +152,16 @@ class TransactionView(APIView):
         return Response(s.transaction_body(selectors.transaction_for(caller(request).id, transaction_id)))
 
 
+class WalletLimitsView(APIView):
+    permission_classes = [LiveSession]
+    problems = [WalletNotFound, errors.LimitsNotSet]
+
+    @extend_schema(operation_id="read_wallet_limits", responses=s.WalletLimitsSerializer)
+    def get(self, request: Request, wallet_id: UUID) -> Response:
+        """What your tier still allows in this wallet, today and this month."""
+        return Response(s.limits_body(selectors.limits_left(caller(request).id, wallet_id)))
+
+
 class HistoryView(APIView):
     permission_classes = [IsAuthenticated]  # the selector looks at the session in the statement that reads the page
     problems = [WalletNotFound, SessionEnded, CustomerSuspended]

@@ -8,7 +8,6 @@ from django.db.models import Q, QuerySet
 
 from core.admin.search import read_identity
 from core.contacts import mailbox
-from core.ids import read_uuid as read_uuid
 from customers.models import Country, Customer
 
 PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]*", re.ASCII)

@@ -1,4 +1,4 @@
-"""Questions about customers: who has this number, where are they signed in, what does their tier allow."""
+"""Questions about customers: where are they signed in, what does their tier allow."""
 
 from datetime import date
 from uuid import UUID
@@ -7,12 +7,6 @@ from django.db.models import F, Q, QuerySet
 
 from core.money import EXPONENTS
 from customers.models import Customer, Session, TierLimit
-
-
-def find_customer(*, phone_number: str | None = None, email: str | None = None) -> Customer | None:
-    """By one of the two, in stored form (``core.contacts``)."""
-    column, value = ("email", email) if phone_number is None else ("phone_number", phone_number)
-    return Customer.objects.filter(**{str(column): value}).first()
 
 
 def live_sessions(customer_id: UUID) -> QuerySet[Session]:

@@ -246,7 +246,7 @@ class NoteAdmin(StaffAdmin):
     def why_not(self, request: HttpRequest, note: Note, name: str) -> str:
         if withdrawal_of(note):
             return "It has been withdrawn already."
-        return "" if may_withdraw(request, note) else "Only who wrote it, or an administrator, can withdraw it."
+        return "" if may_withdraw(request, note) else "Its author, senior support or an administrator withdraws it."
 
     @staff_action("Withdraw", permission=WRITE, form=WithdrawForm, icon="block", variant=ActionVariant.DANGER)
     def withdraw(self, request: HttpRequest, note: Note, form: WithdrawForm) -> bool | HttpResponse:

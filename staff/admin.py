@@ -175,7 +175,12 @@ class UserAdmin(StaffAdmin):
             title="What they did last",
             columns=["When", "What", "To", "Reason"],
             rows=[
-                (moment(one.at), one.action.replace("_", " "), subject_of(request, one), masking.words(request, one.reason))
+                (
+                    moment(one.at),
+                    one.action.replace("_", " "),
+                    subject_of(request, one),
+                    masking.words(request, one.reason),
+                )
                 for one in AuditRecord.objects.filter(actor=user.principal, look=False).order_by("-id")[:SHOWN]
             ],
             more=("All", list_url("core.auditrecord", q=user.principal)),

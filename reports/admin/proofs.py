@@ -32,8 +32,8 @@ from core.admin import (
 )
 from core.admin.lists import midnight
 from core.admin.pages import NOTHING, may
+from core.ids import read_uuid
 from core.money import grouped
-from customers.finding import read_uuid
 from ledger.selectors import last_proof
 from reports import proofs
 from reports.admin.books import ISSUE, SummedBetween, page

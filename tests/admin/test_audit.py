@@ -12,8 +12,10 @@ from django.urls import reverse
 from core import audit
 from core.admin.places import places
 from core.models import AuditRecord
+from customers.services import suspend_customer
 from staff.models import User
 from staff.roles import Role
+from staff.services import deactivate
 from tests.admin.conftest import World, client_of, sign_in
 from tests.factories import fresh
 
@@ -175,6 +177,22 @@ def test_what_the_browser_asks_for_by_itself_is_no_look(finance: Client, world: 
 
 
 # --- Acts ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_trail_leads_to_what_an_act_was_done_to(administrator: Client, support: Client, world: World) -> None:
+    finance = User.objects.get(username="finance")
+    suspend_customer(world.john, actor=User.objects.get(username="support"), reason="because")
+    deactivate(finance, actor=User.objects.get(username="administrator"), reason="left")
+    to_john = reverse("admin:customers_customer_change", args=[world.john.pk])
+    to_finance = reverse("admin:staff_user_change", args=[finance.pk])
+
+    shown = administrator.get(reverse(TRAIL)).text
+    assert f'href="{to_john}">customer {str(world.john.pk)[:8]}…</a>' in shown
+    assert f'href="{to_finance}">Finance Person</a>' in shown
+    record = AuditRecord.objects.get(action="suspend", subject_id=str(world.john.pk))
+    page = support.get(reverse("admin:core_auditrecord_change", args=[record.pk])).text
+    assert to_john in page and "&#x27;" not in page
+    assert '<span class="muted">State:</span> suspended' in page
 
 
 def acts(world: World) -> dict[str, tuple[str, list[Any], dict[str, str], str]]:

@@ -11,6 +11,7 @@ from core.admin import lists
 from tests.admin.conftest import World, odd_message, posted_as
 from tests.books import fund, transfer
 from tests.factories import new_wallet
+from transactions.admin.refusals import explain
 from transactions.services.settling import settle
 from wallets.services import freeze_wallet, lift_freeze
 
@@ -149,6 +150,14 @@ def test_what_a_list_is_cut_to_is_said_above_it(support: Client, world: World) -
 
     assert "state: Completed" in text
     assert "from 5 Jan 2026" in text
+
+
+def test_a_row_says_why_it_failed_and_whence_it_came(support: Client, world: World) -> None:
+    failed = support.get(reverse(TRANSACTIONS) + "?state=failed").text
+    top_up = support.get(reverse(TRANSACTIONS) + "?kind=top_up").text
+
+    assert explain(world.refused.refusal_code).title in failed
+    assert ">sandbox<" in top_up
 
 
 def test_an_empty_list_helps(support: Client, world: World) -> None:

@@ -148,7 +148,7 @@ def test_a_withdrawn_note_stays_crossed_out_with_who_and_why(support: Client, fi
 
     assert url in support.get(page).text
     assert url not in finance.get(page).text
-    assert "Only who wrote it" in finance.post(url, {"reason": "not mine"}).text
+    assert "Its author, senior support" in finance.post(url, {"reason": "not mine"}).text
     assert "This field is required." in support.post(url, {"reason": ""}).text
     answer = support.post(url, {"reason": "wrong customer"}, follow=True)
 

@@ -29,8 +29,8 @@ from core.admin import (
 )
 from core.admin.dialogs import go_to
 from core.admin.pages import NOTHING, may, page_url
+from core.ids import read_uuid
 from core.money import CURRENCY_CHOICES, Money
-from customers.finding import read_uuid
 from customers.links import concerns
 from notes.admin import Noted
 from staff.inbox import ask, tell_it_waits
@@ -187,7 +187,9 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
 
     @display(description="State")
     def state_shown(self, transaction: Transaction) -> Any:
-        return state_badge(transaction)
+        why = explain(transaction.refusal_code).title if transaction.refusal_code else ""
+        state = state_badge(transaction)
+        return format_html('{}<br><span class="muted small">{}</span>', state, why) if why else state
 
     @display(description="Amount")
     def amount_money(self, transaction: Transaction) -> Any:
@@ -195,7 +197,7 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
 
     @display(description="Payer")
     def payer_shown(self, transaction: Transaction) -> Any:
-        return transaction.payer.customer.full_name if transaction.payer else NOTHING
+        return transaction.payer.customer.full_name if transaction.payer else elsewhere(transaction)
 
     @display(description="Payee")
     def payee_shown(self, transaction: Transaction) -> Any:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Q
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
@@ -20,10 +21,9 @@ from core.money import EXPONENTS, decimal_string
 from customers.models import AccountType
 from reports.drill import drilled
 from reports.figures import Figures, figures
-from staff.inbox import for_me
-from staff.models import Approval
+from staff.work import list_of, oldest, work_of
 from transactions.admin.refusals import explain
-from transactions.models import Kind, RailMessage, State, Transaction
+from transactions.models import Kind, State, Transaction
 from transactions.services.counting import Counted, counted_since
 
 DAYS = 30
@@ -217,28 +217,22 @@ def open_transactions(request: HttpRequest, at: datetime) -> Table:
 
 
 def needs_a_person(request: HttpRequest, at: datetime) -> Table:
-    """What no worker can decide, with the age of the oldest; each leads to its list."""
-    odd = RailMessage.objects.filter(state=RailMessage.State.ODD).aggregate(count=Count("pk"), since=Min("received_at"))
-    given_up = Transaction.objects.filter(state__in=OPEN, quarantined_at__isnull=False).aggregate(
-        count=Count("pk"), since=Min("quarantined_at")
-    )
-    kinds = [
-        ("Rail messages", list_url("transactions.railmessage", state=RailMessage.State.ODD), odd),
-        ("Given up by the worker", list_url("transactions.transaction", state="given_up"), given_up),
-    ]
-    if may(request, "staff.approve"):
-        asked = Approval.objects.filter(for_me(request.user)).aggregate(count=Count("pk"), since=Min("created_at"))
-        kinds.insert(0, ("Approvals", list_url("staff.approval", whose="check"), asked))
+    """The work queues of whoever looks, as far as something waits; each leads to its list. Asked for with the menu."""
+    waiting = [one for one in work_of(request).values() if one.queue.is_timed and one.count]
     return Table(
         title="Needs a person",
         columns=["What", "How many", "Oldest"],
-        numeric=["How many", "Oldest"],
+        numeric=["How many"],
         rows=[
-            (format_html('<a class="to" href="{}">{}</a>', url, what), f"{found['count']:,}", age(at - found["since"]))
-            for what, url, found in kinds
-            if found["count"]
+            (
+                format_html('<a class="to" href="{}">{}</a>', list_of(one.queue), one.queue.title),
+                one.shown,
+                badge(f"{oldest(one, at)}{'' if one.tone == 'good' else f', {one.words}'}", one.tone),
+            )
+            for one in waiting
         ],
         empty="Nothing waits for a decision.",
+        more=("Work", reverse("admin:staff_work")),
     )
 
 

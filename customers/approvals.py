@@ -162,7 +162,7 @@ class Standing(Operation):
         if customer.state == params["state"]:
             raise IllegalTransition(f"They are {customer.get_state_display().lower()} already.", state=customer.state)
         facts = [
-            Fact("Customer", f"{customer.full_name}, {customer.phone_number}"),
+            Fact("Customer", customer.full_name),
             Fact("Now", customer.get_state_display()),
             Fact("Afterwards", CustomerState(params["state"]).label),
         ]

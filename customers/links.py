@@ -17,7 +17,7 @@ from core import audit
 from customers.errors import LinkedCustomer, LinkEnded, LinkExists, MayNotRecordLink, NotOwnLink
 from customers.models import Customer, StaffLink
 from staff.errors import ReasonMissing
-from staff.models import User
+from staff.models import Approval, User
 
 Relation = StaffLink.Relation
 RECORD = "customers.record_link"
@@ -117,7 +117,10 @@ def concerns(model: str, *paths: str) -> None:
 
 
 def customers_of(subject: Any) -> Iterable[UUID]:
-    """The customers that a row concerns, as far as an app has said so (`concerns`)."""
+    """The customers that a row concerns, as far as an app has said so (`concerns`); of a request, those it names."""
+    if isinstance(subject, Approval):
+        named = (key.partition(":") for key in subject.about)
+        yield from (UUID(pk) for model, _, pk in named if model == Customer._meta.label_lower)
     for path in _concerned.get(subject._meta.label_lower, ()):
         found: Any = subject
         for name in path.split("."):

@@ -260,7 +260,7 @@ def last_hours() -> Iterator[Planned]:
     acts: list[tuple[timedelta, str, str, dict[str, Any]]] = [
         (5.1 * hours, "bonus", "receive", {"payee": OTIENO, "amount": 20_000_00, "memo": "bonus"}),
         (4.9 * hours, "plot", "transfer", {"payer": OTIENO, "payee": WANJIRU, "amount": 18_000_00, "memo": "plot 7"}),
-        (4.7 * hours, "paint", "transfer", {"payer": OTIENO, "payee": HASSAN, "amount": 2_500_00, "memo": "paint"}),
+        (4.7 * hours, "paint", "transfer", {"payer": OTIENO, "payee": HASSAN, "amount": 900_00, "memo": "paint"}),
         (4.5 * hours, "tickets", "transfer", {"payer": WANJIRU, "payee": OTIENO, "amount": 850_00, "memo": "tickets"}),
         (3.2 * hours, "lunch", "transfer", {"payer": ALINE, "payee": ERIC, "amount": 6_500, "memo": "umuganda lunch"}),
         (2.1 * hours, "change", "transfer", {"payer": OTIENO, "payee": WANJIRU, "amount": 250_00, "memo": "change"}),

@@ -24,7 +24,7 @@ from core.contacts import e164, mailbox
 from core.ids import uuid7
 from customers.models import Customer
 from customers.services import sign_in
-from ledger.selectors import last_proof, trial_balance
+from ledger.selectors import coverage, last_proof, trial_balance
 from notes.models import Note
 from notifications.models import Delivery, Notification
 from recalls.models import Recall
@@ -129,6 +129,7 @@ def test_the_first_start_makes_logins_and_a_month_of_activity(var, settings, cap
     assert list(waiting) == ["adjustment", "reversal"] and Note.objects.count() == 1
     proof = last_proof()
     assert proof is not None and proof.ok
+    assert all(one.covered for one in coverage())
     assert_books_balance()
     # and the time is the time again
     assert rails == settings.RAILS and type(rail("sandbox")).__name__ == "SandboxRail"

@@ -12,12 +12,14 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.response import TemplateResponse
 from django.views import defaults
 from django.views.decorators.http import require_safe
 from rest_framework import exceptions as drf
@@ -126,14 +128,38 @@ def bug(request: HttpRequest) -> TekanaError:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path_info.startswith(HTML_PAGES):
-        return defaults.bad_request(request, exception)
+        return in_the_back_office(request, 400) or defaults.bad_request(request, exception)
     return problem(errors.BadRequest(), request.path)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path_info.startswith(HTML_PAGES):
+        return in_the_back_office(request, 403) or defaults.permission_denied(request, exception)
+    return problem(errors.NotAllowed(), request.path)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path_info.startswith(HTML_PAGES):
-        return defaults.page_not_found(request, exception)
+        return in_the_back_office(request, 404) or defaults.page_not_found(request, exception)
     return problem(errors.NotFound(), request.path)
+
+
+OF_STAFF = {
+    400: ("This cannot be read", "The address, or what was sent with it, is not what a page of ours asks for."),
+    403: ("Not for your role", "Your role does not include this page or action. An administrator can say who may."),
+    404: ("No such page", "The address may be cut short or out of date."),
+}
+
+
+def in_the_back_office(request: HttpRequest, status: int) -> HttpResponse | None:
+    """For who is signed in there, with menu and search; None for others, and where no session was read."""
+    if not (request.path_info.startswith("/admin/") and hasattr(request, "session") and hasattr(request, "user")):
+        return None
+    if not admin.site.has_permission(request):
+        return None
+    title, said = OF_STAFF[status]
+    context = {**admin.site.each_context(request), "title": title, "said": said}
+    return TemplateResponse(request, "admin/error.html", context, status=status)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

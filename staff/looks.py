@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
@@ -61,7 +62,10 @@ def note(request: HttpRequest, action: str = "") -> None:
     does = {"changelist": "list", "change": "view", "search": "search", "index": "view"}
     if door not in does and kind:
         asked |= {"dialog": door}
-    subject_type, subject_id = kind or f"page.{match.url_name}"[:60], str(next(iter(match.kwargs.values()), ""))
+    subject_type, subject_id = (
+        kind or f"page.{match.url_name}"[:60],
+        unquote(str(next(iter(match.kwargs.values()), ""))),
+    )
     # A page may know better whom it shows: of what kind, which one, and what else is to be on record.
     if (looked_at := getattr(request, "looked_at", None)) is not None:
         subject_type, subject_id, more = looked_at

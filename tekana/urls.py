@@ -28,5 +28,6 @@ urlpatterns = [
 ]
 
 handler400 = "core.problems.bad_request"
+handler403 = "core.problems.forbidden"
 handler404 = "core.problems.not_found"
 handler500 = "core.problems.server_error"

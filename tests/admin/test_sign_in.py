@@ -145,8 +145,13 @@ def test_sessions_end_with_the_browser_and_cookies_are_out_of_reach(client: Clie
 
 
 def test_pages_that_are_not_there_or_not_for_one_say_so(support: Client, client: Client) -> None:
-    assert "No such page" in support.get("/admin/nowhere/").text
-    assert "Not for your role" in support.get("/admin/staff/user/").text
+    for url, status, said in (
+        ("/admin/nowhere/", 404, "No such page"),
+        ("/admin/staff/user/", 403, "Not for your role"),
+    ):
+        answer = support.get(url)
+        assert answer.status_code == status and said in answer.text
+        assert 'id="finder"' in answer.text and "Transactions" in answer.text, "with search and menu"
     assert client.get("/admin").headers["Location"] == "/admin/"
 
 

@@ -72,22 +72,65 @@ document.addEventListener("DOMContentLoaded", () => {
   }, 1000);
 });
 
-// Signed out meanwhile: the sign-in page is a page, not a dialog.
+// Back closes an open dialog and stays on the page.
+document.addEventListener("DOMContentLoaded", () => {
+  const modal = document.getElementById("modal");
+  if (!modal) return;
+  if (history.state?.dialog) history.replaceState(null, "");
+  new MutationObserver(() => {
+    if (modal.open && !history.state?.dialog) history.pushState({ dialog: true }, "");
+    if (!modal.open && history.state?.dialog) history.back();
+  }).observe(modal, { attributeFilter: ["open"] });
+  addEventListener("popstate", () => {
+    if (modal.open && !history.state?.dialog) modal.close();
+  });
+});
+
+const openForm = () => document.querySelector("#modal[open] .dialog form");
+
+const alertIn = (place, text, link) => {
+  const box = document.createElement("p");
+  box.className = "refused";
+  box.role = "alert";
+  box.textContent = text;
+  if (link) box.append(" ", link);
+  place?.parentElement.querySelector(":scope > .refused")?.remove();
+  place?.after(box);
+};
+
+// A form that was opened before one signed in again carries a token of then; what was typed stays.
+const renewToken = async () => {
+  const form = openForm();
+  if (!form) return;
+  const answer = await fetch(form.action, { credentials: "same-origin" });
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(`#dialog [name="csrfmiddlewaretoken"]`);
+  if (fresh) form.querySelector(`[name="csrfmiddlewaretoken"]`).value = fresh.value;
+};
+
+// Signed out meanwhile: the sign-in page is a page, not a dialog. What was typed into a dialog waits for it.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (new URL(event.detail.xhr.responseURL || location.href).pathname.endsWith("/login/")) {
-    event.detail.shouldSwap = false;
+  if (!new URL(event.detail.xhr.responseURL || location.href).pathname.endsWith("/login/")) return;
+  event.detail.shouldSwap = false;
+  const form = openForm();
+  if (!form) {
     location.reload();
+    return;
   }
+  const link = document.createElement("a");
+  link.className = "to";
+  link.href = "/admin/";
+  link.target = "_blank";
+  link.textContent = "Sign in in another tab";
+  alertIn(form.querySelector("header"), "You have been signed out; nothing was done. What you typed stays here: sign in, come back and send it again.", link);
+  addEventListener("focus", renewToken, { once: true });
 });
 
 // A dialog that cannot be fetched says so instead of doing nothing.
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  const text = status === 403 ? "Not allowed, or the page is too old: reload it." : `The server answered ${status}. Try again.`;
-  const place = document.querySelector("#modal[open] .dialog form > header") ?? document.querySelector("#content");
-  const box = document.createElement("p");
-  box.className = "refused";
-  box.role = "alert";
-  box.textContent = text;
-  place?.after(box);
+  const form = openForm();
+  if (status === 403) renewToken();
+  const stale = form ? "Not allowed, or the dialog was too old: send it once more." : "Not allowed, or the page is too old: reload it.";
+  const text = status === 403 ? stale : `The server answered ${status}. Try again.`;
+  alertIn(form?.querySelector("header") ?? document.querySelector("#content"), text);
 });

@@ -57,9 +57,8 @@ def send_due() -> int:
             send(letter)
         except Exception as exc:  # of sockets, of SMTP, of the address
             logger.warning("letter not sent: %s", type(exc).__name__, extra={"of": letter.user.principal})
-            if letter.due_at is None:
-                about = {"staff": letter.user.principal, "letter": letter.kind}
-                failures.give_up(LetterJob.name, [failures.Given(str(letter.pk), about, letter.attempts)], exc)
+            if letter.attempts >= MAX_ATTEMPTS:
+                give_up(letter, exc)
         else:
             Letter.objects.filter(pk=letter.pk).update(due_at=None, sent_at=timezone.now())
     return tried
@@ -72,13 +71,23 @@ def take_up() -> Letter | None:
         letter = due.select_for_update(of=("self",), skip_locked=True).select_related("user", "approval").first()
         if letter is None:
             return None
-        letter.attempts += 1
-        last = letter.attempts >= MAX_ATTEMPTS
-        letter.due_at = None if last else now + LEASE * 2 ** (letter.attempts - 1)
-        letter.save(update_fields=["attempts", "due_at"])
-        if last:
-            logger.error("letter tried for the last time", extra={"of": letter.user.principal})
-    return letter
+        if letter.attempts < MAX_ATTEMPTS:
+            letter.attempts += 1
+            letter.due_at = now + LEASE * 2 ** (letter.attempts - 1)
+            letter.save(update_fields=["attempts", "due_at"])
+            return letter
+        give_up(letter)  # the worker was lost at the last attempt
+    return take_up()
+
+
+def give_up(letter: Letter, exc: Exception | None = None) -> None:
+    """It waits for a person from now on (`core/failures.py`), unless it was sent meanwhile."""
+    with transaction.atomic():
+        Letter.objects.filter(pk=letter.pk).update(due_at=None)
+        if Letter.objects.filter(pk=letter.pk, sent_at=None).exists():
+            about = {"staff": letter.user.principal, "letter": letter.kind}
+            failures.give_up(LetterJob.name, [failures.Given(str(letter.pk), about, letter.attempts)], exc)
+    logger.error("letter given up", extra={"of": letter.user.principal})
 
 
 def send(letter: Letter) -> None:

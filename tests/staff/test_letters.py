@@ -1,5 +1,7 @@
 """Who asked for something is told what became of it: by e-mail, and in the menu until they looked."""
 
+import contextlib
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +10,9 @@ import time_machine
 from django.test import Client
 from django.utils.timezone import now
 
+from core import failures
+from core.errors import FailedJobHandled
+from core.models import FailedJob
 from staff import approvals, letters
 from staff.models import Approval, Letter, User
 from staff.roles import Role
@@ -138,3 +143,31 @@ def test_of_several_workers_one_sends_it(staff: dict[str, User], mailoutbox: lis
 
     assert sorted(sent) == [0, 0, 0, 1]
     assert len(mailoutbox) == 1
+
+
+@pytest.mark.parametrize("how", ["refused", "killed"])
+def test_a_letter_that_no_attempt_could_send_waits_for_operations_and_is_sent_once(
+    asked: Approval,
+    samuel: User,
+    staff: dict[str, User],
+    mailoutbox: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    approvals.reject(asked.pk, comment="no", actor=samuel)
+    with monkeypatch.context() as broken:
+        broken.setattr(letters, "send", {"refused": lambda letter: 1 / 0, "killed": lambda letter: sys.exit()}[how])
+        for _ in range(letters.MAX_ATTEMPTS + 1):
+            with contextlib.suppress(SystemExit):
+                send_letters()
+            Letter.objects.exclude(due_at=None).update(due_at=now())
+
+    job = FailedJob.objects.get(kind="letter")
+    assert (job.attempts, job.error) == (8, {"refused": "ZeroDivisionError", "killed": "worker_lost"}[how])
+    assert job.arguments == {"staff": staff[Role.SUPPORT].principal, "letter": "decided"}
+    assert send_letters() == 0
+    failures.retry(job.pk, actor=staff[Role.OPERATIONS], reason="mail server mended")
+    assert [send_letters(), send_letters()] == [1, 0]
+    assert len(mailoutbox) == 1
+    with pytest.raises(FailedJobHandled):
+        failures.retry(job.pk, actor=staff[Role.OPERATIONS], reason="again")

@@ -268,7 +268,7 @@ def no_address(user: User) -> str:
 def password_shown(user: User) -> str:
     if user.has_usable_password():
         return "chosen"
-    letter = user.letters.filter(kind=Letter.Kind.PASSWORD).order_by("-id").first()
+    letter = user.letters.filter(kind=Letter.Kind.INVITATION).order_by("-id").first()
     if letter is None or not user.is_active:
         return "none"
     if letter.sent_at:

@@ -166,7 +166,7 @@ class Letter(models.Model):
     """
 
     class Kind(models.TextChoices):
-        PASSWORD = "password", "a link to choose a password"
+        INVITATION = "password", "a link to choose a password"
         DECIDED = "decided", "what became of a request of theirs"
 
     user = models.ForeignKey(User, models.CASCADE, related_name="letters")

@@ -82,7 +82,7 @@ def create_staff(
             after = {"username": user.username, "role": role, "email": email} | approved_by(checker)
             audit.record(actor=actor, action="create_staff", subject=user, after=after, reason=reason)
             if actor:
-                letters.write(user, Letter.Kind.PASSWORD)
+                letters.write(user, Letter.Kind.INVITATION)
     except IntegrityError as exc:
         raise (StaffEmailTaken() if "staff_email_of_one" in str(exc) else UserNameTaken()) from exc
     return user, password
@@ -186,7 +186,7 @@ def reactivate(user: User, *, reason: str, actor: Any, checker: User | None = No
             after={"access": "active"} | approved_by(checker), reason=reason,
         )  # fmt: skip
         if actor:
-            letters.write(locked, Letter.Kind.PASSWORD)
+            letters.write(locked, Letter.Kind.INVITATION)
 
 
 def send_password_link(user: User, *, reason: str, actor: User) -> None:
@@ -207,10 +207,10 @@ def send_password_link(user: User, *, reason: str, actor: User) -> None:
         locked.save(update_fields=["password"])
         end_sessions(locked)
         audit.record(
-            actor=actor, action="send_password_link", subject=locked, before={"password": "theirs"},
-            after={"password": "none until they choose one"}, reason=reason,
+            actor=actor, action="send_password_link", subject=locked, before={"signs_in_with": "a password"},
+            after={"signs_in_with": "nothing, until they choose one"}, reason=reason,
         )  # fmt: skip
-        letters.write(locked, Letter.Kind.PASSWORD)
+        letters.write(locked, Letter.Kind.INVITATION)
 
 
 def choose_password(user: User, token: str, password: str) -> None:
@@ -227,8 +227,8 @@ def choose_password(user: User, token: str, password: str) -> None:
         locked.save(update_fields=["password"])
         end_sessions(locked)
         audit.record(
-            actor=locked, action="choose_password", subject=locked, before={"password": "none"},
-            after={"password": "chosen", "with": "link"},
+            actor=locked, action="choose_password", subject=locked, before={"signs_in_with": "nothing"},
+            after={"signs_in_with": "what they chose by the link"},
         )  # fmt: skip
 
 
@@ -247,8 +247,8 @@ def reset_password(user: User, *, reason: str) -> str:
         locked.save(update_fields=["password"])
         end_sessions(locked)
         audit.record(
-            actor=None, action="reset_password", subject=locked, before={"password": "theirs"},
-            after={"password": "another"}, reason=reason,
+            actor=None, action="reset_password", subject=locked, before={"signs_in_with": "a password"},
+            after={"signs_in_with": "another"}, reason=reason,
         )  # fmt: skip
     return password
 

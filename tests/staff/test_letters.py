@@ -137,7 +137,7 @@ def test_a_mail_server_that_is_away_costs_time_and_is_given_up_in_the_end(
 
 @pytest.mark.django_db(transaction=True)
 def test_of_several_workers_one_sends_it(staff: dict[str, User], mailoutbox: list[Any]) -> None:
-    letters.write(staff[Role.SUPPORT], Letter.Kind.PASSWORD)
+    letters.write(staff[Role.SUPPORT], Letter.Kind.INVITATION)
 
     sent = at_once([letters.send_due] * 4)
 

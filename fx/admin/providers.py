@@ -30,6 +30,7 @@ from core.admin import (
     badge,
     choice_filter,
     link,
+    masking,
     moment,
     money,
     staff_action,
@@ -252,7 +253,7 @@ class ProviderAdmin(StaffAdmin):
             columns=["When", "", "By", "Why"],
             rows=[
                 (moment(one.at), badge("on", "good") if one.is_on else badge("off", "bad"),
-                 people.get(one.actor, one.actor), one.reason)
+                 people.get(one.actor, one.actor), masking.words(request, one.reason))
                 for one in provider.switches.all()[:PAST_SHOWN]
             ],
             empty="It has always been on.",

@@ -93,6 +93,7 @@ def shown(
         "title": f"{who}'s app: {title}",
         "viewing": viewing,
         "who": who,
+        "note": masking.words(request, viewing.note),
         "left": seconds_left(viewing),
         "tabs": [
             (text, reverse(f"admin:{name}", args=[viewing.pk]), here in (name, *below)) for name, text, *below in TABS

@@ -221,6 +221,17 @@ def test_phone_and_address_are_masked_unless_revealed(
     assert "+254712345678" in clear and "wanjiku@example.com" in clear
 
 
+def test_numbers_in_notes_are_masked_too(grace: Client, staff: dict[str, User], world: World) -> None:
+    viewing = begin(grace, world.wanjiku, note="she calls from +254712345678")
+
+    for client, url in (
+        (grace, page("home", viewing)),
+        (client_of(staff[Role.AUDITOR]), reverse("admin:viewings_viewing_change", args=[viewing.pk])),
+    ):
+        text = client.get(url).text
+        assert "+254712345678" not in text and "she calls from +2547•••678" in text
+
+
 def test_each_page_says_what_it_is_for_how_long_and_how_to_end_it(
     grace: Client, world: World, viewing: Viewing
 ) -> None:

@@ -199,7 +199,7 @@ class CustomerAdmin(Noted):
             return "" if active else "This customer is suspended already: see Suspensions, on their page."
         return "This customer is active: there is nothing to undo." if active else ""
 
-    @staff_action("Reveal", permission=REVEAL, form=RevealForm, done="Shown to you.", icon="visibility")
+    @staff_action("Reveal", permission=REVEAL, form=RevealForm, done="Shown to you.", icon="contact_phone")
     def reveal(self, request: HttpRequest, customer: Customer, form: RevealForm) -> bool:
         return self.call(form, reveal, customer, **form.cleaned_data)
 

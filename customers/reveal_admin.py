@@ -149,7 +149,7 @@ class RoleFilter(choice_filter("role", "role", [(role.value, role.label) for rol
 
 @admin.register(Reveal)
 class RevealAdmin(StaffAdmin):
-    list_display = ["when", "who", "role_shown", "customer", "because_shown", "reason_shown", "until"]
+    list_display = ["when", "who", "role_shown", "customer", "why"]
     list_select_related = ["agent", "customer"]
     list_filter = [AgentFilter, RoleFilter, choice_filter("because", "why", Reveal.Because.choices), MadeBetween]
     list_before_template = "admin/customers/reveals_today.html"
@@ -166,8 +166,8 @@ class RevealAdmin(StaffAdmin):
         return (queryset.filter(customer__in=matching(asked).values("pk")) if asked else queryset), False
 
     @display(description="When")
-    def when(self, row: Reveal) -> datetime:
-        return row.at
+    def when(self, row: Reveal) -> Any:
+        return moment(row.at)
 
     @display(description="Who")
     def who(self, row: Reveal) -> User:
@@ -178,12 +178,9 @@ class RevealAdmin(StaffAdmin):
         return row.agent.get_role_display()
 
     @display(description="Why")
-    def because_shown(self, row: Reveal) -> str:
-        return capfirst(row.get_because_display())
-
-    @display(description="In words")
-    def reason_shown(self, row: Reveal) -> str:
-        return contacts.masked_text(row.reason)
+    def why(self, row: Reveal) -> Any:
+        reason = contacts.masked_text(row.reason)
+        return format_html('{}<br><span class="muted">{}</span>', capfirst(row.get_because_display()), reason)
 
     def whose(self, row: Reveal) -> list[Any]:
         return [row.customer_id]
@@ -198,7 +195,7 @@ class RevealAdmin(StaffAdmin):
         rows = [
             ("Customer", link(request, "customers.customer", row.customer_id, row.customer.full_name)),
             ("Shown to", link(request, "staff.user", row.agent_id, row.agent)),
-            ("Why", self.because_shown(row)),
+            ("Why", capfirst(row.get_because_display())),
             ("In words", masking.words(request, row.reason)),
             ("From", moment(row.at)),
             ("Until", moment(row.until)),

@@ -81,6 +81,9 @@ def goals(m: Medians) -> list[Goal]:
         at_most("deep page p50 / first page p50", m["deep"].p50, m["history"].p50, 120),
         at_most("web memory after / before the load", m["memory after"], m["memory before"], 110),
     ]
+    if routing := m.get("routing"):
+        what = "exchange: route among 20 providers and 30 currencies, p99"
+        found.append(Goal(what, f"{routing['p99_us']} us of processor", "< 3000 us", routing["p99_us"] < 3_000))
     if export := m.get("export"):
         found += [
             Goal("export 1 M rows: extra memory", _mb(export["extra_kb"]), "<= 32 MB", export["extra_kb"] <= 32 * 1024),

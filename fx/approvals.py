@@ -3,7 +3,7 @@
 from datetime import date, time
 from typing import Any
 
-from core.money import Money, decimal_string
+from core.money import Money, grouped
 from fx.models import Margin, ProviderTerms, RateSource
 from fx.selectors import source_now
 from fx.services import (
@@ -95,7 +95,7 @@ def said_terms(terms: ProviderTerms) -> dict[str, str]:
         "Offered": "yes" if terms.is_on else "no",
         "Cost": percent(terms.cost_bps),
         "Cost of each trade": str(Money(terms.flat, sell)),
-        "One trade": f"{Money(terms.minimum, sell)} to {decimal_string(terms.maximum, sell)}",
+        "One trade": f"{Money(terms.minimum, sell)} to {grouped(terms.maximum, sell)}",
         "At most a day": "no cap" if terms.daily_cap is None else str(Money(terms.daily_cap, sell)),
         "Takes": said_seconds(terms.speed_seconds),
         "Open": f"{hours}, {days}" if set(terms.weekdays) != set(WEEKDAYS) else hours,

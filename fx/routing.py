@@ -11,6 +11,7 @@ plan for less, and therefore brings no less, as far as minimum trades leave a ch
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heapreplace
 from typing import NamedTuple
 
 ONE = 1 << 64  # gains are compared as fixed-point numbers; what a plan brings is exact
@@ -66,11 +67,14 @@ Part = tuple[Leg, ...]
 
 
 class Alternative(NamedTuple):
-    """A way that was not taken: what it would bring (None: it cannot take the amount), and why not."""
+    """A way that was not taken: what it would bring (None: it cannot take the amount), and why not, in words about
+    ``of_minor`` of a currency, which stands for ``{}`` in them."""
 
     via: str
     buy_minor: int | None
     why_not: str
+    of_minor: int
+    of_currency: str
 
 
 class Route(NamedTuple):
@@ -108,8 +112,8 @@ class NoWay(NamedTuple):
 Path = tuple[Offer, ...]
 
 
-# What a way brings at best, and the offers for each step of it.
-Way = tuple[int, tuple[tuple[Offer, ...], ...]]
+# What a way brings at best (negative, so that the least is the best), its number, the offers for each step of it.
+Way = tuple[int, int, tuple[tuple[Offer, ...], ...]]
 
 
 def way(path: Sequence[Offer]) -> str:
@@ -133,7 +137,7 @@ class Market:
         known = self._ways.get((sell, buy))
         if known is not None:
             return known
-        found: list[Way] = []
+        found: list[tuple[int, tuple[tuple[Offer, ...], ...]]] = []
         if direct := self.between(sell, buy):
             found.append((direct[0].gain, (direct,)))
         firsts = [(bridge, offers) for bridge, offers in self.pairs.get(sell, {}).items() if bridge != buy]
@@ -152,8 +156,9 @@ class Market:
                     last, last_gain = lasts[second]
                     found.append((gain * middle[0].gain // ONE * last_gain // ONE, (first, middle, last)))
         found.sort(key=lambda one: (-one[0], len(one[1])))
-        self._ways[sell, buy] = found
-        return found
+        known = [(-gain, number, way_) for number, (gain, way_) in enumerate(found)]
+        self._ways[sell, buy] = known
+        return known
 
     def between(self, sell: str, buy: str) -> tuple[Offer, ...]:
         return self.pairs.get(sell, {}).get(buy, ())
@@ -170,6 +175,7 @@ class _Plan:
         self.left: dict[Offer, int] = {}
         self.parts: list[Part] = []
         self.banned: set[Offer] = set()
+        self.heap: list[Way] | None = None
         self.looked = 0
 
     def room(self, offer: Offer) -> int:
@@ -193,20 +199,32 @@ class _Plan:
         return None
 
     def search(self) -> Path | None:
-        """The path of one to three trades on which one more unit brings most; no currency comes twice on it."""
-        found: Path | None = None
-        top = 0
-        for bound, way_ in self.market.ways(self.sell, self.buy):
-            if bound <= top:
-                break  # not even with everybody's best offers unused
-            path = []
-            for offers in way_:
-                if (offer := self.best(offers)) is None:
-                    break
-                path.append(offer)
-            if len(path) == len(way_) and (gain := path_gain(path)) > top and self.in_time(path):
-                found, top = tuple(path), gain
-        return found
+        """The path of one to three trades on which one more unit brings most; no currency comes twice on it.
+
+        What a way brings only falls while offers are used up, so what it brought when it was last looked at bounds it:
+        the best of these bounds is looked at anew, until one holds. Most ways are never looked at.
+        """
+        if self.heap is None:
+            self.heap = list(self.market.ways(self.sell, self.buy))
+        while self.heap:
+            bound, number, way_ = self.heap[0]
+            path = self.along(way_)
+            if path is None:
+                heappop(self.heap)
+            elif (gain := path_gain(path)) == -bound:
+                return path
+            else:
+                heapreplace(self.heap, (-gain, number, way_))
+        return None
+
+    def along(self, way_: Sequence[tuple[Offer, ...]]) -> Path | None:
+        """The best offers for each step that have anything left, and are in time."""
+        path = []
+        for offers in way_:
+            if (offer := self.best(offers)) is None:
+                return None
+            path.append(offer)
+        return tuple(path) if self.in_time(path) else None
 
     def in_time(self, path: Sequence[Offer]) -> bool:
         return self.within is None or sum(offer.speed for offer in path) <= self.within
@@ -319,13 +337,13 @@ def route(
         looked += plan.looked
     alternatives, small = weighed(market, sell, buy, amount, counted, within_seconds)
     if not plans:
-        refused = [Alternative(one.via, None, one.why_not or "not enough room") for one in alternatives]
-        return NoWay(small, tuple(refused[:MOST_ALTERNATIVES]), looked)
+        return NoWay(small, tuple(one for _, one in alternatives[:MOST_ALTERNATIVES]), looked)
     chosen = min(plans, key=lambda plan: plan.order)
     taken = {tuple(leg.offer for leg in part) for part in chosen.parts} if len(chosen.parts) == 1 else set()
     others = [
-        Alternative(one.via, one.buy_minor, one.why_not or f"{chosen.result - (one.buy_minor or 0)} less")
-        for path, one in ((one.path, one) for one in alternatives if one.path not in taken)
+        one if one.buy_minor is None else one._replace(why_not="{} less", of_minor=chosen.result - one.buy_minor)
+        for path, one in alternatives
+        if path not in taken
     ]
     return Route(amount, chosen.result, tuple(chosen.parts), tuple(others[:MOST_ALTERNATIVES]), looked)
 
@@ -343,16 +361,9 @@ def undominated(offers: Sequence[Offer]) -> list[Offer]:
     return kept
 
 
-class _Weighed(NamedTuple):
-    via: str
-    buy_minor: int | None
-    why_not: str
-    path: Path
-
-
 def weighed(
     market: Market, sell: str, buy: str, amount: int, used: Mapping[str, int], within: int | None
-) -> tuple[list[_Weighed], bool]:
+) -> tuple[list[tuple[Path, Alternative]], bool]:
     """Each direct offer, and the best way through each other currency, with the whole amount; the best first.
 
     And whether somebody would take more, who does not take this little.
@@ -367,15 +378,16 @@ def weighed(
         said = f"{way(path)} ({', '.join(offer.provider for offer in path)})"
         most, part = plan.most(path), plan.walk(path, amount)
         if not plan.in_time(path):
-            found.append(_Weighed(said, None, "too slow", path))
+            one = Alternative(said, None, "too slow", 0, sell)
         elif isinstance(part, Offer):
             small = True
-            found.append(_Weighed(said, None, f"{part.provider} takes at least {part.least} {part.sell}", path))
+            one = Alternative(said, None, f"{part.provider} takes at least {{}}", part.least, part.sell)
         elif amount > most:
-            found.append(_Weighed(said, None, f"takes at most {max(most, 0)} {sell}", path))
+            one = Alternative(said, None, "takes at most {}", max(most, 0), sell)
         else:
-            found.append(_Weighed(said, part[-1].buy_minor, "", path))
-    found.sort(key=lambda one: (-(one.buy_minor or 0), len(one.path), one.via))
+            one = Alternative(said, part[-1].buy_minor, "not with others", 0, buy)
+        found.append((path, one))
+    found.sort(key=lambda pair: (-(pair[1].buy_minor or 0), len(pair[0]), pair[1].via))
     return found, small
 
 

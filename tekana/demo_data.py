@@ -35,6 +35,7 @@ from staff import second_factor
 from staff.approvals import approve, request_approval
 from staff.models import Approval, Totp, User
 from staff.roles import Role
+from tekana import demo_fx
 from tekana import demo_plan as plan
 from tekana.demo_clock import Clock, clock_set_to
 from tekana.demo_plan import Person, Step
@@ -134,6 +135,7 @@ def load(logins: Iterable[Login], progress: Callable[[list[Step]], Iterable[Step
     Args:
         progress: given the steps, gives them back one by one.
     """
+    demo_fx.load(timezone.now().date())
     if Transaction.objects.filter(caller=CALLER, idempotency_key=plan.LAST).exists():
         return False
     steps = plan.steps(timezone.now())

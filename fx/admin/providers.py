@@ -38,7 +38,7 @@ from core.admin import (
 from core.admin.dialogs import go_to, read_amount
 from core.admin.pages import list_url, page_url
 from core.errors import TekanaError
-from core.money import CURRENCY_CHOICES, decimal_string
+from core.money import CURRENCY_CHOICES, decimal_string, grouped
 from fx.admin.shown import pair_shown
 from fx.approvals import WEEKDAYS, margins, percent, said_seconds, said_terms, terms
 from fx.models import Margin, Provider, ProviderSwitch, ProviderTerms
@@ -227,7 +227,7 @@ class ProviderAdmin(StaffAdmin):
                 (
                     link(request, "fx.providerterms", one.pk, f"{one.sell} to {one.buy}"),
                     percent(one.cost_bps) if one.is_on else badge("not offered", "odd"), money(one.flat, one.sell),
-                    f"{decimal_string(one.minimum, one.sell)} to {decimal_string(one.maximum, one.sell)}",
+                    f"{grouped(one.minimum, one.sell)} to {grouped(one.maximum, one.sell)}",
                     self.today(one, used), said_seconds(one.speed_seconds), said_terms(one)["Open"], one.effective_from,
                 )
                 for one in sorted(now.values(), key=lambda row: (row.sell, row.buy))
@@ -264,7 +264,7 @@ class ProviderAdmin(StaffAdmin):
         sold = used.get(use_key(one.provider_id, one.sell, one.buy), 0)
         if one.daily_cap is None:
             return money(sold, one.sell)
-        return f"{decimal_string(sold, one.sell)} of {decimal_string(one.daily_cap, one.sell)}"
+        return f"{grouped(sold, one.sell)} of {grouped(one.daily_cap, one.sell)}"
 
     def offers(self, request: HttpRequest, provider: Any, name: str) -> bool:
         return name not in ("switch_off", "switch_on") or provider.is_on == (name == "switch_off")

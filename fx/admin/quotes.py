@@ -31,7 +31,7 @@ from core.admin import (
 )
 from core.admin.dialogs import read_amount, told
 from core.errors import TekanaError
-from core.money import CURRENCY_CHOICES, grouped
+from core.money import CURRENCY_CHOICES
 from fx.admin.shown import of_amounts, pair_shown
 from fx.approvals import percent, said_seconds
 from fx.models import Quote, RouteLeg, RoutingDecision
@@ -68,21 +68,20 @@ def route_table(legs: Iterable[Trade]) -> Table:
 
 
 def alternatives_table(found: Sequence[dict[str, Any]], buy: str) -> Table:
-    """Ways that were not taken. What is less is told in minor units where it was decided, in money here."""
+    """Ways that were not taken."""
     return Table(
         title="Alternatives",
         columns=["Way", "Would bring", "Why not"],
         numeric=["Would bring"],
         rows=[
-            (one["via"], money(one["buy_minor"], buy), why_not(one["why_not"], buy, one["buy_minor"])) for one in found
+            (
+                one["via"], money(one["buy_minor"], buy),
+                format_html(one["why_not"], money(one["of_minor"], one["of_currency"])),
+            )
+            for one in found
         ],
         empty="There was no other way.",
-    )
-
-
-def why_not(said: str, buy: str, buy_minor: int | None) -> str:
-    number, _, rest = said.partition(" ")
-    return f"{grouped(int(number), buy)} {buy} {rest}" if buy_minor is not None and number.isdigit() else said
+    )  # fmt: skip
 
 
 def left_out_table(found: Sequence[dict[str, Any]]) -> Table:

@@ -55,6 +55,7 @@ from staff.inbox import ask
 
 DAYS = 180
 MOST_POINTS = 400
+MOST_ROWS = 30
 LOADS_SHOWN = 10
 LINES = ["--color-primary-500", "--chart-bad", "--color-primary-300", "--color-primary-800"]
 STATES = {
@@ -249,7 +250,7 @@ def published_rates(request: HttpRequest, one: str, other: str, published: list[
                 link(request, "fx.rate", rate.pk, f"{rate.base}/{rate.quote} {rate_text(Fraction(rate.mid), 8)}"),
                 rate_text(oriented(rate, one)), side(rate.bid), side(rate.ask),
             )
-            for rate in published[:60]
+            for rate in published[:MOST_ROWS]
         ],
         empty="Nobody publishes this pair itself: it is made of others.",
         more=("All rates", list_url("fx.rate", base=one)),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -426,6 +427,9 @@ WORK_SLA_MINUTES = {
     "recalls": env.list("WORK_SLA_RECALLS", cast=int, default=[48 * 60, 24 * 60]),
     "ending_freezes": env.list("WORK_SLA_ENDING_FREEZES", cast=int, default=[24 * 60, 2 * 60]),
 }
+for queue, minutes in WORK_SLA_MINUTES.items():  # every page of the back office reads them
+    if len(minutes) != 2 or min(minutes) < 0:
+        raise ImproperlyConfigured(f"WORK_SLA_{queue.upper()} is two numbers of minutes, such as 30,240.")
 FREEZES_END_SOON_HOURS = env.int("FREEZES_END_SOON_HOURS", default=72)  # from then on they are in the queue
 # The badge on every staff page: says whose money this is.
 ENVIRONMENT = env.str("ENVIRONMENT", default="development" if DEBUG else "production")

@@ -57,7 +57,7 @@ class LimitChange(Operation):
         row = self._in_force(params)
         title = f"Limits of tier {params['tier']} in {params['currency']}, {self._where(params)}"
         subject = Row("customers.tierlimit", str(row.pk), title) if row else Row("", "", f"{title} (none so far)")
-        return About(title=f"{title}, from {day_of(params):%d %b %Y}", subject=subject, slot=slot_of(params))
+        return About(title=f"{title}, from {day_of(params):%-d %b %Y}", subject=subject, slot=slot_of(params))
 
     def lock(self, params: dict[str, Any]) -> None:
         """Rows are only added, so there is none to lock: their name."""
@@ -68,13 +68,13 @@ class LimitChange(Operation):
         before, currency = self._in_force(params), params["currency"]
         same = TierLimit.objects.filter(currency=currency, tier=params["tier"], country=params["country"])
         if same.filter(effective_from=day_of(params)).exists():
-            raise RuleExists(f"Another limit begins on {day_of(params):%d %b %Y}.")
+            raise RuleExists(f"Another limit begins on {day_of(params):%-d %b %Y}.")
         later = same.filter(effective_from__gt=day_of(params)).order_by("effective_from").first()
         facts = [
             Fact("Tier", str(params["tier"])),
             Fact("Where", self._where(params)),
-            Fact("From", f"{day_of(params):%d %b %Y}"),
-            Fact("Until", f"{later.effective_from:%d %b %Y}, when other limits begin" if later else "further notice"),
+            Fact("From", f"{day_of(params):%-d %b %Y}"),
+            Fact("Until", f"{later.effective_from:%-d %b %Y}, when other limits begin" if later else "further notice"),
         ]
         for name, label in LIMITS.items():
             now, then = said(getattr(before, name), currency) if before else "not set", said(params[name], currency)
@@ -170,7 +170,7 @@ class Standing(Operation):
             facts.append(Fact("Because of", Suspension.Cause(params["cause"]).label))
         if suspension := open_suspension(customer.pk):
             self.check_kind(suspension)
-            by = f"{named(suspension.placed_by, names())}, {suspension.placed_at:%d %b %Y %H:%M} UTC"
+            by = f"{named(suspension.placed_by, names())}, {suspension.placed_at:%-d %b %Y %H:%M} UTC"
             facts += [
                 Fact("Suspended because of", suspension.get_cause_display()),
                 Fact("For the reason", suspension.reason),
@@ -180,7 +180,7 @@ class Standing(Operation):
             facts=facts,
             context=[
                 Fact("KYC tier", str(customer.tier)),
-                Fact("Customer since", f"{customer.created_at:%d %b %Y}"),
+                Fact("Customer since", f"{customer.created_at:%-d %b %Y}"),
             ],
         )
 

@@ -169,7 +169,7 @@ class StaffLinkAdmin(StaffAdmin):
 
     def why_not(self, request: HttpRequest, row: StaffLink, name: str) -> str:
         if row.ended_at:
-            return f"It ended on {row.ended_at:%d %b %Y at %H:%M} UTC."
+            return f"It ended on {row.ended_at:%-d %b %Y at %H:%M} UTC."
         return "It is yours, so somebody else ends it." if row.staff_id == request.user.pk else ""
 
     @staff_action(

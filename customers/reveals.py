@@ -102,4 +102,4 @@ def refused(allowance: Allowance) -> RevealQuotaUsed:
 
 def free_at(at: datetime) -> str:
     """To the minute, and never too early."""
-    return f"{at + timedelta(minutes=1):%H:%M UTC on %d %b}"
+    return f"{at + timedelta(minutes=1):%H:%M UTC on %-d %b}"

@@ -331,7 +331,7 @@ def add_tier_limit(
     except IntegrityError as exc:
         if "tier_limit_once" not in str(exc):
             raise
-        raise RuleExists(f"Another limit begins on {effective_from:%d %b %Y}.") from exc
+        raise RuleExists(f"Another limit begins on {effective_from:%-d %b %Y}.") from exc
     return row
 
 
@@ -348,4 +348,4 @@ def check_limits(**limits: int | None) -> None:
 def check_day(day: date) -> None:
     """Raises: DayPassed. By UTC: further east the day has begun, further west it has yet to."""
     if day < datetime.now(UTC).date():
-        raise DayPassed(f"{day:%d %b %Y} has passed.")
+        raise DayPassed(f"{day:%-d %b %Y} has passed.")

@@ -213,7 +213,7 @@ class CheckAdmin(StaffAdmin):
         return f"{check.milliseconds // 1000:,} s" if check.milliseconds >= 1000 else f"{check.milliseconds} ms"
 
     def name_of(self, check: Check) -> str:
-        return f"Check of {check.at:%d %b %Y %H:%M}"
+        return f"Check of {check.at:%-d %b %Y %H:%M}"
 
     def header(self, request: HttpRequest, check: Check) -> Header:
         return Header(

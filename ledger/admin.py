@@ -261,14 +261,14 @@ class PeriodCloseAdmin(StaffAdmin):
 
     @display(description="Closed through")
     def through(self, close: PeriodClose) -> str:
-        return f"{close.last_day:%A, %d %B %Y}"
+        return f"{close.last_day:%A, %-d %B %Y}"
 
     @display(description="By")
     def by(self, close: PeriodClose) -> str:
         return closers(close)
 
     def header(self, request: HttpRequest, close: PeriodClose) -> Header:
-        return Header(title=f"Books closed through {close.last_day:%d %B %Y}")
+        return Header(title=f"Books closed through {close.last_day:%-d %B %Y}")
 
     def panels(self, request: HttpRequest, close: PeriodClose) -> list[Panel]:
         facts = Facts(

@@ -180,7 +180,7 @@ class PeriodClose(AppendOnly):
         return self.closed_before.astimezone(UTC).date() - timedelta(days=1)
 
     def __str__(self) -> str:
-        return f"closed through {self.last_day:%Y-%m-%d}"
+        return f"closed through {self.last_day:%-d %b %Y}"
 
 
 class Proof(AppendOnly):

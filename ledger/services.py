@@ -90,9 +90,9 @@ def close_period(through: date, *, actor: Any, note: str, checker: User | None =
 
 def check_closable(through: date) -> PeriodClose | None:
     """The last close there is. Raises: PeriodNotOver, PeriodClosed, BooksNotProven."""
+    if through == date.max or end_of(through) > timezone.now() - SETTLES_IN:
+        raise PeriodNotOver(f"{through:%-d %b %Y} is over ten minutes after midnight, UTC.")
     end = end_of(through)
-    if end > timezone.now() - SETTLES_IN:
-        raise PeriodNotOver(f"{through} is over ten minutes after midnight, UTC.")
     last = PeriodClose.objects.first()
     if last and last.closed_before >= end:
         raise PeriodClosed(f"The books are {last}.", closed_through=str(last.last_day))

@@ -212,7 +212,7 @@ class NoteAdmin(StaffAdmin):
         return [note.subject_id] if note.subject_type == "customers.customer" else []
 
     def name_of(self, note: Note) -> str:
-        return f"Note of {note.at:%d %b %Y}"
+        return f"Note of {note.at:%-d %b %Y}"
 
     def header(self, request: HttpRequest, note: Note) -> Header:
         return Header(

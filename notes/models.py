@@ -45,4 +45,4 @@ class Note(AppendOnly):
         indexes = [models.Index(fields=["subject_type", "subject_id", "-id"], name="note_by_subject")]
 
     def __str__(self) -> str:
-        return f"note of {self.at:%d %b %Y %H:%M}"
+        return f"note of {self.at:%-d %b %Y %H:%M}"

@@ -57,7 +57,7 @@ class Consent(Operation):
             Fact("Out of what is held", str(Money(recall.held, currency))),
             Fact("Claimed", str(Money(recall.claimed, currency))),
             Fact("Why", recall.reason.title),
-            Fact("Answer due", f"{recall.deadline_at:%d %b %Y %H:%M} UTC"),
+            Fact("Answer due", f"{recall.deadline_at:%-d %b %Y %H:%M} UTC"),
         ]
         legs = []
         if returned:

@@ -30,7 +30,7 @@ def why_not_reversed(transaction: UUID) -> TekanaError | None:
     recall = open_recalls().filter(transaction=transaction).first()
     if recall is None:
         return None
-    held, until = Money(recall.held, recall.currency), f"{recall.deadline_at:%d %b %Y %H:%M} UTC"
+    held, until = Money(recall.held, recall.currency), f"{recall.deadline_at:%-d %b %Y %H:%M} UTC"
     return RecallOpen(
         f"{held} of it is held at the recipient until {until}.", recall_id=str(recall.pk),
         row=f"recalls.recall:{recall.pk}",

@@ -244,7 +244,7 @@ def tell(recall: Recall, event: RecallEvent) -> None:
         "returned": str(Money(recall.returned, recall.currency)) if recall.returned else "",
         "receipt": recall.transaction.receipt,
         "reason": recall.reason.title,
-        "deadline": f"{recall.deadline_at:%d %b %Y %H:%M} UTC",
+        "deadline": f"{recall.deadline_at:%-d %b %Y %H:%M} UTC",
     }
     for_sender, for_recipient = TOLD[event.to_state]
     parties = [(for_sender, recall.sender, recall.recipient), (for_recipient, recall.recipient, recall.sender)]

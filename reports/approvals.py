@@ -35,7 +35,7 @@ class PeriodClosing(Operation):
     def about(self, params: dict[str, Any]) -> About:
         through = date.fromisoformat(params["through"])
         books = Row("", "", "The books")
-        return About(title=f"Close the books through {through:%d %b %Y}", subject=books, slot="the books")
+        return About(title=f"Close the books through {through:%-d %b %Y}", subject=books, slot="the books")
 
     def lock(self, params: dict[str, Any]) -> None:
         lock_periods()
@@ -50,8 +50,8 @@ class PeriodClosing(Operation):
             raise PeriodHasBreaks(f"Nobody has answered for what the daily proofs found: {in_words(broken)}.")
         days = (through - first).days + 1
         facts = [
-            Fact("From", f"{first:%d %b %Y}" if last else f"the beginning, {first:%d %b %Y}"),
-            Fact("Through the end of", f"{through:%d %b %Y}, UTC"),
+            Fact("From", f"{first:%-d %b %Y}" if last else f"the beginning, {first:%-d %b %Y}"),
+            Fact("Through the end of", f"{through:%-d %b %Y}, UTC"),
         ]
         period = Period(midnight(first), end_of(through), Basis.EFFECTIVE, known_at=utc_now())
         for section in trial_balance(period):
@@ -60,7 +60,7 @@ class PeriodClosing(Operation):
             facts.append(Fact(f"{currency}, credits", str(Money(credits, currency))))
         proven = last_proof()
         context = [
-            Fact("Books proven", f"{proven.at:%d %b %Y %H:%M} UTC" if proven else "never"),
+            Fact("Books proven", f"{proven.at:%-d %b %Y %H:%M} UTC" if proven else "never"),
             Fact("Daily proofs", f"{len(proofs)} of {days} days"),
             Fact("Signed off", f"{len(proofs) - len(unsigned)} of {len(proofs)}"),
         ]
@@ -71,11 +71,11 @@ class PeriodClosing(Operation):
     def apply(self, approval: Approval, *, checker: User) -> Row:
         through = date.fromisoformat(approval.params["through"])
         closed = close_period(through, actor=approval.maker, note=approval.reason, checker=checker)
-        return Row("ledger.periodclose", str(closed.pk), f"Books closed through {through:%d %b %Y}")
+        return Row("ledger.periodclose", str(closed.pk), f"Books closed through {through:%-d %b %Y}")
 
 
 def in_words(days: list[date]) -> str:
-    said = ", ".join(f"{day:%d %b %Y}" for day in sorted(days)[:NAMED])
+    said = ", ".join(f"{day:%-d %b %Y}" for day in sorted(days)[:NAMED])
     return f"{said} and {len(days) - NAMED} more" if len(days) > NAMED else said
 
 

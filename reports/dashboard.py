@@ -348,4 +348,4 @@ def segments(known: Figures) -> Table:
 
 def of_when(known: Figures) -> str:
     """Figures of a moment ago say so; those made now need not."""
-    return f", {known.at.astimezone(UTC):%d %b %H:%M:%S} UTC" if known.at else ""
+    return f", {known.at.astimezone(UTC):%-d %b %H:%M:%S} UTC" if known.at else ""

@@ -229,7 +229,7 @@ class SummedDay(AppendOnly):
         constraints = [models.UniqueConstraint(fields=["day", "revision"], name="summed_day_once")]
 
     def __str__(self) -> str:
-        return f"Totals of {self.day:%d %b %Y}"
+        return f"Totals of {self.day:%-d %b %Y}"
 
 
 class DayTotal(AppendOnly):
@@ -279,7 +279,7 @@ class DailyProof(AppendOnly):
         constraints = [models.UniqueConstraint(fields=["day"], name="daily_proof_once")]
 
     def __str__(self) -> str:
-        return f"Proof of {self.day:%d %b %Y}"
+        return f"Proof of {self.day:%-d %b %Y}"
 
 
 class SignOff(AppendOnly):

@@ -190,7 +190,7 @@ def make_proof(day: date) -> DailyProof | None:
     for finding in findings:
         logger.error("the daily proof found a break", extra={"invariant": finding.number, "offender": finding.name})
     if findings:
-        tell(f"The daily proof of {day:%d %b %Y} found a break", findings, page_of(proof))
+        tell(f"The daily proof of {day:%-d %b %Y} found a break", findings, page_of(proof))
     return proof
 
 

@@ -306,10 +306,10 @@ def write_to(export: Export, saved: SavedExport) -> bool:
     page = settings.PUBLIC_URL + reverse("admin:reports_export_change", args=[export.pk])
     done = export.state == Export.State.DONE
     outcome = f"It has {export.rows_written:,} rows." if done else f"It failed: {export.error}"
-    text = [f"{saved.name}, {export.business_date:%d %b %Y}. {outcome}", "", page, "", "Sign in to see it."]
+    text = [f"{saved.name}, {export.business_date:%-d %b %Y}. {outcome}", "", page, "", "Sign in to see it."]
     if done:
         text.append(f"The file is kept for {settings.EXPORTS_KEPT_DAYS} days; its SHA-256 is {export.sha256}.")
-    subject = f"Tekana: {saved.name}, {export.business_date:%d %b %Y}" + ("" if done else " failed")
+    subject = f"Tekana: {saved.name}, {export.business_date:%-d %b %Y}" + ("" if done else " failed")
     try:
         mail.send_mail(subject, "\n".join(text), None, people)
     except OSError:  # of sockets and of SMTP alike

@@ -272,7 +272,7 @@ def password_shown(user: User) -> str:
     if letter is None or not user.is_active:
         return "none"
     if letter.sent_at:
-        return f"none yet; a link left on {letter.sent_at:%d %b %Y at %H:%M} UTC"
+        return f"none yet; a link left on {letter.sent_at:%-d %b %Y at %H:%M} UTC"
     return "none yet; a link is on its way" if letter.due_at else "none; the mail server did not take the link"
 
 

@@ -224,7 +224,7 @@ def why_not_decide(approval: Approval, user: User) -> str:
 
 def decided(approval: Approval) -> str:
     assert approval.decided_at is not None
-    return f"It was {approval.get_state_display().lower()} on {approval.decided_at:%d %b %Y at %H:%M} UTC."
+    return f"It was {approval.get_state_display().lower()} on {approval.decided_at:%-d %b %Y at %H:%M} UTC."
 
 
 # --- Asking ----------------------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ class RetryManyForm(ReasonForm):
         super().__init__(data, subject=subject, user=user)
         waiting = FAILED.rows(user)[: failures.MOST_AT_ONCE]
         choice: Any = self.fields["jobs"]
-        choice.choices = [(str(job.pk), f"{what(job)}: {job.error}, {job.failed_at:%d %b %H:%M}") for job in waiting]
+        choice.choices = [(str(job.pk), f"{what(job)}: {job.error}, {job.failed_at:%-d %b %H:%M}") for job in waiting]
         choice.initial = [value for value, _ in choice.choices]
         choice.help_text = f"Those that wait longest, {failures.MOST_AT_ONCE} at most."
 

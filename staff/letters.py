@@ -118,7 +118,7 @@ def decided(approval: Approval) -> tuple[str, str]:
     by = f" by {approval.checker}" if approval.checker else ""
     page = settings.PUBLIC_URL + reverse("admin:staff_approval_change", args=[approval.pk])
     return f"your request {state}", (
-        f"what you asked for on {approval.created_at:%d %b %Y at %H:%M} UTC ({what}) {state}{by}.\n\n{page}\n\n"
+        f"what you asked for on {approval.created_at:%-d %b %Y at %H:%M} UTC ({what}) {state}{by}.\n\n{page}\n\n"
         "Sign in to see it, and what was said about it."
     )
 

@@ -233,7 +233,7 @@ def take(one: Queue, subject: Model, *, actor: User) -> None:
             return
         has = assignment_of(one, subject)
         if has is not None and has.owner_id != actor.pk:
-            raise AlreadyTaken(f"{has.owner} has had it since {has.since:%d %b %H:%M} UTC.", since=has.since)
+            raise AlreadyTaken(f"{has.owner} has had it since {has.since:%-d %b %H:%M} UTC.", since=has.since)
 
 
 def hand_over(one: Queue, subject: Model, *, to: User | None, seen: int | None, actor: User, reason: str = "") -> None:

@@ -197,7 +197,7 @@ class Settling(Operation):
             ],
             context=[
                 Fact("Owed now", str(Money(row.account.posted, currency))),
-                Fact("Owed since", f"{row.opened_at:%d %b %Y}"),
+                Fact("Owed since", f"{row.opened_at:%-d %b %Y}"),
                 Fact("Debtor", f"{owner.full_name}, KYC tier {owner.tier}, {owner.get_state_display().lower()}"),
                 Fact("In their wallet", str(Money(row.debtor.account.posted - row.debtor.account.held, currency))),
             ],
@@ -279,7 +279,7 @@ def standing_of(wallet: Wallet, original: Transaction) -> list[Fact]:
     available = Money(wallet.account.posted - wallet.account.held, currency)
     return [
         Fact("Recipient", f"{customer.full_name}, KYC tier {customer.tier}, {customer.get_state_display().lower()}"),
-        Fact("Customer since", f"{customer.created_at:%d %b %Y}"),
+        Fact("Customer since", f"{customer.created_at:%-d %b %Y}"),
         Fact("Their wallet", f"{wallet.status}, {available} available"),
         *(
             Fact("It is frozen because of", f"{one.get_cause_display()}: {masked_text(one.reason)}")
@@ -297,7 +297,7 @@ def history_of(original: Transaction) -> list[Fact]:
         Fact("Given back alone so far", str(alone)),
         *(
             Fact(
-                f"Rejected on {one.decided_at:%d %b %Y}",
+                f"Rejected on {one.decided_at:%-d %b %Y}",
                 f"{one.title}, asked for by {one.maker}. {one.checker}: {masked_text(one.comment)}",
             )
             for one in rejections_of(original)
@@ -335,7 +335,7 @@ class FeeChange(Operation):
         row = self._in_force(params)
         subject = Row("transactions.feerule", str(row.pk), title) if row else Row("", "", f"{title} (none so far)")
         slot = f"{params['kind']}:{params['currency']}"
-        return About(title=f"{title}, from {self._day(params):%d %b %Y}", subject=subject, slot=slot)
+        return About(title=f"{title}, from {self._day(params):%-d %b %Y}", subject=subject, slot=slot)
 
     def lock(self, params: dict[str, Any]) -> None:
         """Rows are only added, so there is none to lock: their name."""
@@ -346,15 +346,15 @@ class FeeChange(Operation):
         check_day(day)
         same = FeeRule.objects.filter(kind=params["kind"], currency=currency)
         if same.filter(effective_from=day).exists():
-            raise RuleExists(f"Another fee begins on {day:%d %b %Y}.")
+            raise RuleExists(f"Another fee begins on {day:%-d %b %Y}.")
         later = same.filter(effective_from__gt=day).order_by("effective_from").first()
         row = self._in_force(params)
         before = Fee(row.flat, row.bps, row.effective_from) if row else FREE
         after = Fee(params["flat"], params["bps"], day)
         facts = [
             Fact("Kind", Kind(params["kind"]).label.capitalize()),
-            Fact("From", f"{day:%d %b %Y}"),
-            Fact("Until", f"{later.effective_from:%d %b %Y}, when another fee begins" if later else "further notice"),
+            Fact("From", f"{day:%-d %b %Y}"),
+            Fact("Until", f"{later.effective_from:%-d %b %Y}, when another fee begins" if later else "further notice"),
             Fact("Flat", changed(before.flat, after.flat, currency)),
             Fact("Part of the amount", changed_part(before.bps, after.bps)),
         ]

@@ -44,7 +44,7 @@ class Viewing(AppendOnly):
         ]
 
     def __str__(self) -> str:
-        return f"view as customer of {self.started_at:%d %b %Y %H:%M}"
+        return f"view as customer of {self.started_at:%-d %b %Y %H:%M}"
 
 
 class ViewingEnd(AppendOnly):

@@ -66,7 +66,7 @@ def end_viewing(viewing: Viewing, how: str, at: datetime | None = None) -> bool:
 def notice_of(viewing: Viewing, end: ViewingEnd) -> Notice:
     minutes = max(round((end.at - viewing.started_at).total_seconds() / 60), 1)
     facts = {
-        "at": f"{viewing.started_at:%d %b %Y at %H:%M} UTC",
+        "at": f"{viewing.started_at:%-d %b %Y at %H:%M} UTC",
         "minutes": "one minute" if minutes == 1 else f"{minutes} minutes",
         "why": said_why(viewing),
         "agent": agent_code(viewing.agent_id),

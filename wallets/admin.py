@@ -524,7 +524,7 @@ class FreezeAdmin(worked("ending_freezes", "wallets.freeze")):  # type: ignore[m
         return [Facts(title="Freeze", rows=rows)]
 
     def why_not(self, request: HttpRequest, freeze: Freeze, name: str) -> str:
-        return f"It was lifted on {freeze.lifted_at:%d %b %Y at %H:%M} UTC." if freeze.lifted_at else ""
+        return f"It was lifted on {freeze.lifted_at:%-d %b %Y at %H:%M} UTC." if freeze.lifted_at else ""
 
     def offers(self, request: HttpRequest, freeze: Freeze, name: str) -> bool:
         """What has no end needs no longer one."""
@@ -543,6 +543,6 @@ class FreezeAdmin(worked("ending_freezes", "wallets.freeze")):  # type: ignore[m
         except TekanaError as refusal:
             form.refuse(refusal)
             return False
-        until = f"{longer.expires_at:%d %b %Y %H:%M} UTC" if longer.expires_at else "somebody lifts it"
+        until = f"{longer.expires_at:%-d %b %Y %H:%M} UTC" if longer.expires_at else "somebody lifts it"
         messages.success(request, f"It lasts until {until}.")
         return go_to(request, self.address_of(longer))

@@ -60,16 +60,16 @@ class Unfreeze(Operation):
             facts=[
                 Fact("Wallet", f"{wallet.currency} wallet of {customer.full_name}"),
                 Fact("Frozen because", freeze.reason),
-                Fact("By", f"{named(freeze.placed_by, staff)}, {freeze.placed_at:%d %b %Y %H:%M} UTC"),
+                Fact("By", f"{named(freeze.placed_by, staff)}, {freeze.placed_at:%-d %b %Y %H:%M} UTC"),
                 Fact("The wallet", freeze.effect),
-                Fact("Until", f"{freeze.expires_at:%d %b %Y %H:%M} UTC" if freeze.expires_at else "somebody lifts it"),
+                Fact("Until", f"{freeze.expires_at:%-d %b %Y %H:%M} UTC" if freeze.expires_at else "somebody lifts it"),
                 Fact("Afterwards the wallet", AFTERWARDS[stays]),
             ],
             context=[
                 Fact(
                     "Owner", f"{customer.full_name}, KYC tier {customer.tier}, {customer.get_state_display().lower()}"
                 ),
-                Fact("Customer since", f"{customer.created_at:%d %b %Y}"),
+                Fact("Customer since", f"{customer.created_at:%-d %b %Y}"),
                 Fact("In the wallet", str(Money(account.posted, wallet.currency))),
                 Fact("Of that held", str(Money(account.held, wallet.currency))),
                 Fact("Freezes of it so far", str(wallet.freezes.count())),

@@ -327,7 +327,7 @@ class SummedDayAdmin(StaffAdmin):
             rows=[
                 (
                     total.line,
-                    f"{total.effective_on:%d %b %Y}",
+                    f"{total.effective_on:%-d %b %Y}",
                     money(total.debits, total.currency),
                     money(total.credits, total.currency),
                     f"{total.entries:,}",
@@ -340,7 +340,7 @@ class SummedDayAdmin(StaffAdmin):
             title="Day",
             side=True,
             rows=[
-                ("Recorded on", f"{summed.day:%d %b %Y}, UTC"),
+                ("Recorded on", f"{summed.day:%-d %b %Y}, UTC"),
                 ("Revision", summed.revision),
                 ("Entries", f"{summed.entries:,}"),
                 ("Added up", moment(summed.summed_at)),

@@ -177,7 +177,7 @@ class ExportAdmin(StaffAdmin):
                 ("Attempts", export.attempts),
                 ("Columns", ", ".join(export.columns) or "all"),
                 ("Saved as", saved_link(export)),
-                *([("Business date", f"{export.business_date:%d %b %Y}")] if export.business_date else []),
+                *([("Business date", f"{export.business_date:%-d %b %Y}")] if export.business_date else []),
                 *([("Recipients told", moment(export.told_at))] if export.business_date else []),
                 ("Id", code(export.pk)),
             ],

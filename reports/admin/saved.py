@@ -188,7 +188,7 @@ class SavedExportAdmin(StaffAdmin):
             numeric=["Rows"],
             rows=[
                 (
-                    f"{run.business_date:%d %b %Y}" if run.business_date else NOTHING,
+                    f"{run.business_date:%-d %b %Y}" if run.business_date else NOTHING,
                     badge(run.get_state_display().lower(), TONES[run.state]),
                     f"{run.rows_written:,}" if run.state == Export.State.DONE else NOTHING,
                     "the clock" if run.business_date else run.requested_by.full_name,

@@ -277,7 +277,7 @@ def test_when_the_quota_is_used_the_dialog_says_when_the_next_is_free(
 
     asked, refused = support.get(dialog(canaries.john)), support.post(dialog(canaries.john), WHY)
 
-    assert f"You have used all 1 of the last 24 hours: the next is free at {free:%H:%M UTC on %d %b}." in asked.text
+    assert f"You have used all 1 of the last 24 hours: the next is free at {free:%H:%M UTC on %-d %b}." in asked.text
     assert "You have revealed as many customers as your role may in 24 hours. That is 1." in refused.text
     assert AuditRecord.objects.get(action="reveal_refused").after["code"] == "reveal_quota_used"
     assert not Reveal.objects.filter(customer=canaries.john, agent__role=Role.SUPPORT).exists()
@@ -326,7 +326,7 @@ def test_oversight_sees_who_revealed_whom_and_how_much_of_the_quota_is_used(
     assert facts(compliance, page("customers_reveal", row)) | {"Id": ""} == {
         "Customer": "Wanjiku Kamau", "Shown to": "Support Person", "Why": "To check who is calling",
         "In words": "She says to ring +2547•••264 or 0733 •••264, or to write to w•••@example.com.", "Id": "",
-        "From": f"{row.at:%d %b %Y %H:%M:%S}", "Until": f"{row.until:%d %b %Y %H:%M:%S}",
+        "From": f"{row.at:%-d %b %Y %H:%M:%S}", "Until": f"{row.until:%-d %b %Y %H:%M:%S}",
     }  # fmt: skip
     customers: Any = compliance.get(page("customers_customer", canaries.wanjiku))
     assert "Support Person" in str([one.rows for one in customers.context["side_panels"] if one.title == "Revealed to"])

@@ -408,7 +408,7 @@ def test_extending_puts_a_longer_freeze_in_its_place_at_no_moment_without_one(
     )
 
     longer = world.wallet.freezes.get(lifted_at=None)
-    assert f"It lasts until {until:%d %b %Y %H:%M} UTC." in answer.text
+    assert f"It lasts until {until:%-d %b %Y %H:%M} UTC." in answer.text
     assert (longer.mode, longer.cause, longer.reason, longer.expires_at) == ("both", "fraud", "lost phone", until)
     assert fresh(freeze).lift_reason == "Extended: court is slow"
     account = fresh(world.wallet).account

@@ -40,7 +40,7 @@ def add_fee_rule(
     except IntegrityError as exc:
         if "fee_rule_once" not in str(exc):
             raise
-        raise RuleExists(f"Another fee begins on {effective_from:%d %b %Y}.") from exc
+        raise RuleExists(f"Another fee begins on {effective_from:%-d %b %Y}.") from exc
     return rule
 
 

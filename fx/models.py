@@ -93,7 +93,6 @@ class RateLoad(AppendOnly):
             models.Index(fields=["sha256"], condition=~Q(sha256=""), name="rate_load_by_sha256"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["source", "sha256"], condition=Q(state="loaded"), name="rate_file_once"),
             models.CheckConstraint(condition=Q(revised__lte=F("added"), added__lte=F("rows")), name="rate_load_counts"),
         ]
 

@@ -106,8 +106,7 @@ def load_rates(
     with db_transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"fx:load:{source}"])
-        again = RateLoad.objects.filter(source=source, sha256=said["sha256"], state=RateLoad.State.LOADED).exists()
-        added = [] if again else _new(source, reading.rates)
+        added = _new(source, reading.rates)
         revised = sum(revision > 0 for _, revision in added)
         state = RateLoad.State.LOADED if added else RateLoad.State.NOTHING_NEW
         load = RateLoad.objects.create(state=state, added=len(added), revised=revised, **said)

@@ -46,7 +46,7 @@ def read(content: bytes, options: Mapping[str, Any], of: date | None) -> Reading
         if name is None:
             refuse(line.number, "Currency", f"{line['currency'][:30]!r} is no currency that we know")
         if "date" in head:
-            as_of = day(line["date"], line.number, "Date", "d/m/y")
+            as_of = day(line["date"], line.number, "Date", "d/m/y", "iso")
         else:
             assert of is not None
             as_of = midnight(of)

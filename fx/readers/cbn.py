@@ -25,7 +25,7 @@ def read(content: bytes, options: Mapping[str, Any], of: date | None) -> Reading
     if NFEM in head:
         need(head, "date", "highest rate", "lowest rate")
         for line in lines:
-            as_of = day(line["date"], line.number, "DATE", "month-d-y")
+            as_of = day(line["date"], line.number, "DATE", "month-d-y", "iso")
             mid = number(line[NFEM], line.number, "NFEM RATE")
             highest = number(line["highest rate"], line.number, "HIGHEST RATE")
             lowest = number(line["lowest rate"], line.number, "LOWEST RATE")

@@ -234,6 +234,7 @@ def test_who_was_sent_a_link_chooses_a_password_and_comes_in_with_it(
     code_of("support")
     letters.send_due()
     fits(ada)
+    picture(ada, f"colleague-{width}", tmp_path)
 
     grace.goto(link_in(mailoutbox[0]))
     grace.get_by_label("New password").fill(CHOSEN)

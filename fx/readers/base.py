@@ -184,6 +184,8 @@ def number(text: str, line: int, column: str, *, per: int = 1) -> Decimal:
     """
     if not NUMBER.fullmatch(text):
         refuse(line, column, f"{text[:30]!r} is not a number" if text else "there is nothing")
+    if len(text) > MOST_DIGITS:  # beyond which decimals would begin to round
+        refuse(line, column, f"{text[:40]} has more digits than we keep")
     value = Decimal(text).scaleb(-power_of_ten(per))
     if value <= 0:
         refuse(line, column, "a rate is above zero")

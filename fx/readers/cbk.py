@@ -22,7 +22,9 @@ class Name(NamedTuple):
 
 NAMES = {
     "us dollar": Name("USD"), "stg pound": Name("GBP"), "sterling pound": Name("GBP"), "euro": Name("EUR"),
-    "sa rand": Name("ZAR"), "ae dirham": Name("AED"), "can $": Name("CAD"), "s franc": Name("CHF"),
+    "sa rand": Name("ZAR"), "south african rand": Name("ZAR"), "canadian dollar": Name("CAD"),
+    "australian dollar": Name("AUD"), "swiss franc": Name("CHF"), "indian rupee": Name("INR"),
+    "japanese yen(100)": Name("JPY", 100), "ae dirham": Name("AED"), "can $": Name("CAD"), "s franc": Name("CHF"),
     "jpy(100)": Name("JPY", 100), "sw kroner": Name("SEK"), "nor kroner": Name("NOK"), "dan kroner": Name("DKK"),
     "ind rupee": Name("INR"), "hongkong $": Name("HKD"), "hongkong dollar": Name("HKD"),
     "singapore $": Name("SGD"), "singapore dollar": Name("SGD"), "saudi riyal": Name("SAR"),

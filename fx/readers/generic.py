@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from fx.errors import InvalidRateSource
+from fx.models import MOST_DIGITS
 from fx.readers.base import (
     CURRENCIES,
     FORMATS_OF_DAYS,
@@ -106,7 +107,11 @@ def read_json(content: bytes, options: Mapping[str, Any], of: date | None) -> Re
             continue
         if isinstance(value, bool) or not isinstance(value, (Decimal, str)):
             refuse(line, where, f"{str(value)[:30]!r} is not a number")
-        mid = number(f"{value:f}" if isinstance(value, Decimal) else value, line, where, per=options.get("per", 1))
+        if isinstance(value, Decimal):
+            if not -MOST_DIGITS < value.adjusted() < MOST_DIGITS:  # written out it would fill the memory
+                refuse(line, where, f"{value} is no rate")
+            value = f"{value:f}"
+        mid = number(value, line, where, per=options.get("per", 1))
         one, other = (code.upper(), base) if options.get("turned") else (base, code.upper())
         if as_of is None:
             assert of is not None
@@ -140,7 +145,7 @@ def _at(document: Any, path: str, text: str) -> Any:
 def _instant(said: Any, path: str, text: str) -> datetime:
     line = line_of(text, path.split(".")[-1])
     if isinstance(said, Decimal):
-        if said != int(said) or not 0 < said < 10**11:
+        if not 0 < said < 10**11 or said != int(said):
             refuse(line, path, f"{said} are no seconds since 1970")
         return datetime.fromtimestamp(int(said), UTC)
     if isinstance(said, str) and INSTANT.fullmatch(said):

@@ -316,5 +316,16 @@ def test_many_are_read_and_used_in_as_many_statements_as_one(market: None, state
     assert len(found) == 5 and len([said for said in statements if "fx_" in said]) == 2
 
 
+def test_a_quote_takes_as_many_statements_whatever_its_route(market: None, statements: list[str]) -> None:
+    ask()
+    counts = []
+    for buy in ("USD", "NGN"):  # one trade, two trades
+        statements.clear()
+        ask(buy=buy)
+        counts.append(len([said for said in statements if "SAVEPOINT" not in said]))
+
+    assert counts == [4, 4], "the time, the decision, its trades, the quote"
+
+
 def test_a_margin_row_is_there_from_the_beginning(db: None) -> None:
     assert [(one.bps, one.sell, one.buy) for one in Margin.objects.all()] == [(50, "", "")]

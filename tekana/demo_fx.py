@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
-from fx.models import Provider, Quote
+from django.db import transaction as db_transaction
+
+from fx.models import Quote
 from fx.services import add_provider, add_terms, load_rates, quote, set_source
 
 CALLER = "job:demo"
@@ -20,9 +23,9 @@ RATES = {
     ("USD", "NGN"): 14_800_000, ("USD", "GHS"): 113_000, ("USD", "ZAR"): 173_000, ("EUR", "USD"): 11_600,
     ("GBP", "USD"): 13_300, ("KES", "UGX"): 282_500,
 }  # fmt: skip
-PROVIDERS = {
+PROVIDERS: dict[str, tuple[str, list[tuple[str, str, int]], dict[str, Any]]] = {
     "wekeza": ("Wekeza Bank", [("KES", "USD", 35), ("USD", "KES", 35), ("KES", "UGX", 60), ("UGX", "KES", 60),
-                               ("KES", "TZS", 70), ("TZS", "KES", 70)], {}),
+                               ("KES", "TZS", 70), ("TZS", "KES", 70)], {"daily_cap": 20_000_000_00}),
     "lagos": ("Lagos Exchange", [("USD", "NGN", 55), ("NGN", "USD", 75), ("USD", "GHS", 90), ("GHS", "USD", 110)],
               {"speed_seconds": 3_600}),
     "kigali": ("Kigali Forex", [("USD", "RWF", 45), ("RWF", "USD", 45), ("KES", "RWF", 80), ("RWF", "KES", 80)], {}),
@@ -33,8 +36,9 @@ PROVIDERS = {
 QUOTES = [("KES", "USD", 25_000_00), ("KES", "NGN", 40_000_00), ("USD", "RWF", 300_00), ("KES", "USD", 900_000_00)]
 
 
+@db_transaction.atomic
 def load(today: date) -> bool:
-    """Once; whether there was anything left of it."""
+    """Once, all of it or nothing; whether it had to be done."""
     if Quote.objects.filter(caller=CALLER).exists():
         return False
     columns = {"date": "date", "base": "base", "quote": "quote", "rate": "rate"}
@@ -44,13 +48,12 @@ def load(today: date) -> bool:
     )  # fmt: skip
     load_rates(SOURCE, invented(today), file_name="invented.csv", actor=CALLER)
     for code, (name, pairs, said) in PROVIDERS.items():
-        if not Provider.objects.filter(code=code).exists():
-            add_provider(code=code, name=name, actor=CALLER)
-            for sell, buy, bps in pairs:
-                most = {"maximum": 50_000_000_00} | ({"daily_cap": 20_000_000_00} if code == "wekeza" else {})
-                add_terms(
-                    provider=code, sell=sell, buy=buy, cost_bps=bps, effective_from=today, actor=CALLER, **most | said
-                )
+        add_provider(code=code, name=name, actor=CALLER)
+        for sell, buy, bps in pairs:
+            add_terms(
+                provider=code, sell=sell, buy=buy, cost_bps=bps, maximum=50_000_000_00, effective_from=today,
+                actor=CALLER, **said,
+            )  # fmt: skip
     for sell, buy, amount in QUOTES:
         quote(caller=CALLER, sell=sell, buy=buy, sell_minor=amount)
     return True

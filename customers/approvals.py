@@ -167,14 +167,14 @@ class Standing(Operation):
             Fact("Afterwards", CustomerState(params["state"]).label),
         ]
         if "cause" in params:
-            facts.append(Fact("Because of", Suspension.Cause(params["cause"]).label))
+            facts.append(Fact("Why", Suspension.Cause(params["cause"]).label))
         if suspension := open_suspension(customer.pk):
             self.check_kind(suspension)
             by = f"{named(suspension.placed_by, names())}, {suspension.placed_at:%-d %b %Y %H:%M} UTC"
             facts += [
-                Fact("Suspended because of", suspension.get_cause_display()),
-                Fact("For the reason", suspension.reason),
-                Fact("By", by),
+                Fact("Why suspended", suspension.get_cause_display()),
+                Fact("Reason", suspension.reason),
+                Fact("Suspended by", by),
             ]
         return Preview(
             facts=facts,

@@ -294,7 +294,7 @@ def why_compliance(suspension: Suspension | None, decider: Any) -> str:
         return ""
     if suspension.placed_role == Role.COMPLIANCE:
         return "Compliance suspended them, so compliance decides whether they come back."
-    return f"They are suspended because of {suspension.get_cause_display()}: compliance decides whether they come back."
+    return f"Compliance decides whether they come back. Why they were suspended: {suspension.get_cause_display()}."
 
 
 # --- What a tier may do -----------------------------------------------------------------------------------------------

@@ -282,7 +282,7 @@ def standing_of(wallet: Wallet, original: Transaction) -> list[Fact]:
         Fact("Customer since", f"{customer.created_at:%-d %b %Y}"),
         Fact("Their wallet", f"{wallet.status}, {available} available"),
         *(
-            Fact("It is frozen because of", f"{one.get_cause_display()}: {masked_text(one.reason)}")
+            Fact("It is frozen", f"{one.get_cause_display()}: {masked_text(one.reason)}")
             for one in freezes_of(original)
         ),
         Fact("Went out of it since", str(Money(spent, currency))),

@@ -180,7 +180,7 @@ def lift_freeze(freeze: Freeze, *, actor: Any, reason: str, checker: User | None
 def why_lifted_by_two(freeze: Freeze, actor: Any) -> str:
     """Why lifting it takes a second person, in words; empty where the actor may alone."""
     if freeze.takes_two and isinstance(actor, User):
-        return f"A wallet that was frozen because of {freeze.get_cause_display()} is let go by two people."
+        return f"A wallet that was frozen for this is let go by two people: {freeze.get_cause_display()}."
     return why_linked(actor, freeze.wallet.customer_id)
 
 

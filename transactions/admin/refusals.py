@@ -242,7 +242,7 @@ AT_THE_DOOR = {
     ),
     "customer_suspended": (
         "The customer was suspended: no signing in, no movement.",
-        "The customer's page: the audit trail says by whom and why.",
+        "Suspensions, on the page of the customer: why and by whom, and so whether compliance decides.",
         "What is needed from them, if the reason may be told; otherwise that we look into it.",
     ),
     "wallet_not_found": (

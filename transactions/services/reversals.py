@@ -123,7 +123,7 @@ def why_second_person(original: Transaction, amount: int, actor: User, *, but_fo
         return f"Your role gives back nothing in {currency} alone."
     for freeze in freezes_of(original):
         if freeze.takes_two:
-            return f"The recipient's wallet is frozen because of {freeze.get_cause_display()}."
+            return f"The recipient's wallet is frozen: {freeze.get_cause_display()}."
     if rejections_of(original):
         return "A colleague has rejected to give it back, or some of it."
     before = given_back_alone(original.reversals.all(), but_for)

@@ -50,15 +50,15 @@ class StaffList(ChangeList):
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
         self.remarks: list[str] = []
-        asked = request.GET
-        request.GET = asked.copy()
-        for name in (FOREIGN & set(asked)) | {one for one in asked if not is_legible(one)}:
-            del request.GET[name]
+        asked: Any = request.GET.copy()
+        for name in [one for one in asked if one in FOREIGN or not is_legible(one)]:
+            del asked[name]
             self.remarks.append(f"This list knows no “{name.replace(NUL, '')[:40]}” in its address; it was left out.")
-        for name, values in list(request.GET.lists()):
+        for name, values in list(asked.lists()):
             if not all(is_legible(value) and len(value) <= LONGEST_VALUE for value in values):
-                del request.GET[name]
+                del asked[name]
                 self.remarks.append(f"“{name}” is too long, or has characters that cannot be read; it was left out.")
+        request.GET = asked
         super().__init__(request, *args)
 
     def get_filters(self, request: HttpRequest) -> tuple[list[Any], bool, dict[str, Any], bool, bool]:

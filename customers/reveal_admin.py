@@ -149,7 +149,7 @@ class RoleFilter(choice_filter("role", "role", [(role.value, role.label) for rol
 
 @admin.register(Reveal)
 class RevealAdmin(StaffAdmin):
-    list_display = ["when", "who", "role_shown", "customer", "why"]
+    list_display = ["when", "who", "customer", "why"]
     list_select_related = ["agent", "customer"]
     list_filter = [AgentFilter, RoleFilter, choice_filter("because", "why", Reveal.Because.choices), MadeBetween]
     list_before_template = "admin/customers/reveals_today.html"
@@ -170,12 +170,8 @@ class RevealAdmin(StaffAdmin):
         return moment(row.at)
 
     @display(description="Who")
-    def who(self, row: Reveal) -> User:
-        return row.agent
-
-    @display(description="Role")
-    def role_shown(self, row: Reveal) -> str:
-        return row.agent.get_role_display()
+    def who(self, row: Reveal) -> Any:
+        return format_html('{}<br><span class="muted">{}</span>', row.agent, row.agent.get_role_display())
 
     @display(description="Why")
     def why(self, row: Reveal) -> Any:

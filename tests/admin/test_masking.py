@@ -88,7 +88,7 @@ def canaries(world: World, staff: dict[str, User]) -> World:
 
 
 def addresses() -> Iterator[str]:
-    """Every page of the site about every row there is, every dialog, every list plain and searched."""
+    """Every page of the site about the newest rows there are, every dialog, every list plain and searched."""
     site: Any = admin.site._registry
     for model, model_admin in site.items():
         prefix = f"{model._meta.app_label}_{model._meta.model_name}"
@@ -98,8 +98,9 @@ def addresses() -> Iterator[str]:
         if model_admin.search_fields:
             yield reverse(f"admin:{prefix}_changelist") + "?q=wanjiku"
         names = [name for name in pages() if name.startswith(f"{prefix}_") and "object_id" in pages()[name]]
-        for row in model._base_manager.order_by("-pk")[:40]:
-            yield from (reverse(f"admin:{name}", args=[row.pk]) for name in names)
+        for position, row in enumerate(model._base_manager.order_by("-pk")[: 25 if model is AuditRecord else 8]):
+            shown = [name for name in names if name.endswith("_change") or position < 2]  # their dialogs are alike
+            yield from (reverse(f"admin:{name}", args=[row.pk]) for name in shown)
     yield from (reverse(f"admin:{name}") for name, route in pages().items() if "<" not in route and name != "logout")
     for asked in ("wanjiku", "kamau", "2547", "wan", "wanjiku@", "25473391"):
         yield reverse("admin:search", query={"q": asked})

@@ -49,7 +49,7 @@ class TermsChange(Operation):
 
     def about(self, params: dict[str, Any]) -> About:
         provider = provider_of(params["provider"])
-        title = f"{provider.name}, {params['sell']} to {params['buy']}, from {_day(params):%d %b %Y}"
+        title = f"{provider.name}, {params['sell']} to {params['buy']}, from {_day(params):%-d %b %Y}"
         subject = Row("fx.provider", str(provider.pk), provider.name)
         return About(title=title, subject=subject, slot=_slot(params))
 
@@ -65,7 +65,7 @@ class TermsChange(Operation):
         facts = [
             Fact("Provider", provider_of(params["provider"]).name),
             Fact("Pair", f"{sell} to {params['buy']}"),
-            Fact("From", f"{_day(params):%d %b %Y}"),
+            Fact("From", f"{_day(params):%-d %b %Y}"),
         ]
         for label, value in said_terms(new).items():
             facts.append(Fact(label, changed(said_before.get(label), value)))
@@ -156,7 +156,7 @@ class MarginChange(Operation):
         row, title = self._before(params), f"Margin, {said_scope(params['sell'], params['buy'], params['tier'])}"
         subject = Row("fx.margin", str(row.pk), title) if row else Row("", "", f"{title} (none so far)")
         slot = f"{params['sell']}:{params['buy']}:{params['tier']}"
-        return About(title=f"{title}, from {_day(params):%d %b %Y}", subject=subject, slot=slot)
+        return About(title=f"{title}, from {_day(params):%-d %b %Y}", subject=subject, slot=slot)
 
     def lock(self, params: dict[str, Any]) -> None:
         lock_name("fx_margin")
@@ -167,7 +167,7 @@ class MarginChange(Operation):
         return Preview(
             facts=[
                 Fact("Which", said_scope(params["sell"], params["buy"], params["tier"])),
-                Fact("From", f"{_day(params):%d %b %Y}"),
+                Fact("From", f"{_day(params):%-d %b %Y}"),
                 Fact("We keep", changed(percent(before.bps) if before else None, percent(params["bps"]))),
             ]
         )

@@ -156,7 +156,7 @@ class Snapshot:
             steps = [found[0] for found in _steps(best, pairs) if found is not None]
             if stale_too:
                 old = next(one for one in steps if self.stale(one))
-                said = f"The newest {old.base}/{old.quote} of {old.source} is of {old.as_of:%d %b %Y %H:%M} UTC."
+                said = f"The newest {old.base}/{old.quote} of {old.source} is of {old.as_of:%-d %b %Y %H:%M} UTC."
                 return RateStale(said, source=old.source, as_of=old.as_of.isoformat())
             rate = Fraction(1)
             for held, one in zip(best, steps):

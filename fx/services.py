@@ -297,7 +297,7 @@ def check_terms(**said: Any) -> dict[str, Any]:
 def check_day(day: date) -> None:
     """Raises: FxDayPassed. By UTC."""
     if day < datetime.now(UTC).date():
-        raise FxDayPassed(f"{day:%d %b %Y} has passed.")
+        raise FxDayPassed(f"{day:%-d %b %Y} has passed.")
 
 
 def switch_provider(provider: UUID, *, on: bool, reason: str, actor: Any) -> ProviderSwitch:

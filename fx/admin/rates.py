@@ -469,7 +469,7 @@ class RateSourceAdmin(StaffAdmin):
         return moment(source.created_at)
 
     def header(self, request: HttpRequest, source: RateSource) -> Header:
-        return Header(title=source.name, badge=self.counts(source), lines=[f"Since {source.created_at:%d %b %Y}"])
+        return Header(title=source.name, badge=self.counts(source), lines=[f"Since {source.created_at:%-d %b %Y}"])
 
     def panels(self, request: HttpRequest, source: RateSource) -> list[Panel]:
         loads = RateLoad.objects.filter(source=source.code)[:LOADS_SHOWN]

@@ -85,7 +85,7 @@ class Reading:
         else:
             refuse(
                 read.line, column,
-                f"{read.base}/{read.quote} of {read.as_of:%d %b %Y} is {before.mid} in line {before.line}",
+                f"{read.base}/{read.quote} of {read.as_of:%-d %b %Y} is {before.mid} in line {before.line}",
             )  # fmt: skip
 
     def leave_out(self, why: str) -> None:

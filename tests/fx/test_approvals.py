@@ -90,7 +90,7 @@ def test_who_may_not_does_not(market: None, maker: User, checker: User) -> None:
     with pytest.raises(OwnRequest):
         approve(request.pk, actor=maker)
     with pytest.raises(MayNotCheck):
-        approve(request.pk, actor=User.objects.create_user("s", "correct horse battery staple", "support"))
+        approve(request.pk, actor=User.objects.create_user("sita", "correct horse battery staple", "support"))
     assert not Margin.objects.filter(bps=80).exists()
 
 

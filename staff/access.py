@@ -89,10 +89,11 @@ class NewStaff(Operation):
 
     def clean(self, params: dict[str, Any]) -> dict[str, Any]:
         said = {name: " ".join(str(params.get(name, "")).split()) for name in ("username", "full_name", "email")}
-        return said | {"email": address(said["email"]), "role": services.known(str(params["role"]))}
+        said |= {"username": services.user_name(said["username"]), "email": address(said["email"])}
+        return said | {"role": services.known(str(params["role"]))}
 
     def about(self, params: dict[str, Any]) -> About:
-        title = f"Let {params['full_name']} in as {Role(params['role']).label.lower()}"
+        title = f"Let {params['full_name']} ({params['username']}) in as {Role(params['role']).label.lower()}"
         return About(title=title, subject=Row("", "", f"{params['full_name']} (new)"), slot=params["username"])
 
     def preview(self, params: dict[str, Any]) -> Preview:
@@ -101,7 +102,10 @@ class NewStaff(Operation):
         refuse_taken(params["email"])
         facts = [Fact("User name", params["username"]), Fact("Full name", params["full_name"])]
         facts += [Fact("E-mail", params["email"]), *gains(params["role"])]
-        return Preview(facts=facts, context=[Fact("Password", "they choose one; a link for it goes to their address")])
+        context = [Fact("Password", "they choose one; a link for it goes to their address")]
+        for other in User.objects.filter(full_name__iexact=params["full_name"]).order_by("username"):
+            context.append(Fact("Of the same name", f"{other.username}, {other.get_role_display()}"))
+        return Preview(facts=facts, context=context)
 
     def apply(self, approval: Approval, *, checker: User) -> Row:
         user, _ = services.create_staff(

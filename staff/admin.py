@@ -62,7 +62,9 @@ class NewStaffForm(ReasonForm):
     submit = "Ask for approval"
     field_order = ["username", "full_name", "email", "role", "reason"]
 
-    username = forms.CharField(max_length=60, widget=UnfoldAdminTextInputWidget)
+    username = forms.CharField(
+        max_length=60, widget=UnfoldAdminTextInputWidget, help_text="a-z, 0-9, dot, dash and underscore; it stays."
+    )
     full_name = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget)
     email = forms.EmailField(
         widget=UnfoldAdminEmailInputWidget,

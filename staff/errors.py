@@ -61,6 +61,12 @@ class StaffNotFound(NotFound):
     code, title = "staff_not_found", "No such member of staff"
 
 
+class OddUserName(BadRequest):
+    """What looks like a colleague's name is none: no capitals, no letters of other alphabets, no spaces."""
+
+    code, title = "odd_user_name", "A user name has 2 to 60 of a-z, 0-9, dot, dash and underscore"
+
+
 class UserNameTaken(Conflict):
     code, title = "user_name_taken", "Another member of staff has this user name"
 

@@ -472,7 +472,9 @@ def decision(request: HttpRequest, approval: Approval) -> Facts:
 
 def history(request: HttpRequest, approval: Approval) -> Table:
     """Every step, refused attempts with what refused them."""
-    records = AuditRecord.objects.filter(subject_type=approval._meta.label_lower, subject_id=str(approval.pk))
+    records = AuditRecord.objects.filter(
+        subject_type=approval._meta.label_lower, subject_id=str(approval.pk), look=False
+    )
     staff = names()
     return Table(
         title="History",

@@ -38,7 +38,7 @@ def noted(view: View) -> View:
             context.role.reset(role)
         if response.status_code == 403:
             note(request, "refused")
-        elif request.method in ("GET", "HEAD") and (response.status_code == 200 or is_search(request)):
+        elif response.status_code == 200 or is_search(request):  # by whatever method it was asked for
             note(request)
         return response
 

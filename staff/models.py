@@ -28,6 +28,9 @@ class UserManager(BaseUserManager["User"]):
         return user
 
 
+USER_NAME = r"^[a-z0-9][a-z0-9._-]+$"
+
+
 class User(AbstractBaseUser):
     username = models.CharField(max_length=60, unique=True)
     full_name = models.CharField(max_length=120)
@@ -47,6 +50,8 @@ class User(AbstractBaseUser):
         verbose_name = "member of staff"
         verbose_name_plural = "staff"
         constraints = [
+            # One spelling, or there could be two whom nobody can tell apart.
+            models.CheckConstraint(condition=Q(username__regex=USER_NAME), name="staff_user_name"),
             # Links to choose a password go there: two accounts with one mailbox would be two people in one.
             models.UniqueConstraint(Lower("email"), condition=~Q(email=""), name="staff_email_of_one"),
         ]

@@ -1,5 +1,6 @@
 """Who may work here: staff come, change roles and go; each act is recorded with its reason. Signing in is here too."""
 
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import timedelta
@@ -30,6 +31,7 @@ from staff.errors import (
     NoStaffEmail,
     NotYourself,
     NotYourSession,
+    OddUserName,
     ReasonMissing,
     SameEmail,
     SameRole,
@@ -41,7 +43,7 @@ from staff.errors import (
     WeakStaffPassword,
     WrongPassword,
 )
-from staff.models import Letter, Session, User
+from staff.models import USER_NAME, Letter, Session, User
 from staff.roles import Role
 from staff.sessions import live
 
@@ -67,10 +69,12 @@ def create_staff(
         actor: an administrator, or None for the command line.
         checker: the second person, who has approved it (`access.py`). Who was asked for by an administrator has no
             password: a link to choose one goes to their address, and nobody else ever has it.
-    Raises: MayNotManage, ApprovalNeeded, UserNameTaken, StaffEmailTaken, NoStaffEmail, UnknownRole, WeakStaffPassword.
+    Raises: MayNotManage, ApprovalNeeded, OddUserName, UserNameTaken, StaffEmailTaken, NoStaffEmail, UnknownRole,
+    WeakStaffPassword.
     """
     refuse_unless_manager(actor)
     refuse_alone(actor, checker)
+    username = user_name(username)
     if actor and not email:
         raise NoStaffEmail("Links to choose a password go there.")
     role = known(role)
@@ -78,7 +82,7 @@ def create_staff(
     try:
         with transaction.atomic():
             kept = None if actor else password
-            user = User.objects.create_user(username.strip(), kept, role, full_name=full_name.strip(), email=email)
+            user = User.objects.create_user(username, kept, role, full_name=full_name.strip(), email=email)
             after = {"username": user.username, "role": role, "email": email} | approved_by(checker)
             audit.record(actor=actor, action="create_staff", subject=user, after=after, reason=reason)
             if actor:
@@ -442,6 +446,13 @@ def checked(password: str, user: User | None = None) -> str:
     except ValidationError as exc:
         raise WeakStaffPassword(" ".join(exc.messages)) from exc
     return password
+
+
+def user_name(text: str) -> str:
+    """Raises: OddUserName."""
+    if not re.fullmatch(USER_NAME, name := text.strip()) or len(name) > 60:
+        raise OddUserName()
+    return name
 
 
 def new_password() -> str:

@@ -5,17 +5,22 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME, get_user
 from django.contrib.auth.views import PasswordChangeView
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.sites import UnfoldAdminSite
 
+from core.admin.dialogs import told
 from core.admin.pages import may
 from core.admin.places import places
 from core.admin.search import find, only_exact
 from staff import doors, services
+from staff.errors import SignInClosed, TooManySignIns, WrongPassword
 from staff.looks import noted
 from staff.models import User
 from staff.queues import Waiting
@@ -177,6 +182,17 @@ def environment(request: HttpRequest) -> tuple[str, str]:
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    def clean_old_password(self) -> str:
+        """As at the door: each guess is counted, and a wrong one is on record."""
+        password = str(self.cleaned_data["old_password"])
+        try:
+            services.check_password(None, self.user.get_username(), password)
+        except WrongPassword:
+            raise ValidationError(self.error_messages["password_incorrect"], "password_incorrect") from None
+        except (TooManySignIns, SignInClosed) as refusal:
+            raise ValidationError(told(refusal), refusal.code) from refusal
+        return password
+
     def save(self, commit: bool = True) -> User:
         user = super().save(commit)
         services.changed_own_password(user)
@@ -207,6 +223,11 @@ class StaffSite(UnfoldAdminSite):
         theirs = [url for url in super().get_urls() if getattr(url, "name", "") not in ("autocomplete", "view_on_site")]
         return ours + theirs
 
+    @method_decorator(require_safe)
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return cast(HttpResponse, super().index(request, extra_context))
+
+    @method_decorator(require_safe)
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """One box for every identifier. Naming exactly one thing goes straight to it."""
         text = request.GET.get("q", "")

@@ -61,6 +61,17 @@ def test_every_list_and_every_page_leaves_a_row(administrator: Client, ada: User
         assert of_staff(viewed, ada, f"request-page-{number}")
 
 
+def test_no_other_method_looks_unseen(administrator: Client, world: World) -> None:
+    for name in ("index", "search"):
+        for method in ("post", "put", "options", "patch", "delete"):
+            assert getattr(administrator, method)(reverse(f"admin:{name}") + "?q=wanj").status_code == 405
+    url = reverse("admin:customers_customer_suspend", args=[world.john.pk])
+    for method in ("post", "options"):
+        seen = AuditRecord.objects.filter(look=True).count()
+        assert getattr(administrator, method)(url).status_code == 200
+        assert AuditRecord.objects.filter(look=True).count() == seen + 1
+
+
 def test_every_place_and_every_dialog_leaves_a_row(administrator: Client, ada: User, world: World) -> None:
     for number, one in enumerate(place for place in places() if "<" not in place.route):
         answer = look(administrator, reverse(f"admin:{one.name}"), f"request-place-{number}")

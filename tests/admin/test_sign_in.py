@@ -1,5 +1,7 @@
 """Getting in: counted before it is looked at, recorded either way, the same answer for every reason why not."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -118,6 +120,22 @@ def test_one_changes_ones_own_password_with_the_old_one(support: Client, staff: 
     assert support.get("/admin/").status_code == 200
     assert other.get("/admin/").status_code == 302, "the other session ended"
     assert AuditRecord.objects.filter(action="change_password").count() == 1
+
+
+def test_guesses_at_ones_own_password_are_counted_and_on_record(support: Client, settings: Any) -> None:
+    """Whoever sits down at a colleague's unlocked desk guesses no more often than at the door."""
+    settings.LOGIN_GUESSES = 3
+    form = {"new_password1": "seven wild geese over", "new_password2": "seven wild geese over"}
+    for _ in range(3):
+        answer = support.post(reverse("admin:password_change"), form | {"old_password": "wrong"})
+        assert "entered incorrectly" in answer.text
+
+    answer = support.post(reverse("admin:password_change"), form | {"old_password": PASSWORD})
+
+    assert "Too many attempts" in answer.text
+    assert User.objects.get(username="support").check_password(PASSWORD)
+    made = AuditRecord.objects.filter(look=False).order_by("id").values_list("action", flat=True)
+    assert list(made)[-4:] == ["sign_in_failed"] * 3 + ["locked_out"]
 
 
 @pytest.mark.parametrize("username", ["support", "nobody"])

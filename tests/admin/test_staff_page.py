@@ -1,11 +1,13 @@
 """Administrators let people in and out; nobody touches their own role, and one administrator remains."""
 
+from functools import partial
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import conditional_escape
@@ -23,6 +25,7 @@ from staff.errors import (
     MayNotManage,
     NoStaffEmail,
     NotYourself,
+    OddUserName,
     SameEmail,
     SameRole,
     StaffEmailTaken,
@@ -203,10 +206,20 @@ def test_the_last_administrator_stays(staff: dict[str, User]) -> None:
     assert not User.objects.get(pk=last.pk).is_active
 
 
+def test_nobody_has_a_name_that_only_looks_like_a_colleagues(staff: dict[str, User]) -> None:
+    with pytest.raises(IntegrityError, match="staff_user_name"), transaction.atomic():
+        User.objects.create_user("Support", PASSWORD, Role.SUPPORT, full_name="x")
+
+    asked = {**NEW, "full_name": str(staff[Role.SUPPORT]).upper()}
+    shown = operations()["new_staff"].preview(operations()["new_staff"].clean(asked))
+    assert ("Of the same name", "support, Support") in [(fact.label, fact.value) for fact in shown.context]
+    assert "(kato)" in operations()["new_staff"].about(asked).title
+
+
 def test_services_refuse_whoever_does_not_manage_staff(staff: dict[str, User]) -> None:
     for role in (Role.SUPPORT, Role.FINANCE):
         for act in (
-            lambda actor: services.create_staff(username="x", full_name="X", role="support", actor=actor),
+            lambda actor: services.create_staff(username="xx", full_name="X", role="support", actor=actor),
             lambda actor: services.set_role(staff[Role.ADMINISTRATOR], role="support", reason="x", actor=actor),
             lambda actor: services.deactivate(staff[Role.ADMINISTRATOR], reason="x", actor=actor),
             lambda actor: services.reactivate(staff[Role.ADMINISTRATOR], reason="x", actor=actor),
@@ -220,7 +233,7 @@ def test_services_refuse_whoever_does_not_manage_staff(staff: dict[str, User]) -
 def test_services_refuse_what_makes_no_sense(staff: dict[str, User]) -> None:
     ada, support = staff[Role.ADMINISTRATOR], staff[Role.SUPPORT]
     two = {"actor": ada, "checker": staff[Role.COMPLIANCE]}
-    new = {"username": "y", "full_name": "x", "role": "support"}
+    new = {"username": "yy", "full_name": "x", "role": "support"}
     reached = {"email": "Support@example.com"}
     refused = [
         (SameRole, lambda: services.set_role(support, role="support", reason="x", **two)),
@@ -233,6 +246,10 @@ def test_services_refuse_what_makes_no_sense(staff: dict[str, User]) -> None:
         (ApprovalNeeded, lambda: services.reactivate(support, reason="x", actor=ada)),
         (ApprovalNeeded, lambda: services.create_staff(**new, actor=ada)),
         (UserNameTaken, lambda: services.create_staff(**new | {"username": "support", "email": "y@x.com"}, **two)),
+        *(
+            (OddUserName, partial(services.create_staff, **new | {"username": odd, "email": "y@x.com"}, **two))
+            for odd in ("SUPPORT", "\u0455upport", "a b", "<b>x</b>", "abc\u202edef", "x", "", "-x", "x" * 61)
+        ),
         (StaffEmailTaken, lambda: services.create_staff(**new, **reached, **two)),
         (StaffEmailTaken, lambda: services.set_email(staff[Role.FINANCE], **reached, reason="x", **two)),
         (SameEmail, lambda: services.set_email(support, email=support.email, reason="x", **two)),

@@ -17,6 +17,7 @@ from tests.admin.conftest import staff as staff_fixture
 from tests.admin.conftest import world as world_fixture
 from tests.books import assert_books_balance, posted, transfer
 from tests.factories import fresh
+from tests.journeys.looks import well_seen
 from transactions.models import Transaction
 from transactions.posting import post_one
 
@@ -107,6 +108,7 @@ def test_a_receipt_read_out_on_the_phone_is_found_and_reversed_in_part(page: Any
     find(page, f"{receipt[:3].lower()}-{receipt[3:6]} {receipt[6:]}")
     page.wait_for_url("**/change/")
     assert receipt[:3] in heading(page)
+    well_seen(page)
 
     action(page, "Reverse").click()
     dialog = page.get_by_role("dialog", name="Reverse")
@@ -118,6 +120,7 @@ def test_a_receipt_read_out_on_the_phone_is_found_and_reversed_in_part(page: Any
     assert "9,100.00" in preview.inner_text()
     assert "600.00 of the original can be reversed afterwards" in preview.inner_text()
     assert posted(world.wallet) == 8_700_00
+    well_seen(page)
     dialog.get_by_role("button", name="Reverse KES 400.00").click()
 
     page.get_by_text("Reversed.", exact=True).wait_for()
@@ -176,6 +179,7 @@ def test_a_stolen_phone_is_frozen_and_the_refused_transfer_says_why(page: Any, w
 
     why = page.locator("#why-was-it-refused")
     why.wait_for()
+    well_seen(page)
     assert "The wallet may not send" in why.inner_text()
     assert "who froze it" in why.inner_text()
     assert "Failed" in heading(page)
@@ -191,6 +195,7 @@ def test_a_customer_is_suspended_and_reactivated_with_reasons(page: Any, world: 
         dialog = page.get_by_role("dialog", name=act)
         dialog.get_by_role("button", name=act).click()
         dialog.get_by_text("This field is required").wait_for()
+        well_seen(page)
         dialog.get_by_label("Reason").fill("Documents do not match")
         dialog.get_by_role("button", name=act).click()
         page.get_by_text(done, exact=True).wait_for()

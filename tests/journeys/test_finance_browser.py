@@ -13,6 +13,7 @@ from reports.balances import Period
 from reports.models import DailyProof, IssuedPaper, SavedExport
 from staff.roles import Role
 from tests.journeys import test_admin_browser as support
+from tests.journeys.looks import well_seen
 from tests.reports.test_balances import lived as lived_fixture
 from tests.reports.test_balances import midnight
 from tests.reports.test_daily_proof import guards_off
@@ -59,6 +60,7 @@ def test_a_break_is_found_and_followed_to_its_transactions(page: Any, lived: lis
     dialog.get_by_label("I have looked").check()
     dialog.get_by_role("button", name="Sign off").click()
     dialog.get_by_text("Say what is known about the break").wait_for()
+    well_seen(page)
     dialog.get_by_label("Note").fill("Ticket 7: somebody with the owner's password")
     dialog.get_by_role("button", name="Sign off").click()
     page.get_by_text("Signed off.", exact=True).wait_for()
@@ -70,7 +72,9 @@ def test_a_figure_of_the_trial_balance_is_followed_down(page: Any, lived: list[W
 
     open_menu(page, "Trial balance")
     page.get_by_role("link", name="This year").click()
+    page.get_by_text("balanced").first.wait_for()
     assert page.get_by_text("balanced").count() == 2
+    well_seen(page)
     page.locator("#KES").get_by_role("link", name="Wallets").click()
     page.get_by_role("link", name=f"liability:wallet:{lived[0].pk}").click()
     ledger = page.locator("#movements")
@@ -119,6 +123,7 @@ def test_an_export_is_saved_and_scheduled(page: Any, lived: list[Wallet]) -> Non
     plan.get_by_label("Runs").select_option(label="Daily")
     plan.get_by_role("button", name="Schedule").click()
     plan.get_by_text("Say at what time").wait_for()
+    well_seen(page)
     plan.get_by_label("At").fill("06:30")
     plan.get_by_label("Days of the list").select_option(label="the day before")
     plan.get_by_role("button", name="Schedule").click()

@@ -17,6 +17,7 @@ from staff.roles import Role
 from tekana import demo_fx
 from tests.admin.conftest import client_of
 from tests.admin.conftest import staff as staff_fixture
+from tests.journeys.looks import well_seen
 from tests.journeys.test_admin_browser import _committed, browser, pytestmark, troubles
 
 __all__ = ["_committed", "browser", "pytestmark", "troubles"]
@@ -73,6 +74,7 @@ def test_from_the_rates_to_what_it_would_cost(page: Any) -> None:
     page.get_by_role("heading", name="Route").wait_for()
     assert "KES>USD>NGN" in page.locator("#how-it-comes-about").inner_text()
     look(page, "cost")
+    well_seen(page)
 
     page.goto(f"/admin/fx/quote/{Quote.objects.latest('id').pk}/change/")
     page.get_by_role("heading", name="Alternatives").wait_for()
@@ -96,6 +98,7 @@ def test_terms_are_asked_for_and_a_file_is_loaded(page: Any, tmp_path: Path) -> 
     dialog.get_by_label("Most of one trade").fill("1,000,000")
     dialog.get_by_label("Reason").fill("The new contract")
     look(page, "terms-dialog")
+    well_seen(page)
     dialog.get_by_role("button", name="Ask for approval").click()
     page.get_by_text("Asked for.").wait_for()
     assert Approval.objects.get().preview["facts"][4] == ["Cost", "0.35 % → 0.30 %"]

@@ -9,6 +9,7 @@ from tests.admin.conftest import World
 from tests.books import assert_books_balance, available, posted
 from tests.factories import fresh
 from tests.journeys import test_admin_browser as desk
+from tests.journeys.looks import well_seen
 from tests.journeys.test_admin_browser import CHROMIUM, action, find, heading
 
 pytestmark = [
@@ -36,6 +37,7 @@ def test_a_payment_to_the_wrong_number_is_held_asked_for_and_given_back(page: An
     assert dialog.get_by_label("Receipt").input_value() == world.undone.receipt
     dialog.get_by_label("Why").select_option(label="Sent to the wrong person")
     dialog.get_by_label("Note").fill("Wanjiku called from her number: one digit was wrong.")
+    well_seen(page)
     dialog.get_by_role("button", name="Hold it and ask").press("Enter")
 
     page.get_by_text("KES 300.00 of KES 300.00 is held, and both are told.").wait_for()
@@ -58,10 +60,12 @@ def test_a_payment_to_the_wrong_number_is_held_asked_for_and_given_back(page: An
     action(page, "They agreed").click()
     dialog = page.get_by_role("dialog", name="They agreed")
     assert "KES 300.00 goes back to Wanjiku Kamau" in dialog.inner_text()
+    well_seen(page)
     dialog.get_by_label("Note").fill("He called from his number and is sorry.")
     dialog.get_by_role("button", name="They agreed").click()
 
     page.get_by_text("It went back.", exact=True).wait_for()
+    well_seen(page)
     story = page.locator(".timeline").inner_text()
     for said in ("Claimed back", "one digit was wrong", "John calls back tomorrow", "The recipient agreed", "is sorry"):
         assert said in story, said

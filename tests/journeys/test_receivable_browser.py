@@ -13,6 +13,7 @@ from tests.books import assert_books_balance, fund, posted, transfer
 from tests.factories import fresh
 from tests.journeys import test_admin_browser as day
 from tests.journeys import test_approval_browser as two
+from tests.journeys.looks import well_seen
 from transactions.models import Receivable
 from transactions.posting import post_one
 
@@ -49,6 +50,7 @@ def test_the_sender_gets_all_back_and_the_debt_is_collected_and_written_off(desk
     dialog.get_by_role("button", name="Preview").click()
     dialog.get_by_role("button", name="Preview all of it, KES 550.00 owed by the recipient").click()
     dialog.get_by_text("Finance decides whether the recipient owes us the rest.").wait_for()
+    well_seen(grace)
     dialog.get_by_role("button", name="Ask for approval of KES 600.00").click()
     grace.get_by_text("Asked for.").wait_for()
 
@@ -76,6 +78,7 @@ def test_the_sender_gets_all_back_and_the_debt_is_collected_and_written_off(desk
         dialog = samuel.get_by_role("dialog", name=name)
         dialog.get_by_label("Amount in KES").fill(amount)
         dialog.get_by_label("Reason").fill("Ticket 5001")
+        well_seen(samuel)
         dialog.get_by_role("button", name="Ask for approval").click()
         samuel.get_by_text("Asked for.").wait_for()
         approve_first(joyce, f"{name} KES {amount}.00")

@@ -10,6 +10,7 @@ from customers.models import Reveal
 from staff.roles import Role
 from tests.admin.conftest import World
 from tests.journeys import test_admin_browser as day
+from tests.journeys.looks import well_seen
 
 pytestmark = day.pytestmark
 _committed, browser, staff, troubles, world = day._committed, day.browser, day.staff, day.troubles, day.world
@@ -29,6 +30,7 @@ def reveal(page: Any, reason: str = "She calls, and asks where it went.") -> Non
     dialog = page.get_by_role("dialog", name="Reveal")
     dialog.get_by_label("Why").select_option(label="To check who is calling")
     dialog.get_by_label("In words").fill(reason)
+    well_seen(page)
     dialog.get_by_role("button", name="Reveal").press("Enter")
     page.get_by_text("Shown to you.").wait_for()
 
@@ -73,4 +75,5 @@ def test_oversight_sees_who_revealed_whom(
         today = other.locator("#in-the-last-24-hours").inner_text()
         assert "Grace Person" in today and "2 % of 50" in today
         rows = other.locator("#result_list").inner_text()
+        well_seen(other)
         assert "Wanjiku Kamau" in rows and "She gave +2547•••678 as hers." in rows and PHONE not in other.content()

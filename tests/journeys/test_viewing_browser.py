@@ -13,6 +13,7 @@ from tests.admin.conftest import World
 from tests.books import assert_books_balance, posted
 from tests.factories import signed_in
 from tests.journeys import test_admin_browser as desk
+from tests.journeys.looks import well_seen
 from tests.journeys.test_admin_browser import CHROMIUM, find
 from viewings.models import Viewing
 from viewings.services import end_viewings
@@ -35,6 +36,7 @@ def begin(page: Any, world: World) -> Viewing:
     dialog = page.get_by_role("dialog", name="View as a customer")
     dialog.get_by_label("Why").select_option(label="the customer asked us to look")
     dialog.get_by_label("Note").fill("Ticket 4711: the rent is missing in her app")
+    well_seen(page)
     dialog.get_by_role("button", name="Begin").press("Enter")
     page.wait_for_url("**/view-as/*/")
     return Viewing.objects.latest("pk")
@@ -63,6 +65,7 @@ def test_support_sees_what_the_app_shows_and_can_do_nothing_there(page: Any, wor
     page.locator("#refused blockquote").wait_for()
     for tab in ("Notifications", "Asked back", "Access log", "Account"):
         page.get_by_role("navigation", name="Wanjiku's app").get_by_role("link", name=tab).click()
+        well_seen(page)
         assert "You are seeing what Wanjiku sees" in bar(page).inner_text()
 
     # A crafted request, with all that the browser has: cookie, token of the form, and the address of the view.

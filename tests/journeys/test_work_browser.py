@@ -18,6 +18,7 @@ from tests.admin.test_work import ending, failed, unknown
 from tests.books import assert_books_balance
 from tests.factories import fresh
 from tests.journeys import test_approval_browser as approval_browser
+from tests.journeys.looks import well_seen
 from tests.journeys.test_admin_browser import CHROMIUM, action, heading
 from transactions.models import RailMessage
 
@@ -55,7 +56,7 @@ def beside(page: Any, name: str) -> str:
 def test_a_failed_job_is_found_from_the_menu_taken_and_started_again(desk: Desk, busy: World) -> None:
     page = desk(Role.OPERATIONS, "ops")
     job = FailedJob.objects.get(kind="rail_message")
-    page.get_by_role("link", name="Work", exact=True).click()
+    page.locator("#nav-sidebar-apps").get_by_role("link", name="Work", exact=True).click()
     assert "3" in beside(page, "Failed jobs") or "4" in beside(page, "Failed jobs")
     assert "!!" in beside(page, "Failed jobs"), "late, and not by colour alone"
     page.locator("#what-waits").get_by_role("link", name="Failed jobs").click()
@@ -64,6 +65,7 @@ def test_a_failed_job_is_found_from_the_menu_taken_and_started_again(desk: Desk,
     assert "rail_messages.py" in page.locator("#the-last-steps-to-the-error").inner_text()
 
     action(page, "Take").click()
+    well_seen(page)
     page.get_by_role("dialog", name="Take").get_by_role("button", name="Take it").click()
     page.get_by_text("It is yours.").wait_for()
     assert page.get_by_text("has it.").is_visible()
@@ -72,12 +74,14 @@ def test_a_failed_job_is_found_from_the_menu_taken_and_started_again(desk: Desk,
     dialog.get_by_role("button", name="Start again").press("Enter")
     dialog.get_by_text("This field is required.").wait_for()
     dialog.get_by_label("Reason").fill("release 12 reads it")
+    well_seen(page)
     dialog.get_by_role("button", name="Start again").press("Enter")
 
     page.get_by_text("It is being done again.").wait_for()
     assert fresh(job).state == FailedJob.State.RETRIED
     assert RailMessage.objects.get(pk=job.subject_id).state == RailMessage.State.RECEIVED
     assert "release 12 reads it" in page.locator("#history").inner_text()
+    well_seen(page)
     assert_books_balance()
 
 
@@ -93,6 +97,7 @@ def test_an_outcome_is_taken_from_the_list_and_handed_over(desk: Desk, busy: Wor
     dialog = page.get_by_role("dialog", name="Hand over")
     dialog.get_by_label("To").select_option(label="Support Person (support)")
     dialog.get_by_label("Note").fill("She talks to the bank.")
+    well_seen(page)
     dialog.get_by_role("button", name="Hand over").click()
     page.get_by_text("Handed over.").wait_for()
 

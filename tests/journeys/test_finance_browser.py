@@ -134,12 +134,10 @@ def test_an_export_is_saved_and_scheduled(page: Any, lived: list[Wallet]) -> Non
     assert "daily at 06:30 UTC" in page.locator("#saved-export").inner_text()
 
 
-@pytest.mark.parametrize("width", [1440, 900])
-def test_the_pages_of_finance_fit_their_window_light_and_dark(page: Any, lived: list[Wallet], width: int) -> None:
+def test_the_pages_of_finance_fit_their_window_light_and_dark(page: Any, lived: list[Wallet]) -> None:
     totals.sum_days()
     proving.prove()
     proofs.prove_daily()
-    page.set_viewport_size({"width": width, "height": 900})
     wallet = f"liability:wallet:{lived[0].pk}"
     pages = [
         "/admin/finance/trial-balance/", "/admin/finance/trial-balance/accounts/?line=liability:wallet&currency=KES",
@@ -148,9 +146,6 @@ def test_the_pages_of_finance_fit_their_window_light_and_dark(page: Any, lived: 
         f"/admin/reports/dailyproof/{DailyProof.objects.get().pk}/change/", "/admin/reports/summedday/",
         "/admin/reports/savedexport/", "/admin/reports/holdline/", "/admin/reports/export/new/transactions/",
     ]  # fmt: skip
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for url in pages:
-            page.goto(url)
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide <= 0, f"{url} is {wide} px too wide at {width}, {scheme}"
+    for url in pages:
+        page.goto(url)
+        well_seen(page)

@@ -18,6 +18,9 @@ from transactions.admin.refusals import OF_TRANSACTIONS, WORDS, explain
 from transactions.errors import InsufficientFunds
 
 FOR_STAFF_ONLY = ("staff.", "reports.", "evidence.", "tests.")  # whose refusals no customer ever meets
+OF_JOBS = {
+    core.errors.FailedJobNotFound, core.errors.FailedJobHandled, core.errors.JobCannotBeRetried, core.errors.TooManyJobs
+}  # fmt: skip
 INSIDES = re.compile(
     r"_|\b(database|server|token|key|json|http|id|tier|ledger|rail|null|(?<!country )code)\b|[{}<>`]", re.I
 )
@@ -40,7 +43,7 @@ def met_by_customers() -> set[type[TekanaError]]:
         for kinds in declared.values() if isinstance(declared, dict) else [declared]:
             met |= set(kinds)
     met |= {kind for kind in catalogue().values() if issubclass(kind, Declined)}
-    return {kind for kind in met - {TekanaError} if not kind.__module__.startswith(FOR_STAFF_ONLY)}
+    return {kind for kind in met - OF_JOBS - {TekanaError} if not kind.__module__.startswith(FOR_STAFF_ONLY)}
 
 
 def without_words(kinds: set[type[TekanaError]]) -> list[str]:

@@ -104,6 +104,16 @@ OF_TRANSACTIONS = {
         "The recipient's wallet says what is available and what is held.",
         "Reverse at most what the recipient has, or wait until they have more.",
     ),
+    "shortfall_changed": (
+        "The recipient's balance changed while it was decided what they are to owe.",
+        "The request says what was missing then; the wallet says what is there now.",
+        "Ask anew for the reversal: its preview says what is missing today.",
+    ),
+    "more_than_owed": (
+        "More was to be collected or written off than is still owed.",
+        "The receivable says what is left of it.",
+        "Take at most what is left.",
+    ),
     "reversal_exceeds_original": (
         "Part of it had been reversed before.",
         "The page of the original says how much is left.",

@@ -26,6 +26,7 @@ from unfold.forms import AuthenticationForm
 from core.admin.dialogs import told
 from core.errors import TekanaError
 from staff import letters, second_factor, services
+from staff.errors import FactorGone
 from staff.models import Passkey, Totp, User
 from staff.second_factor import factors_of
 from staff.step_up import StepUp, first_prove
@@ -233,6 +234,9 @@ def security(request: HttpRequest) -> HttpResponse:
     user, error = cast(User, request.user), ""
     if request.method == "POST":
         try:
+            if (question := asked_first(request, user)) is not None:
+                context = {**admin.site.each_context(request), **question}
+                return TemplateResponse(request, "admin/staff/security_asked.html", context)
             if codes := changed(request, user):
                 here = reverse("admin:staff_security")
                 return page(request, "recovery_codes", "Recovery codes", codes=codes, onward=here)
@@ -246,16 +250,51 @@ def security(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/staff/security.html", context)
 
 
+def asked_first(request: HttpRequest, user: User) -> dict[str, Any] | None:
+    """What is asked before something is taken away for good; None where nothing is, or the answer was yes.
+
+    Raises: FactorGone.
+    """
+    if request.POST.get("sure") == "yes":
+        return None
+    match request.POST.get("do"):
+        case "codes":
+            left = factors_of(user).codes_left
+            return {
+                "title": "Make new recovery codes?", "do": "codes", "submit": "Make new ones",
+                "text": f"The {left} that are left stop working at once. You get ten new ones, shown once.",
+            }  # fmt: skip
+        case "remove":
+            factor = meant(request, user)
+            is_key = isinstance(factor, Passkey)
+            return {
+                "title": f"Remove the passkey {factor.name}?" if is_key else "Remove the app?", "do": "remove",
+                "passkey": factor.pk if is_key else None, "submit": "Remove",
+                "text": "It does not sign you in any more. To use it again, you enrol it anew.",
+            }  # fmt: skip
+    return None
+
+
+def meant(request: HttpRequest, user: User) -> Totp | Passkey:
+    """What Remove is about: the passkey that is named, or the app where none is. Raises: FactorGone."""
+    factor: Totp | Passkey | None
+    if (named := request.POST.get("passkey")) is None:
+        factor = Totp.objects.filter(user=user).first()
+    else:
+        factor = next((one for one in user.passkeys.all() if str(one.pk) == named), None)
+    if factor is None:
+        raise FactorGone()
+    return factor
+
+
 def changed(request: HttpRequest, user: User) -> list[str]:
     """Do what the page asked for; recovery codes where there are new ones. Raises: what it refuses."""
     match request.POST.get("do"):
         case "codes":
             return second_factor.new_recovery_codes(user)
         case "remove":
-            factor: Totp | Passkey | None = user.passkeys.filter(pk=int(request.POST.get("passkey") or 0)).first()
-            if factor := factor or Totp.objects.filter(user=user).first():
-                second_factor.remove(user, factor)
-                messages.success(request, "Removed.")
+            second_factor.remove(user, meant(request, user))
+            messages.success(request, "Removed.")
         case "enrol":
             first = not factors_of(user).is_enrolled
             how = enrolled(request, user)

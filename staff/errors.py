@@ -37,6 +37,16 @@ class PasskeyKnown(Conflict):
     code, title = "passkey_known", "This passkey is enrolled already"
 
 
+class ProofMissing(BadRequest):
+    """Neither a code nor a passkey was sent. That is no guess, and is not counted as one."""
+
+    code, title = "proof_missing", "Type the code of your app or a recovery code, or use a passkey"
+
+
+class FactorGone(Conflict):
+    code, title = "factor_gone", "It was removed already, or is not yours: nothing was done"
+
+
 class NothingEnrolled(Conflict):
     code, title = "nothing_enrolled", "They have no second factor"
 

@@ -40,7 +40,16 @@ from webauthn.helpers.structs import (
 
 from core import audit, guesses
 from core.ids import CROCKFORD
-from staff.errors import LastFactor, PasskeyKnown, SignInClosed, TooManySignIns, WrongCode, WrongPasskey
+from staff.errors import (
+    FactorGone,
+    LastFactor,
+    PasskeyKnown,
+    ProofMissing,
+    SignInClosed,
+    TooManySignIns,
+    WrongCode,
+    WrongPasskey,
+)
 from staff.models import Passkey, RecoveryCode, Totp, User
 
 logger = logging.getLogger("tekana.staff")
@@ -120,13 +129,16 @@ def check(user: User, sent: Mapping[str, str], request: HttpRequest, *, action: 
     """Whether ``sent`` (``proof_passkey`` or ``proof_code``) proves that it is them; what it was: app, passkey, code.
 
     ``action`` is what the audit trail calls it; a failure is ``<action>_failed``.
-    Raises: WrongCode, WrongPasskey, TooManySignIns, SignInClosed.
+    Raises: ProofMissing, WrongCode, WrongPasskey, TooManySignIns, SignInClosed.
     """
+    answer, typed = sent.get("proof_passkey", ""), sent.get("proof_code", "")
+    if not answer and not typed.strip():
+        raise ProofMissing()
     count(user)
     try:
-        if answer := sent.get("proof_passkey", ""):
+        if answer:
             return right(user, check_passkey(user, answer, request), action)
-        return right(user, check_code(user, sent.get("proof_code", "")), action)
+        return right(user, check_code(user, typed), action)
     except (WrongCode, WrongPasskey):
         audit.record(actor=user, action=f"{action}_failed", subject=user, after={"with": "second factor"})
         if guesses.are_spent(GUESSES, user.principal):
@@ -149,7 +161,7 @@ def check_code(user: User, typed: str) -> str:
             return "app"
         raise WrongCode()
     unused = RecoveryCode.objects.filter(user=user, digest=code_digest(user, typed), used_at=None)
-    if typed.strip() and unused.update(used_at=timezone.now()):
+    if unused.update(used_at=timezone.now()):
         return "recovery code"
     raise WrongCode()
 
@@ -240,12 +252,14 @@ def enrol_passkey(user: User, answer: str, name: str, request: HttpRequest) -> P
 def remove(user: User, factor: Totp | Passkey) -> None:
     """Take off the app or a passkey, not the last of them.
 
-    Raises: LastFactor.
+    Raises: FactorGone, LastFactor.
     Locks: the user.
     """
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
         have = factors_of(user)
+        if factor not in (have.totp, *have.passkeys):  # asked under the lock: of two who remove it at once one does
+            raise FactorGone()
         if len(have.passkeys) + (have.totp is not None) < 2:
             raise LastFactor()
         before = {"passkey": factor.name} if isinstance(factor, Passkey) else {"app": "enrolled"}

@@ -484,8 +484,8 @@ def test_a_lockout_at_the_second_factor_and_of_a_name_that_is_nobodys(staff: dic
 @pytest.mark.parametrize(
     ("path", "form", "action"),
     [
-        ("/admin/my-second-factor/", {"do": "codes"}, "new_recovery_codes"),
-        ("/admin/my-second-factor/", {"do": "remove"}, "remove_factor"),
+        ("/admin/my-second-factor/", {"do": "codes", "sure": "yes"}, "new_recovery_codes"),
+        ("/admin/my-second-factor/", {"do": "remove", "sure": "yes"}, "remove_factor"),
         (
             "/admin/password_change/",
             {"old_password": PASSWORD, "new_password1": "seven quiet herons", "new_password2": "seven quiet herons"},

@@ -20,7 +20,7 @@ from django.utils.timezone import now
 
 from core.models import AuditRecord
 from staff import second_factor, services
-from staff.errors import ApprovalNeeded, LastFactor, NotYourself
+from staff.errors import ApprovalNeeded, FactorGone, LastFactor, NotYourself
 from staff.models import Approval, Passkey, RecoveryCode, Session, Totp, User
 from staff.roles import Role
 from tests.admin.conftest import PASSWORD, SECRET, World, client_of
@@ -99,7 +99,7 @@ def test_clocks_may_differ_by_half_a_minute(codes: list[str], steps: int, status
     assert after_password().post(SECOND, {"proof_code": code(steps=steps)}).status_code == status
 
 
-@pytest.mark.parametrize("typed", ["", "000000", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "x" * 5000, "\x00"])
+@pytest.mark.parametrize("typed", ["000000", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "x" * 5000, "\x00"])
 def test_what_is_no_code_is_refused_and_recorded(codes: list[str], typed: str) -> None:
     assert "Wrong code" in after_password().post(SECOND, {"proof_code": typed}).text
     record = AuditRecord.objects.get(action="sign_in_failed")
@@ -295,7 +295,7 @@ def test_stepping_up_asks_for_the_factor_and_not_for_the_password(
 
     assert "Code of your app" in client.get(url).text
     refused = client.post(url, form | {"proof_password": PASSWORD})
-    assert "Wrong code" in refused.text and fresh(world.asked).state == "open"
+    assert "Type the code" in refused.text and fresh(world.asked).state == "open"
     client.post(url, form | {"proof_code": code()})
 
     assert fresh(world.asked).state == "approved"
@@ -307,13 +307,52 @@ def test_ones_own_factors_are_seen_and_changed_and_the_last_one_stays(staff: dic
     page = "/admin/my-second-factor/"
 
     assert "9 left" in client.get(page).text
-    assert "this is the last" in client.post(page, {"do": "remove"}).text
-    fresh_codes = re.findall(r'class="secret">([0-9a-z-]{19})<', client.post(page, {"do": "codes"}).text)
+    assert "this is the last" in client.post(page, {"do": "remove", "sure": "yes"}).text
+    assert "The 9 that are left stop working at once." in client.post(page, {"do": "codes"}).text
+    assert second_factor.factors_of(staff[Role.SUPPORT]).codes_left == 9, "a question changes nothing"
+    sure = client.post(page, {"do": "codes", "sure": "yes"})
+    fresh_codes = re.findall(r'class="secret">([0-9a-z-]{19})<', sure.text)
     assert len(fresh_codes) == 10
     assert "Wrong code" in after_password().post(SECOND, {"proof_code": codes[5]}).text, "the old ones are gone"
     assert after_password().post(SECOND, {"proof_code": fresh_codes[0]}).status_code == 302
     with pytest.raises(LastFactor):
         second_factor.remove(staff[Role.SUPPORT], Totp.objects.get())
+
+
+def test_removing_a_passkey_twice_leaves_the_app(staff: dict[str, User], codes: list[str]) -> None:
+    """A second press, a second tab, what no passkey is: none of them takes the app off."""
+    user, page = staff[Role.SUPPORT], "/admin/my-second-factor/"
+    own, theirs = (
+        Passkey.objects.create(user=who, credential=name, public_key=b"x", sign_count=0, host="testserver", name="Key")
+        for who, name in ((user, b"own"), (staff[Role.FINANCE], b"theirs"))
+    )
+    client = signed_in(codes)
+    assert "Remove the passkey Key?" in client.post(page, {"do": "remove", "passkey": own.pk}).text
+    assert Passkey.objects.filter(pk=own.pk).exists(), "a question changes nothing"
+
+    sure = {"do": "remove", "sure": "yes"}
+    assert "Removed." in client.post(page, sure | {"passkey": own.pk}, follow=True).text
+    for gone in (own.pk, theirs.pk, "abc", "", "\x00", "9" * 5000, "²"):
+        for sent in ({"do": "remove"}, sure):
+            assert "removed already" in client.post(page, sent | {"passkey": gone}).text
+
+    assert Totp.objects.filter(user=user).exists()
+    assert Passkey.objects.filter(pk=theirs.pk).exists()
+    assert AuditRecord.objects.get(action="remove_factor").before == {"passkey": "Key"}
+    with pytest.raises(FactorGone):
+        second_factor.remove(user, own)
+
+
+def test_the_app_goes_where_it_is_meant_and_a_passkey_stays(staff: dict[str, User], codes: list[str]) -> None:
+    user, page = staff[Role.SUPPORT], "/admin/my-second-factor/"
+    Passkey.objects.create(user=user, credential=b"own", public_key=b"x", sign_count=0, host="testserver", name="Key")
+    client = signed_in(codes)
+
+    assert "Remove the app?" in client.post(page, {"do": "remove"}).text
+    client.post(page, {"do": "remove", "sure": "yes"})
+
+    assert not Totp.objects.filter(user=user).exists()
+    assert Passkey.objects.filter(user=user).count() == 1
 
 
 def test_that_page_asks_for_a_proof_that_is_not_old(codes: list[str], clock: Any) -> None:

@@ -1,5 +1,6 @@
 """S16: what moves money, prices or rights is done by who proved within five minutes who they are; the dialog asks."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -82,12 +83,29 @@ def test_afterwards_the_dialog_asks_and_goes_on_with_what_was_typed(
 
 
 def test_a_wrong_proof_does_nothing_and_says_so(checker: Client, world: World, approve: str, later: Any) -> None:
-    for field, wrong in (("proof_code", ""), ("proof_code", "000000"), ("proof_password", PASSWORD)):
-        answer = checker.post(approve, approval_form(world) | {field: wrong})
+    for wrong in ("000000", "abcd-efgh"):
+        answer = checker.post(approve, approval_form(world) | {"proof_code": wrong})
         assert "Wrong code" in answer.text
 
     assert fresh(world.asked).state == "open"
-    assert AuditRecord.objects.filter(action="step_up_failed").count() == 3
+    assert AuditRecord.objects.filter(action="step_up_failed").count() == 2
+
+
+def test_who_forgets_the_code_is_reminded_and_not_locked_out(
+    checker: Client, world: World, approve: str, later: Any
+) -> None:
+    """More often than there are guesses: nothing sent is no guess. A password is nothing that proves, either."""
+    assert re.search(r'name="proof_code"[^>]* required', checker.get(approve).text)
+    for sent in ({}, {"proof_code": ""}, {"proof_code": "  "}, {"proof_passkey": ""}, {"proof_password": PASSWORD}) * 2:
+        answer = checker.post(approve, approval_form(world) | sent)
+        assert "Type the code of your app" in answer.text
+        assert "Seen the report" in answer.text
+    assert not AuditRecord.objects.filter(action__in=["step_up_failed", "locked_out"]).exists()
+    assert fresh(world.asked).state == "open"
+
+    checker.post(approve, approval_form(world) | {"proof_code": code_of("finance_checker")})
+
+    assert fresh(world.asked).state == "approved"
 
 
 def test_guesses_at_it_end(checker: Client, world: World, approve: str, later: Any) -> None:

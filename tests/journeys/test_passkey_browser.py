@@ -157,8 +157,11 @@ def test_a_second_passkey_is_added_and_the_first_removed_on_ones_own_page(phone:
     page.get_by_text("The passkey is enrolled.").wait_for()
 
     page.get_by_role("button", name="Remove").first.click()
+    page.get_by_role("heading", name="Remove the passkey").last.wait_for()
+    page.get_by_role("button", name="Remove").click()
     page.get_by_text("Removed.").wait_for()
     assert list(Passkey.objects.values_list("name", flat=True)) == ["Security key"]
+    page.get_by_role("button", name="Remove").click()
     page.get_by_role("button", name="Remove").click()
     page.get_by_text("this is the last").wait_for()
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

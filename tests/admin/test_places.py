@@ -20,6 +20,7 @@ ARGS = {
     "reports_statement_pdf": "wallet",
     "reports_proof_pdf": "proof",
     "notes_file": "note",
+    "fx_pair": "pair",
     "viewings_home": "viewing",
     "viewings_history": "viewing wallet",
     "viewings_transaction": "viewing transaction",
@@ -35,6 +36,7 @@ def address(name: str, world: World) -> str:
         "wallet": world.wallet.pk,
         "proof": DailyProof.objects.values_list("pk", flat=True).first(),
         "note": UUID(int=7),
+        "pair": "USD-KES",
         "transaction": world.sent.pk,
         "viewing": Viewing.objects.values_list("pk", flat=True).first(),
     }

@@ -21,6 +21,7 @@ from core.serializers import BIDI_CONTROLS
 
 LONGEST_REASON = 500
 YEAR = timedelta(days=366)
+NOT_OFFERED = "This cannot be done to it as it is now. Its page shows what can."
 GROUPED = re.compile(r"-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", re.ASCII)
 
 
@@ -132,7 +133,8 @@ def staff_action(
 
     True says that it is done: the page is shown again under the message ``done``. False leaves the dialog open, which
     then says why (`StaffAdmin.call`). A response is sent as it is. List it in ``actions_detail`` or ``actions_list``.
-    What `StaffAdmin.why_not` has to say about the subject, the dialog says instead of asking anything.
+    What `StaffAdmin.why_not` has to say about the subject, the dialog says instead of asking anything; and where the
+    page offers no such button (`StaffAdmin.offers`), the address alone opens nothing.
 
     ``step_up``: it moves money, prices or rights. Where the last proof of who sits there is too old, the dialog asks
     for another with the rest of its fields, and goes on with what was typed.
@@ -147,6 +149,8 @@ def staff_action(
             if object_id is not None and subject is None:
                 return cast(HttpResponse, self.missing(request))
             why_not = "" if subject is None else self.obstacle(request, subject, name)
+            if subject is not None and not why_not and not self.offers(request, subject, name):
+                why_not = NOT_OFFERED
             filled = form(request.POST if request.method == "POST" else None, subject=subject, user=request.user)
             if isinstance(filled, ReasonForm) and subject is not None and self.whose(subject):
                 filled.say_unseen()

@@ -8,12 +8,12 @@ import pytest
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils.timezone import now
 
 from core.admin import StaffAdmin
-from core.admin.dialogs import read_amount
+from core.admin.dialogs import NOT_OFFERED, read_amount
 from core.models import AuditRecord
 from customers.models import CustomerState
 from staff.models import Approval, User
@@ -22,8 +22,9 @@ from tests.admin.conftest import World, client_of
 from tests.books import assert_books_balance, posted, transfer
 from tests.factories import fresh, new_wallet
 from transactions.admin.transactions import TransactionAdmin
-from transactions.models import Transaction
+from transactions.models import State, Transaction
 from transactions.posting import post_one
+from transactions.services.settling import mark
 from wallets.models import Freeze
 
 REASON = {"reason": "Caller identified, ticket 12"}
@@ -109,6 +110,55 @@ def test_what_cannot_be_done_says_why_instead_of_asking(
         assert said in answer.text
         assert "<textarea" not in answer.text
     assert not AuditRecord.objects.filter(reason=REASON["reason"]).exists()
+
+
+def test_what_a_page_does_not_offer_its_address_does_not_open(
+    administrator: Client, world: World, staff: dict[str, User]
+) -> None:
+    """Of every dialog and every row of the world."""
+    request: Any = RequestFactory().get("/admin/")
+    request.user = staff[Role.ADMINISTRATOR]
+    refused, opened = 0, 0
+    for model, registered in admin.site._registry.items():
+        if not isinstance(registered, StaffAdmin) or (row := registered.get_queryset(request).first()) is None:
+            continue
+        for name in registered.actions_detail:
+            url = action(f"{model._meta.app_label}_{model._meta.model_name}_{name}", row.pk)
+            answer = administrator.get(url)
+            if answer.status_code != 200:
+                continue
+            if registered.offers(request, row, name):
+                opened += not answer.context["why_not"]
+            else:
+                refused += 1
+                assert answer.context["why_not"], url
+                assert administrator.post(url, REASON).context["why_not"], url
+
+    assert refused > 3 and opened > 10, (refused, opened)
+
+
+def test_a_cash_out_that_the_bank_knows_of_is_not_called_off(world: World, staff: dict[str, User]) -> None:
+    """The dialog would have said that the bank has not heard of it."""
+    operations, txn = client_of(staff[Role.OPERATIONS]), world.through_a_rail("cash_out", 50_00)
+    url = action("transactions_transaction_call_off", txn.pk)
+    assert "The bank has not heard of it." in operations.get(url).text
+
+    for state in (State.PROCESSING, State.UNKNOWN):
+        mark(txn.pk, to=state, actor="job:rail_calls")
+        for answer in (operations.get(url), operations.post(url, REASON)):
+            assert "has not heard of it." not in answer.text
+            assert "Only a top-up or cash-out that no bank has heard of yet can be called off." in answer.text
+            assert "<textarea" not in answer.text
+    assert fresh(txn).state == State.UNKNOWN
+
+
+def test_a_freeze_without_an_end_is_not_extended(support: Client, world: World) -> None:
+    url = action("wallets_freeze_extend", world.frozen.freezes.get().pk)
+
+    for answer in (support.get(url), support.post(url, {"expires_at": "2099-01-01 00:00", "weighed": "x"})):
+        assert NOT_OFFERED in answer.text
+        assert "dialog_expires_at" not in answer.text
+    assert not AuditRecord.objects.filter(action="extend_freeze").exists()
 
 
 def test_a_closed_wallet_keeps_its_buttons_and_each_says_why_not(support: Client, world: World) -> None:

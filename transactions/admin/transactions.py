@@ -258,7 +258,8 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
         if name == "reverse":
             return why_irreversible(transaction)
         if name == "call_off":
-            return ""
+            waits = transaction.state == State.PENDING
+            return "" if waits else "Only a top-up or cash-out that no bank has heard of yet can be called off."
         return "" if transaction.quarantined_at else "The worker has not given up on it: it asks the rail by itself."
 
     @staff_action(

@@ -26,6 +26,7 @@ from core.admin import (
     code,
     finder,
     link,
+    masking,
     moment,
     money,
     page_url,
@@ -34,6 +35,7 @@ from core.admin import (
 )
 from core.admin.pages import NOTHING
 from core.admin.search import MOST_HITS, read_identity
+from core.contacts import masked_text
 from core.money import CURRENCY_CHOICES
 from ledger import selectors
 from ledger.books import TOO_LATE_FOR
@@ -255,20 +257,24 @@ def closers(close: PeriodClose) -> str:
 
 @admin.register(PeriodClose)
 class PeriodCloseAdmin(StaffAdmin):
-    list_display = ["through", "closed_at", "by", "note"]
+    list_display = ["through", "closed_at", "by", "said"]
     ordering = ["-closed_before"]
     actions_list = ["close_period"]
 
     @display(description="Closed through")
     def through(self, close: PeriodClose) -> str:
-        return f"{close.last_day:%A, %-d %B %Y}"
+        return f"{close.last_day:%a, %-d %b %Y}"
 
     @display(description="By")
     def by(self, close: PeriodClose) -> str:
         return closers(close)
 
+    @display(description="Note")
+    def said(self, close: PeriodClose) -> str:
+        return masked_text(close.note)
+
     def header(self, request: HttpRequest, close: PeriodClose) -> Header:
-        return Header(title=f"Books closed through {close.last_day:%-d %B %Y}")
+        return Header(title=f"Books closed through {close.last_day:%-d %b %Y}")
 
     def panels(self, request: HttpRequest, close: PeriodClose) -> list[Panel]:
         facts = Facts(
@@ -277,7 +283,7 @@ class PeriodCloseAdmin(StaffAdmin):
                 ("Nothing is posted before", moment(close.closed_before)),
                 ("Closed", moment(close.closed_at)),
                 ("By", closers(close)),
-                ("Note", close.note),
+                ("Note", masking.words(request, close.note)),
             ],
         )
         late = selectors.too_late_for(close)

@@ -15,6 +15,12 @@ class PeriodNotOver(Conflict):
     code, title = "period_not_over", "This period is not over yet"
 
 
+class NothingToClose(Conflict):
+    """The books have nothing as early as that: closing is for good, and a mistyped year would be."""
+
+    code, title = "nothing_to_close", "The books begin later"
+
+
 class PeriodClosed(Conflict):
     code, title = "period_closed", "This period is closed already"
 

@@ -12,12 +12,20 @@ from django.db import transaction as db_transaction
 from django.utils import timezone
 
 from core import audit
-from ledger.errors import AccountNotEmpty, AccountNotFound, BooksNotProven, PeriodClosed, PeriodNotOver
-from ledger.models import Account, PeriodClose, Proof
+from ledger.errors import (
+    AccountNotEmpty,
+    AccountNotFound,
+    BooksNotProven,
+    NothingToClose,
+    PeriodClosed,
+    PeriodNotOver,
+)
+from ledger.models import Account, Journal, PeriodClose, Proof
 from ledger.verify import Finding
 from staff.errors import ApprovalNeeded
 from staff.models import User
 
+LONG_AGO = timedelta(days=31)  # books that begin this month may close the days before
 SETTLES_IN = timedelta(minutes=10)  # the guard asks for it too: what began before midnight has been committed by then
 
 
@@ -89,13 +97,16 @@ def close_period(through: date, *, actor: Any, note: str, checker: User | None =
 
 
 def check_closable(through: date) -> PeriodClose | None:
-    """The last close there is. Raises: PeriodNotOver, PeriodClosed, BooksNotProven."""
+    """The last close there is. Raises: PeriodNotOver, PeriodClosed, NothingToClose, BooksNotProven."""
     if through == date.max or end_of(through) > timezone.now() - SETTLES_IN:
         raise PeriodNotOver(f"{through:%-d %b %Y} is over ten minutes after midnight, UTC.")
     end = end_of(through)
     last = PeriodClose.objects.first()
     if last and last.closed_before >= end:
         raise PeriodClosed(f"The books are {last}.", closed_through=str(last.last_day))
+    is_long_ago = end < timezone.now() - LONG_AGO
+    if last is None and is_long_ago and not Journal.objects.filter(effective_at__lt=end).exists():
+        raise NothingToClose(f"There is nothing in them through {through:%-d %b %Y}.")
     proof = Proof.objects.first()
     if proof is None or proof.at < end or not proof.ok:
         raise BooksNotProven()

@@ -381,7 +381,7 @@ def daily_proof(proof: DailyProof) -> Content:
         ending[1:] = [f"Signed off by {signed.signed_by.full_name} on {instant(signed.signed_at)}.", signed.note]
     return Content(
         kind=IssuedPaper.Kind.DAILY_PROOF,
-        title=f"Daily proof of {proof.day:%-d %B %Y}",
+        title=f"Daily proof of {proof.day:%-d %b %Y}",
         about={"day": proof.day.isoformat(), "ok": proof.ok},
         facts=[
             ("Day", f"{proof.day:%-d %b %Y}, up to {instant(next_day)}"),

@@ -1,7 +1,7 @@
 """What the customer's app shows, as pages of the back office. Each is one or more answers of the API, laid out."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from core.admin import Facts, Panel, Table, badge, code, masking, moment, money, place, words
-from core.admin.lists import midnight
+from core.admin.lists import end_of, midnight
 from core.admin.pages import NOTHING
 from core.ids import spaced_receipt
 from core.money import grouped
@@ -39,7 +39,6 @@ TONES = {
     "unknown": "odd", "open": "busy", "refused": "bad", "consented": "good",
 }  # fmt: skip
 
-DAY = timedelta(days=1)
 
 Page = Callable[..., HttpResponse]
 
@@ -251,7 +250,7 @@ class HistoryForm(forms.Form):
         if asked["since"]:
             query["from"] = f"{midnight(asked['since']):%Y-%m-%dT%H:%M:%SZ}"
         if asked["until"]:
-            query["to"] = f"{midnight(asked['until']) + DAY:%Y-%m-%dT%H:%M:%SZ}"
+            query["to"] = f"{end_of(asked['until']):%Y-%m-%dT%H:%M:%SZ}"
         return query
 
 

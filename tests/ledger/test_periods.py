@@ -11,7 +11,7 @@ from django.utils import timezone
 from core.models import AuditRecord
 from ledger import services
 from ledger.books import TOO_LATE_FOR
-from ledger.errors import BooksNotProven, PeriodClosed, PeriodNotOver
+from ledger.errors import BooksNotProven, NothingToClose, PeriodClosed, PeriodNotOver
 from ledger.models import Journal, PeriodClose
 from ledger.selectors import too_late_for
 from ledger.services import close_period, keep_proof
@@ -92,6 +92,16 @@ def test_a_period_is_closed_once_after_its_end_with_books_that_are_proven():
             close_period(day, actor="job:close", note="x")
         assert refused.value.facts == {"closed_through": str(YESTERDAY)}
     assert PeriodClose.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_mistyped_year_is_not_closed_for_good(aline):
+    come_in(aline, BEFORE)
+    prove()
+    for day in (date(1, 1, 1), date(206, 11, 18), BEFORE.replace(day=1, year=BEFORE.year - 1)):
+        with pytest.raises(NothingToClose):
+            close_period(day, actor="job:close", note="x")
+    assert not PeriodClose.objects.exists()
 
 
 # --- The same for raw SQL ------------------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ def test_the_history_is_the_apps_row_by_row(grace: Client, world: World, viewing
         ({"status": "failed"}, {"status": "failed"}),
         ({"direction": "in"}, {"direction": "in"}),
         ({"until": "2020-01-31"}, {"to": "2020-02-01T00:00:00Z"}),
+        ({"until": "9999-12-31"}, {"to": "9999-12-31T23:59:59Z"}),
         ({"since": "2020-01-31"}, {"from": "2020-01-31T00:00:00Z"}),
     ],
 )

@@ -171,7 +171,13 @@ class ReceivableAdmin(StaffAdmin):
         return Header(
             title=self.name_of(row),
             badge=state_badge(row),
-            lines=[format_html("{} owes us what was given back and was not there any more", debtor)],
+            lines=[
+                format_html(
+                    "{} {} us what was given back and was not there any more",
+                    debtor,
+                    "owes" if row.account.posted else "owed",
+                )
+            ],
             figures=[
                 ("Owed", money(row.account.posted, row.currency)),
                 ("In their wallet", money(wallet.posted - wallet.held, row.currency)),

@@ -131,7 +131,8 @@ def worked(name: str, act: str) -> type[StaffAdmin]:
         # --- On the list -----------------------------------------------------------------------------------------
 
         def get_changelist_instance(self, request: HttpRequest) -> Any:
-            """Whose the rows are; where it is the queue that is shown and nothing is in it, that is good news."""
+            """Whose the rows are. Where it is the queue that is shown and nothing is in it, that is good news; where
+            only one's own or what nobody has is shown, what waits besides is named."""
             changelist = super().get_changelist_instance(request)
             one = queue_of(name)
             has = owners(one, [row.pk for row in changelist.result_list]) if request.user.has_perm(one.see) else {}
@@ -139,6 +140,9 @@ def worked(name: str, act: str) -> type[StaffAdmin]:
                 row.work_owner = has.get(str(row.pk))
                 row.work_to_take = request.user.has_perm(act) and one.waits(row)
             changelist.is_queue = is_cut(one, request) and set(request.GET) <= {*one.cut, "owner"}
+            changelist.owner_asked = request.GET.get("owner", "")
+            if changelist.is_queue and changelist.owner_asked and name in (known := work_of(request)):
+                changelist.waits_besides, changelist.all_that_wait = known[name], list_of(one)
             return changelist
 
         def get_ordering(self, request: HttpRequest) -> Any:

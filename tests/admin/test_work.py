@@ -176,6 +176,23 @@ def test_when_nothing_waits_the_page_says_so(operations: Client, staff: dict[str
     assert "Nothing waits" not in operations.get(reverse("admin:core_failedjob_changelist")).text
 
 
+def test_what_waits_for_others_is_not_nothing(operations: Client, world: World) -> None:
+    """An empty list of one's own, and of what nobody has, beside one that waits."""
+    empty = {whose: operations.get(OUTCOMES, {"owner": whose}).text for whose in ("mine", "nobody")}
+    assert all("Nothing waits" in text for text in empty.values())
+
+    txn = unknown(world)
+
+    mine = operations.get(OUTCOMES, {"owner": "mine"})
+    assert "None of them is yours" in mine.text and "1 waits all the same." in mine.text
+    assert "Nothing waits" not in mine.text
+    assert listed(operations, mine.context["cl"].all_that_wait) == [txn]
+    operations.post(door("take", txn), {"confirmed": "yes"})
+    assert listed(operations, OUTCOMES, owner="mine") == [txn]
+    unowned = operations.get(OUTCOMES, {"owner": "nobody"}).text
+    assert "Each of them has somebody" in unowned and "Nothing waits" not in unowned
+
+
 def test_whoever_decides_nothing_waits_for_nothing(staff: dict[str, User], world: World) -> None:
     found: dict[str, Waiting] = waiting(staff[Role.COMPLIANCE])
 

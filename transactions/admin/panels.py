@@ -74,12 +74,7 @@ def activity(
         rows.append(
             (
                 moment(one.created_at),
-                format_html(
-                    '<span class="tight">{} {}</span>',
-                    arrow,
-                    link(request, "transactions.transaction", one.pk, receipt_tag(one.receipt)),
-                ),
-                kind_shown(one),
+                format_html('<span class="tight">{} {}</span>', arrow, what_moved(request, one)),
                 who,
                 format_html("{}{}", state_badge(one), why),
                 money(one.amount, one.currency),
@@ -87,7 +82,7 @@ def activity(
         )
     return Table(
         title=title,
-        columns=["When", "Receipt", "Kind", "With", "State", "Amount"],
+        columns=["When", "Receipt", "With", "State", "Amount"],
         numeric=["Amount"],
         rows=rows,
         empty="Nothing yet.",

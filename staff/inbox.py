@@ -43,6 +43,7 @@ from core.admin.pages import NOTHING, age
 from core.errors import TekanaError
 from core.ids import read_uuid
 from core.models import AuditRecord
+from core.problems import catalogue
 from staff import approvals, letters
 from staff.approvals import Fact, Leg, Preview, operations
 from staff.models import Approval, User
@@ -496,10 +497,17 @@ def said(request: HttpRequest, record: AuditRecord, staff: dict[str, str]) -> An
     match record.action:
         case "approval_refused":
             refused: Any = record.after
-            return format_html("{} {}", refused["detail"], code(refused["code"]))
+            words = in_our_words(request, refused["code"], refused["detail"])
+            return format_html("{} {}", words, code(refused["code"]))
         case "assign_approval":
             return f"to {named(record.after, staff)}" if record.after else "to nobody in particular"
     return masking.words(request, record.reason) or NOTHING
+
+
+def in_our_words(request: HttpRequest, why: str, detail: str) -> Any:
+    """Of a refusal, for staff: what the row has may be what a customer would have been told."""
+    kind = catalogue().get(why)
+    return masking.words(request, told(kind(detail)) if kind else detail)
 
 
 @finder("Approvals", order=60, permission="staff.view_approval")

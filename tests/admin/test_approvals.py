@@ -1,5 +1,6 @@
 """The inbox of what waits for a second person, the page of one request, and what it shows on other pages."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import strip_tags
 from django.utils.timezone import now
 
 from core.models import AuditRecord
@@ -16,6 +18,7 @@ from staff.roles import Role
 from tests.admin.conftest import World, client_of, member
 from tests.books import assert_books_balance, posted, transfer
 from tests.factories import fresh
+from transactions.errors import RecipientShort
 from transactions.models import Transaction
 from transactions.posting import post_one
 from transactions.services.reversals import reverse_transaction
@@ -278,7 +281,12 @@ def test_a_recipient_who_spent_it_meanwhile_is_told_and_the_request_stays(checke
     assert "The recipient no longer has this much" in answer.text
     assert fresh(world.asked).state == "open"
     assert not Transaction.objects.filter(idempotency_key__startswith="approval-").exists()
-    assert "Tried, and was refused" in checker.get(page("staff_approval", world.asked.pk)).text
+    kept: Any = AuditRecord.objects.get(action="approval_refused").after
+    assert kept["detail"] == RecipientShort.for_customer, "which is not for staff"
+    history = strip_tags(checker.get(page("staff_approval", world.asked.pk)).text)
+    assert "Tried, and was refused" in history
+    assert re.search(rf"{RecipientShort.title}\s+recipient_short", history)
+    assert kept["detail"] not in history
     assert_books_balance()
 
 

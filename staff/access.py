@@ -32,6 +32,7 @@ class OnStaff(Operation):
 
     request = "staff.manage"
     check = "staff.approve_access"
+    of_colleagues = True
 
     def clean(self, params: dict[str, Any]) -> dict[str, Any]:
         user = self.user({"user": int(params["user"])})
@@ -86,6 +87,7 @@ class NewStaff(Operation):
     title = "New member of staff"
     request = "staff.manage"
     check = "staff.approve_access"
+    of_colleagues = True
 
     def clean(self, params: dict[str, Any]) -> dict[str, Any]:
         said = {name: " ".join(str(params.get(name, "")).split()) for name in ("username", "full_name", "email")}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -122,13 +122,15 @@ class About:
 class Operation(ABC):
     """Something that needs a second person. Subclasses are stateless; settings name an instance.
 
-    ``request`` and ``check`` are the permissions to ask for it and to decide it.
+    ``request`` and ``check`` are the permissions to ask for it and to decide it. ``of_colleagues``: what it says names
+    colleagues by their addresses, which whoever decides has to read; of all others it is masked.
     """
 
     name: str
     title: str
     request: str
     check: str
+    of_colleagues: ClassVar[bool] = False
 
     @abstractmethod
     def clean(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from core.admin import (
     choice_filter,
     code,
     link,
+    masking,
     moment,
     staff_action,
 )
@@ -180,7 +181,7 @@ class FailedJobAdmin(worked("failed_jobs", ACT)):  # type: ignore[misc]
         return [
             Facts(title="Job", rows=rows),
             Part(title="The last steps to the error", template="admin/staff/trace.html", context={"text": trace}),
-            history(job),
+            history(request, job),
             Facts(title="What happened", side=True, rows=side),
         ]  # fmt: skip
 
@@ -214,7 +215,7 @@ class FailedJobAdmin(worked("failed_jobs", ACT)):  # type: ignore[misc]
         return go_to(request, reverse("admin:core_failedjob_changelist", query={"state": State.WAITING}))
 
 
-def history(job: FailedJob) -> Table:
+def history(request: HttpRequest, job: FailedJob) -> Table:
     """What people did about it."""
     records = AuditRecord.objects.filter(subject_type="core.failedjob", subject_id=str(job.pk), look=False)
     staff = names()
@@ -222,8 +223,11 @@ def history(job: FailedJob) -> Table:
         title="History",
         columns=["When", "Who", "What", "Said"],
         rows=[
-            (moment(one.at), named(one.actor, staff), STEPS.get(one.action, one.action), one.reason or NOTHING)
+            (
+                moment(one.at), named(one.actor, staff), STEPS.get(one.action, one.action),
+                masking.words(request, one.reason) or NOTHING,
+            )
             for one in records.order_by("id")
         ],
         empty="Nobody has done anything about it yet.",
-    )
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """Approvals: the inbox of what waits for a second person, the page of one request, and what it shows elsewhere."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -40,6 +40,7 @@ from core.admin import (
 )
 from core.admin.dialogs import LONGEST_REASON, go_to, told
 from core.admin.pages import NOTHING, age
+from core.contacts import masked_text
 from core.errors import TekanaError
 from core.ids import read_uuid
 from core.models import AuditRecord
@@ -96,7 +97,16 @@ class Look:
 
 
 def look(heading: str, preview: Preview) -> Look:
-    return Look(heading, [*preview.facts], lines_table(preview.legs) if preview.legs else None)
+    return Look(heading, preview.facts, lines_table(preview.legs) if preview.legs else None)
+
+
+def masked(preview: Preview) -> Preview:
+    """As it is shown. What is agreed to is its digest from before."""
+
+    def hidden(facts: list[Fact]) -> list[Fact]:
+        return [Fact(one.label, masked_text(one.value)) for one in facts]
+
+    return replace(preview, facts=hidden(preview.facts), context=hidden(preview.context))
 
 
 def lines_table(legs: list[Leg]) -> Table:
@@ -121,6 +131,8 @@ class Outlook:
     """What a request promised, and what it would do at this moment if it still waits."""
 
     def __init__(self, approval: Approval) -> None:
+        operation = operations().get(approval.operation)
+        self.of_colleagues = operation is not None and operation.of_colleagues
         self.kept = Preview.kept(approval)
         self.now: Preview | None = None
         self.refusal = ""
@@ -135,10 +147,18 @@ class Outlook:
     def looks(self) -> list[Look]:
         if self.refusal:
             refused = Look("Now it would be refused", [], refusal=self.refusal)
-            return [look("What was asked for", self.kept), refused]
+            return [look("What was asked for", self.shown(self.kept)), refused]
         if self.stale and self.now:
-            return [look("What was asked for", self.kept), look("What it would do now", self.now)]
-        return [look("What it does", self.now or self.kept)]
+            said, now = self.shown(self.kept), self.shown(self.now)
+            return [look("What was asked for", said), look("What it would do now", now)]
+        return [look("What it does", self.shown(self.now or self.kept))]
+
+    @property
+    def context(self) -> list[Fact]:
+        return self.shown(self.now or self.kept).context
+
+    def shown(self, preview: Preview) -> Preview:
+        return preview if self.of_colleagues else masked(preview)
 
     @property
     def warning(self) -> str:
@@ -394,7 +414,7 @@ class ApprovalAdmin(StaffAdmin):
 
     def panels(self, request: HttpRequest, approval: Approval) -> list[Panel]:
         promised = outlook(approval)
-        context = (promised.now or promised.kept).context
+        context = promised.context
         asked = Facts(
             title="Request",
             rows=[

@@ -8,7 +8,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.timezone import now
 
-from core.admin import Table, badge, link, moment, place
+from core.admin import Table, badge, link, masking, moment, place
 from core.admin.pages import NOTHING, age, list_url
 from staff import letters
 from staff.inbox import kind_of, state_badge, urgency
@@ -62,7 +62,7 @@ def decided_table(request: HttpRequest, decided: list[Approval], new: set[Any]) 
                     "{} {}", link(request, "staff.approval", one.pk, one.title),
                     badge("new", "busy") if one.pk in new else "",
                 ),
-                state_badge(one), one.checker or NOTHING, one.comment or NOTHING,
+                state_badge(one), one.checker or NOTHING, masking.words(request, one.comment) or NOTHING,
             )
             for one in decided
         ],

@@ -24,6 +24,7 @@ from core.admin import (
     choice_filter,
     code,
     link,
+    masking,
     moment,
     money,
     page_url,
@@ -134,7 +135,7 @@ class DailyProofAdmin(StaffAdmin):
             rows=[
                 ("By", signed.signed_by.full_name if signed else NOTHING),
                 ("When", moment(signed.signed_at if signed else None)),
-                ("Note", (signed.note if signed else "") or NOTHING),
+                ("Note", masking.words(request, signed.note if signed else "") or NOTHING),
             ],
         )
         waiting = suspense_table(request, period_of(proof).end)

@@ -150,6 +150,12 @@ class MayNotReveal(NotAllowed):
     code, title = "may_not_reveal", "Your role does not see customers' personal data"
 
 
+class CaseIsForCompliance(NotAllowed):
+    """Of a reveal for a case or for an authority the customer is not told: that reason is for compliance alone."""
+
+    code, title = "case_is_for_compliance", "Only compliance reveals somebody for a case, or for an authority"
+
+
 class RevealQuotaUsed(TooMany):
     """An agent reveals so many customers in any 24 hours, by role. ``retry_after``: seconds until the next one."""
 

@@ -37,7 +37,7 @@ from core.admin.lists import first_id_at
 from core.admin.pages import list_url
 from customers.finding import matching
 from customers.models import Reveal
-from customers.reveals import A_DAY, PERIOD, PERMISSION, allowance_of, free_at, live_reveals, reveals_of
+from customers.reveals import A_DAY, PERIOD, PERMISSION, allowance_of, free_at, live_reveals, reasons_of, reveals_of
 from staff.admin import OneOf
 from staff.models import User
 from staff.roles import Role
@@ -53,11 +53,7 @@ class RevealForm(StaffForm):
     submit = "Reveal"
     field_order = ["because", "reason"]
 
-    because = forms.ChoiceField(
-        label="Why",
-        choices=[("", "Choose"), *((one.value, capfirst(one.label)) for one in Reveal.Because)],
-        widget=UnfoldAdminSelectWidget,
-    )
+    because = forms.ChoiceField(label="Why", widget=UnfoldAdminSelectWidget)
     reason = forms.CharField(
         label="In words",
         max_length=LONGEST_REASON,
@@ -67,6 +63,8 @@ class RevealForm(StaffForm):
 
     def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
         super().__init__(data, subject=subject, user=user)
+        because: Any = self.fields["because"]
+        because.choices = [("", "Choose"), *((one.value, capfirst(one.label)) for one in reasons_of(user))]
         allowance = allowance_of(user)
         minutes = settings.STAFF_REVEAL_MINUTES
         self.intro = f"Phone number, e-mail and what else is masked is shown to you alone for {minutes} minutes. "

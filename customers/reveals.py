@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from core import audit
-from customers.errors import MayNotReveal, RevealQuotaUsed
+from customers.errors import CaseIsForCompliance, MayNotReveal, RevealQuotaUsed
 from customers.models import Customer, Reveal
 from staff.models import User
 from staff.roles import Role
@@ -28,6 +28,11 @@ A_DAY: dict[str, int] = {
     Role.AUDITOR: 20,
     Role.ADMINISTRATOR: 50,
 }
+
+
+def reasons_of(agent: User) -> list[Reveal.Because]:
+    """What this member of staff may say it is for. Of a case the customer is told nothing: that is for compliance."""
+    return [one for one in Reveal.Because if one != Reveal.Because.CASE or agent.role == Role.COMPLIANCE]
 
 
 class Allowance(NamedTuple):
@@ -66,14 +71,16 @@ def reveal(customer: Customer, *, actor: User, because: str, reason: str) -> Rev
 
     Whoever sees it already gets the row that says so: nothing is counted twice. A refusal for the quota is on record.
     Args:
-        because: one of Reveal.Because; ``reason`` says more, in words.
-    Raises: MayNotReveal, RevealQuotaUsed.
+        because: one of `reasons_of` the actor; ``reason`` says more, in words.
+    Raises: MayNotReveal, CaseIsForCompliance, RevealQuotaUsed.
     Locks: the member of staff, so that of several at once no more pass than are left.
     """
     with db_transaction.atomic():
         agent = User.objects.select_for_update(no_key=True).get(pk=actor.pk)
         if not agent.has_perm(PERMISSION):
             raise MayNotReveal()
+        if Reveal.Because(because) not in reasons_of(agent):
+            raise CaseIsForCompliance()
         if (seen := live_reveals(agent, [customer.pk]).first()) is not None:
             return seen
         allowance = allowance_of(agent)

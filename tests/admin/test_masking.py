@@ -286,6 +286,19 @@ def test_without_a_reason_nothing_is_revealed(canaries: World, support: Client, 
     assert leaks(support, [page("customers_customer", canaries.wanjiku)]) == []
 
 
+def test_a_case_of_compliance_is_for_compliance_to_name(
+    canaries: World, support: Client, staff: dict[str, User]
+) -> None:
+    case, theirs = WHY | {"because": "case"}, dialog(canaries.wanjiku)
+
+    assert 'value="case"' not in support.get(theirs).text
+    assert support.post(theirs, case).status_code == 200 and not Reveal.objects.filter(because="case").exists()
+
+    compliance = client_of(staff[Role.COMPLIANCE])
+    assert 'value="case"' in compliance.get(theirs).text
+    assert compliance.post(theirs, case).status_code == 302 and Reveal.objects.filter(because="case").exists()
+
+
 def test_when_the_quota_is_used_the_dialog_says_when_the_next_is_free(
     canaries: World, support: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,13 +11,14 @@ from django.utils.timezone import now
 
 from core.models import AuditRecord
 from customers import reveals
-from customers.errors import MayNotReveal, RevealQuotaUsed
+from customers.errors import CaseIsForCompliance, MayNotReveal, RevealQuotaUsed
 from customers.models import Customer, Reveal
 from customers.reveals import allowance_of, live_reveals, reveal, reveals_of
 from staff.models import User
 from staff.roles import PERMISSIONS, Role
 from tests.factories import CustomerFactory
 from tests.racing import at_once
+from viewings.accesses import accesses_of
 
 WHY = {"because": "identify", "reason": "she calls about a payment"}
 
@@ -122,6 +123,26 @@ def test_a_quota_is_everybodys_own_and_goes_by_the_role_of_the_moment(mary: Cust
     User.objects.filter(pk=grace.pk).update(role=Role.SUPPORT, is_active=False)
     with pytest.raises(MayNotReveal):
         reveal(mary, actor=grace, **WHY)
+
+
+@pytest.mark.parametrize("role", sorted(set(reveals.A_DAY) - {Role.COMPLIANCE}))
+def test_nobody_hides_from_the_customer_behind_a_case_of_compliance(mary: Customer, role: str) -> None:
+    grace = agent(role)
+
+    with pytest.raises(CaseIsForCompliance):
+        reveal(mary, actor=grace, because="case", reason="a case")
+
+    assert not mary.reveals.exists() and allowance_of(grace).used == 0
+    reveal(mary, actor=grace, **WHY)
+    with pytest.raises(CaseIsForCompliance):  # while it is shown, too
+        reveal(mary, actor=grace, because="case", reason="a case")
+    assert [one.kind for one in accesses_of(mary.pk, None, 10)] == ["reveal"]
+
+
+def test_for_a_case_of_compliance_the_customer_is_not_told(mary: Customer) -> None:
+    row = reveal(mary, actor=agent(Role.COMPLIANCE), because="case", reason="case 7")
+
+    assert list(reveals_of(mary.pk)) == [row] and accesses_of(mary.pk, None, 10) == []
 
 
 def test_each_role_that_may_has_a_quota_and_no_other(db: None) -> None:

@@ -11,25 +11,28 @@ import json
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import connection
 from django.db import transaction as db_transaction
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
 from core import audit
-from core.errors import FailedJobHandled, FailedJobNotFound, TekanaError, TooManyJobs
+from core.errors import FailedJobHandled, FailedJobNotFound, JobCannotBeRetried, TekanaError, TooManyJobs
 from core.ids import uuid7
 from core.models import FailedJob
 
 State = FailedJob.State
 MOST_AT_ONCE = 100
 FRAMES = 8
+NOT_THERE = (ObjectDoesNotExist, ValidationError, ValueError)  # what a row that names no work of ours leads to
 LOST = "worker_lost"  # no exception: the process was killed, or hung
 GIVE_UP = """
 INSERT INTO core_failedjob
@@ -97,6 +100,24 @@ def title_of(job: FailedJob) -> str:
     return kinds()[job.kind].title if job.kind in kinds() else job.kind
 
 
+def now_of(job: FailedJob) -> str:
+    """What the work is at; a row that names none is shown like any other, and says so. Empty for a kind of old."""
+    kind = kinds().get(job.kind)
+    try:
+        return kind.now(job) if kind else ""
+    except NOT_THERE:
+        return "not to be found: the row names no work of this kind"
+
+
+def page_of(job: FailedJob) -> str:
+    """The id of what its kind's ``model`` shows of it; empty where there is nothing to show."""
+    kind = kinds().get(job.kind)
+    try:
+        return kind.page(job) if kind and kind.model else ""
+    except (LookupError, TypeError):  # of the arguments
+        return ""
+
+
 # --- Workers ---------------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +169,10 @@ def retry(job: UUID, *, actor: Any, reason: str) -> FailedJob:
     """
     with db_transaction.atomic():
         row = _lock_waiting(job)
-        _kind_of(row).retry(row)
+        try:
+            _kind_of(row).retry(row)
+        except NOT_THERE as exc:
+            raise JobCannotBeRetried("It names no work that can be found: close it.") from exc
         _handle(row, State.RETRIED, "retry_job", actor=actor, reason=reason)
     return row
 
@@ -168,10 +192,15 @@ def retry_many(jobs: Sequence[UUID], *, actor: Any, reason: str) -> Retried:
 
 
 def close(job: UUID, *, actor: Any, reason: str) -> FailedJob:
-    """Leave it undone. Raises: FailedJobNotFound, FailedJobHandled. Locks: as `retry`."""
+    """Leave it undone. What has no work behind it is closed like any other, or it would wait for ever.
+
+    Raises: FailedJobNotFound, FailedJobHandled. Locks: as `retry`.
+    """
     with db_transaction.atomic():
         row = _lock_waiting(job)
-        _kind_of(row).close(row, actor=actor, reason=reason)
+        if row.kind in kinds():
+            with suppress(*NOT_THERE):
+                kinds()[row.kind].close(row, actor=actor, reason=reason)
         _handle(row, State.CLOSED, "close_job", actor=actor, reason=reason)
     return row
 

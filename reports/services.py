@@ -391,7 +391,8 @@ class Running(failures.Retriable):
         begin_anew(export)
 
     def now(self, job: FailedJob) -> str:
-        return Export.objects.get(pk=job.subject_id).get_state_display().lower()
+        export = Export.objects.filter(pk=job.subject_id).first()
+        return export.get_state_display().lower() if export else "gone"
 
 
 running = Running()

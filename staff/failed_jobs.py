@@ -47,6 +47,9 @@ STEPS = {
     "let_go_work": "Given back",
 }  # fmt: skip
 
+WORKER_LOST = "Its worker was lost: killed, or hung until its time was over. There is no trace of that."
+NO_TRACE = "No steps were kept: it was refused with this error, and nothing broke."
+
 FAILED = queue(
     name="failed_jobs",
     title="Failed jobs",
@@ -69,8 +72,13 @@ def state_badge(job: FailedJob) -> Any:
 
 def what(job: FailedJob) -> str:
     """``E-mail to a customer``, ``Daily job prove_books of 2026-11-20``."""
-    said = job.arguments
-    return f"{failures.title_of(job)} {said['job']} of {said['day']}" if "job" in said else failures.title_of(job)
+    said = arguments_of(job)
+    named = "job" in said and "day" in said
+    return f"{failures.title_of(job)} {said['job']} of {said['day']}" if named else failures.title_of(job)
+
+
+def arguments_of(job: FailedJob) -> dict[str, Any]:
+    return job.arguments if isinstance(job.arguments, dict) else {}
 
 
 # --- Forms -------------------------------------------------------------------------------------------------------
@@ -164,13 +172,14 @@ class FailedJobAdmin(worked("failed_jobs", ACT)):  # type: ignore[misc]
 
     def panels(self, request: HttpRequest, job: FailedJob) -> list[Panel]:
         kind = failures.kinds().get(job.kind)
-        page = link(request, kind.model, kind.page(job), "Its page") if kind and kind.model else NOTHING
+        there = failures.page_of(job)
+        page = link(request, kind.model, there, "Its page") if kind and there else ""
         rows = [
-            ("It was to work on", format_html("{} {}", code(job.subject_id), page if kind and kind.model else "")),
-            *[(name.replace("_", " ").capitalize(), code(value)) for name, value in job.arguments.items()],
-            ("It is now", capfirst(kind.now(job)) if kind else NOTHING),
+            ("It was to work on", format_html("{} {}", code(job.subject_id), page)),
+            *[(name.replace("_", " ").capitalize(), code(value)) for name, value in arguments_of(job).items()],
+            ("It is now", capfirst(failures.now_of(job)) or NOTHING),
         ]
-        trace = job.trace or "Its worker was lost: killed, or hung until its time was over. There is no trace of that."
+        trace = job.trace or (WORKER_LOST if job.error == failures.LOST else NO_TRACE)
         side = [
             ("Error", code(job.error)),
             ("Attempts", job.attempts),

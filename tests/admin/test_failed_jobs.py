@@ -293,6 +293,56 @@ def test_without_a_good_reason_nothing_happens(
     assert not AuditRecord.objects.filter(subject_id=str(job.pk), look=False).exists()
 
 
+ODD = [{}, {"job": "x"}, {"day": "y"}, {"staff": None}, {"notification": None}, {"job": [1], "day": 7}, [], "x", 5]
+
+
+@pytest.mark.parametrize("kind", [*failures.kinds(), "of_old"])
+@pytest.mark.parametrize("subject_id", ["abc", "", "9" * 64, "7", "01a1f918-ba1f-7c5c-95a9-36db863f0c59"])
+def test_one_bad_row_breaks_no_page_and_can_be_closed(
+    staff: dict[str, User], operations: Client, kind: str, subject_id: str
+) -> None:
+    """Whatever its id and arguments are: list, dialogs and page show it; retried it is refused, closed it is gone."""
+    good = failed()
+    failures.give_up(kind, [failures.Given(subject_id, {}, 3)])
+    job = FailedJob.objects.get(kind=kind, subject_id=subject_id)
+    many = reverse("admin:core_failedjob_retry_many")
+    for arguments in ODD:
+        FailedJob.objects.filter(pk=job.pk).update(arguments=arguments)
+        for url in (LIST, page("change", job), page("retry", job), many):
+            assert operations.get(url).status_code == 200, (url, arguments)
+    assert set(waiting(operations)) == {good, job}
+
+    both = {"jobs": [str(good.pk), str(job.pk)], "reason": "mended"}
+    assert "0 of 2 are being done again." in operations.post(many, both, follow=True).text
+    assert fresh(job).state == Waits.WAITING
+    operations.post(page("close", job), {"reason": "it names nothing"})
+
+    assert fresh(job).state == Waits.CLOSED
+    assert AuditRecord.objects.filter(action="close_job", subject_id=str(job.pk)).count() == 1
+
+
+def test_a_job_whose_message_was_dealt_with_can_be_closed(staff: dict[str, User], operations: Client) -> None:
+    done = odd_message("m1")
+    failures.give_up("rail_message", [failures.Given(str(done.pk), {"rail": "sandbox"}, 3)])
+    RailMessage.objects.update(state=RailMessage.State.PROCESSED)
+    job = FailedJob.objects.get()
+
+    operations.post(page("close", job), {"reason": "it was dealt with"})
+
+    assert fresh(job).state == Waits.CLOSED
+
+
+def test_without_a_trace_it_says_what_is_known_and_no_more(staff: dict[str, User], operations: Client) -> None:
+    lost, refused = failed(), failed(exc=FailedJobHandled())
+
+    assert "Its worker was lost" in operations.get(page("change", lost)).text
+    shown = operations.get(page("change", refused)).text
+    assert "No steps were kept" in shown and "worker was lost" not in shown
+    broken = failed()
+    FailedJob.objects.filter(pk=broken.pk).update(error="OSError")
+    assert "worker was lost" not in operations.get(page("change", broken)).text
+
+
 def test_what_is_not_there_or_was_dealt_with_says_so(staff: dict[str, User], operations: Client) -> None:
     job = failed()
     gone = reverse("admin:core_failedjob_retry", args=[uuid4()])

@@ -187,11 +187,13 @@ class Processing(failures.Retriable):
         ring("transactions.tasks.process_rail_message", job.subject_id)
 
     def now(self, job: FailedJob) -> str:
-        message = RailMessage.objects.get(pk=job.subject_id)
-        return f"{message.get_state_display().lower()}. {message.note}".strip()
+        message = RailMessage.objects.filter(pk=job.subject_id).first()
+        return f"{message.get_state_display().lower()}. {message.note}".strip() if message else "gone"
 
     def close(self, job: FailedJob, *, actor: Any, reason: str) -> None:
-        close_odd(UUID(job.subject_id), actor=actor, reason=reason)
+        """Whoever closed the message meanwhile has left only this to close."""
+        if RailMessage.objects.filter(pk=job.subject_id, state=RailMessage.State.ODD).exists():
+            close_odd(UUID(job.subject_id), actor=actor, reason=reason)
 
 
 processing = Processing()

@@ -75,6 +75,8 @@ class Consent(Operation):
 
     def apply(self, approval: Approval, *, checker: User) -> Row:
         recall = consent(UUID(approval.params["recall"]), actor=approval.maker, note=approval.reason, checker=checker)
+        if reversal := recall.reversal:  # what a second person has approved, and so counts as nobody's alone
+            return Row("transactions.transaction", str(reversal.pk), f"Reversal {spaced_receipt(reversal.receipt)}")
         return Row("recalls.recall", str(recall.pk), f"Recall of {spaced_receipt(recall.transaction.receipt)}")
 
 

@@ -25,7 +25,7 @@ from transactions.errors import NotReversible, RecipientShort, TransactionNotFou
 from transactions.models import PAYS_AT_ONCE, Transaction
 from transactions.movements import Holding, Order
 from transactions.posting import post
-from transactions.services.reversals import APPROVED, refuse_alone, reversal_movement
+from transactions.services.reversals import refuse_alone, reversal_movement
 from wallets.selectors import masked_name
 
 # What is told to whom when a recall reaches a state: the text for the sender, the text for the recipient.
@@ -144,15 +144,12 @@ def expire_recalls() -> int:
     return expired
 
 
-def orders_of(
-    recall: Recall, original: Transaction, *, actor: Any, note: str, approved: bool = False
-) -> tuple[int, list[Order]]:
-    """What consenting posts now: how many minor units go back, and out of the hold. What was ``approved`` counts as
-    nobody's alone."""
+def orders_of(recall: Recall, original: Transaction, *, actor: Any, note: str) -> tuple[int, list[Order]]:
+    """What consenting posts now: how many minor units go back, and out of the hold."""
     returned = min(recall.held, original.amount - original.reversed_amount)
     if not returned:
         return 0, [released(recall, "voided", recall.held)]
-    rest, key = recall.held - returned, f"{APPROVED if approved else ''}recall-{recall.pk}"
+    rest, key = recall.held - returned, f"recall-{recall.pk}"
     orders: list[Order] = [
         released(recall, "captured", returned, remaining=rest),
         reversal_movement(original.pk, returned, recall.reason.reversal_reason_id, note, actor, key),
@@ -199,7 +196,7 @@ def _close(recall: Recall, to: RecallState, *, actor: Any, note: str, checker: U
         rows = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("payer", "payee")
         original = rows.get(pk=recall.transaction_id)
         said = note or "The recipient agreed to the recall."
-        returned, orders = orders_of(recall, original, actor=actor, note=said, approved=checker is not None)
+        returned, orders = orders_of(recall, original, actor=actor, note=said)
         if isinstance(actor, User) and checker is None:
             refuse_alone(original, returned, actor)
     else:

@@ -13,6 +13,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.json import KT
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -269,6 +270,8 @@ class Approval(models.Model):
             GinIndex(fields=["about"], name="approval_by_page"),
             models.Index(fields=["expires_at"], condition=Q(state="open"), name="approval_open"),
             models.Index(fields=["maker", "-id"], name="approval_by_maker"),
+            # Whether a second person stands behind a row, that row's id says.
+            models.Index(KT("result__id"), name="approval_by_result"),
         ]  # fmt: skip
 
     def __str__(self) -> str:

@@ -26,6 +26,12 @@ REVERSES_ALONE: dict[str, dict[str, int]] = {
 REVERSES_ALONE_A_DAY: dict[str, dict[str, int]] = {
     role: {currency: TIMES_A_DAY * amount for currency, amount in sums.items()} for role, sums in REVERSES_ALONE.items()
 }
+# The most that anybody ever gave back alone of one transaction: the proof of the books holds all reversals against it.
+# Who lowers a sum above keeps the former one here, for what went back under it stays right.
+MOST_ALONE: dict[str, int] = {
+    currency: max(sums.get(currency, 0) for sums in REVERSES_ALONE.values())
+    for currency in set().union(*REVERSES_ALONE.values())
+}
 # Shown as tables with the roles (``settings.ROLE_SUMS``).
 SUMS = [
     Sums("Given back alone, of one transaction", REVERSES_ALONE),

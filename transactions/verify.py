@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from ledger.verify import CHECKS as LEDGER_CHECKS
 from ledger.verify import Check, Finding, HoldOwner, Result, run
+from transactions.authority import MOST_ALONE
 from transactions.models import BORN, LEGAL, OPEN, State
 
 MOVED = "('completed', 'partially_reversed', 'reversed')"
@@ -21,7 +22,14 @@ STEPPED = LEGAL | {("", state) for state in BORN} | {(State.PARTIALLY_REVERSED, 
 STEPS = ", ".join(f"('{before}', '{after}')" for before, after in sorted(STEPPED))
 OWNERS: list[HoldOwner] = [import_string(path) for path in settings.HOLD_OWNERS]
 OWNED = " UNION ALL ".join(one.ids for one in OWNERS) or "SELECT NULL::uuid AS id WHERE false"
+MOST = ", ".join(f"('{currency}', {amount}::bigint)" for currency, amount in sorted(MOST_ALONE.items()))
 STILL_OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN))
+# Requests to give something back that a second person approved: what each posted, who asked, whom it was about.
+APPROVED = """
+    SELECT result ->> 'id' AS led_to, 'staff:' || maker_id AS maker, about FROM staff_approval
+    WHERE state = 'approved' AND checker_id <> maker_id AND result ->> 'model' = 'transactions.transaction'
+      AND operation IN ('reversal', 'receivable', 'recall_consent')
+"""
 
 CHECKS = [
     Check(
@@ -81,6 +89,21 @@ CHECKS = [
         LEFT JOIN staff_approval a ON 'approval-' || a.id = t.idempotency_key AND a.operation = 'receivable'
             AND a.state = 'approved' AND a.checker_id <> a.maker_id
         WHERE starts_with(l.code, 'asset:receivable:') AND a.id IS NULL
+        UNION ALL
+        SELECT 'transaction ' || t.id, 'says that a second person approved it, and nobody did'
+        FROM transactions_transaction t
+        LEFT JOIN ({APPROVED}) a ON a.led_to = t.id::text AND a.maker = t.caller AND a.about @> ARRAY[
+            'transactions.transaction:' || t.reverses_id]::varchar[]
+        WHERE t.kind = 'reversal' AND t.state = 'completed' AND starts_with(t.caller, 'staff:')
+          AND starts_with(t.idempotency_key, 'approval-') AND a.led_to IS NULL
+        UNION ALL
+        SELECT 'transaction ' || t.reverses_id, sum(t.amount) || ' of it was given back without a second person'
+        FROM transactions_transaction t
+        LEFT JOIN ({APPROVED}) a ON a.led_to = t.id::text
+        LEFT JOIN (VALUES {MOST}) most (currency, amount) ON most.currency = t.currency
+        WHERE t.kind = 'reversal' AND t.state = 'completed' AND starts_with(t.caller, 'staff:') AND a.led_to IS NULL
+        GROUP BY t.reverses_id, most.amount
+        HAVING sum(t.amount) > coalesce(most.amount, 0)
         UNION ALL
         SELECT coalesce(l.code, 'receivable ' || r.id), CASE
                    WHEN r.id IS NULL THEN 'belongs to no receivable'

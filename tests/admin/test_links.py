@@ -1,6 +1,7 @@
 """Links between staff and customers in the back office: who sees them, what dialogs ask instead, what is marked."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -116,7 +117,7 @@ def test_a_dialog_says_that_it_asks_and_asks(
 
 
 def test_a_small_reversal_and_a_recall_ask_too(support: Client, linked: StaffLink, world: World) -> None:
-    asked = {"amount": "1.00", "reason_code": "duplicate", "note": "twice", "key": "reverse-linked-1", "agreed": ""}
+    asked = {"amount": "1.00", "reason_code": "duplicate", "note": "twice", "key": str(uuid4()), "agreed": ""}
     url = dialog("transactions_transaction", "reverse", world.sent.pk)
     assert "This will ask for a second person." in support.post(url, asked | {"step": "preview"}).content.decode()
 

@@ -17,6 +17,7 @@ from staff.roles import Role
 from tests.admin.conftest import World
 from tests.books import assert_books_balance, available, posted
 from tests.factories import fresh
+from transactions.services.reversals import given_back_alone
 
 
 def page(name: str, pk: object) -> str:
@@ -137,6 +138,11 @@ def test_above_what_the_role_gives_back_alone_a_second_person_decides(
     closed = fresh(recall)
     assert (closed.state, closed.returned) == (RecallState.CONSENTED, 100_00)
     assert closed.events.last().facts["approved_by"] == staff[Role.ADMINISTRATOR].principal
+    # It is what the approval led to: it counts as nobody's alone, and its page says who approved.
+    assert fresh(approval).result["id"] == str(closed.reversal_id)
+    assert given_back_alone(closed.transaction.reversals.all()) == 200_00
+    reversal = reverse("admin:transactions_transaction_change", args=[closed.reversal_id])
+    assert "Approved by" in support.get(reversal).text
     assert_books_balance()
 
 

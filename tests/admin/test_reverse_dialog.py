@@ -324,6 +324,44 @@ def test_two_parts_at_once_come_to_no_more_than_the_limit(world: World, staff: d
 
 
 @pytest.mark.usefixtures("_little")
+@pytest.mark.parametrize("key", ["approval-zzzz-1234567890", "approval-{approved}", "reverse-{approved}", ""])
+def test_a_browser_does_not_choose_what_a_reversal_is_called(
+    support: Client, checker: Client, world: World, key: str
+) -> None:
+    checker.post(
+        reverse("admin:staff_approval_approve", args=[world.asked.pk]), {"agreed": world.asked.digest, "comment": ""}
+    )
+    assert fresh(world.asked).state == "approved"
+    _, agreed = previewed(support, world.sent, amount="100")
+
+    chosen = agreed | {"key": key.format(approved=world.asked.pk), "step": "confirm"}
+    answer = support.post(url(world.sent), chosen)
+
+    assert "Something that this dialog carries unseen is missing or wrong" in answer.text
+    assert fresh(world.sent).reversed_amount == 0
+
+
+@pytest.mark.usefixtures("_little")
+def test_the_id_of_a_request_as_a_key_is_a_key_like_others(support: Client, checker: Client, world: World) -> None:
+    checker.post(
+        reverse("admin:staff_approval_approve", args=[world.asked.pk]), {"agreed": world.asked.digest, "comment": ""}
+    )
+    approved = Transaction.objects.get(pk=fresh(world.asked).result["id"])
+    _, agreed = previewed(support, world.sent, amount="300")
+
+    support.post(url(world.sent), agreed | {"key": str(world.asked.pk), "step": "confirm"})
+
+    alone = Transaction.objects.get(reverses=world.sent.pk)
+    assert alone.idempotency_key == f"reverse-{world.asked.pk}"
+    page = "admin:transactions_transaction_change"
+    assert "Approved by" not in support.get(reverse(page, args=[alone.pk])).text
+    assert "Approved by" in support.get(reverse(page, args=[approved.pk])).text
+    shown, _ = previewed(support, world.sent, amount="0.01")
+    assert "This will ask for a second person." in shown.text
+    assert_books_balance()
+
+
+@pytest.mark.usefixtures("_little")
 def test_what_waits_is_not_asked_for_twice(support: Client, world: World) -> None:
     _, agreed = previewed(support, world.sent, amount="400")
     support.post(url(world.sent), {**agreed, "step": "confirm"})

@@ -17,10 +17,12 @@ from tests.admin.conftest import member
 from tests.books import assert_books_balance, fund, posted, transfer
 from tests.factories import fresh
 from transactions import authority
-from transactions.models import Transaction
+from transactions.models import Kind, Transaction
+from transactions.movements import Movement
 from transactions.posting import post_one
 from transactions.services import reversals
-from transactions.services.reversals import reverse_transaction, why_second_person
+from transactions.services.reversals import approval_of, reverse_transaction, why_second_person
+from transactions.verify import verify
 from wallets.models import Freeze, Wallet
 from wallets.services import freeze_wallet, lift_freeze
 
@@ -104,6 +106,79 @@ def test_the_same_key_again_is_no_second_part(sent: Transaction, grace: User) ->
 
     assert again.replayed and again.transaction == first.transaction
     assert fresh(sent).reversed_amount == 300
+
+
+# --- Under a borrowed name -------------------------------------------------------------------------------------------
+
+
+def forged(sent: Transaction, caller: User, amount: int, key: str) -> Transaction:
+    """Posted past the service, under a key that somebody chose."""
+    movement = Movement(
+        kind=Kind.REVERSAL, amount=amount, currency="RWF", caller=caller.principal, key=key, reverses=sent.pk,
+        reason_code="duplicate",
+    )  # fmt: skip
+    return Transaction.objects.get(pk=post_one(movement).or_raise().transaction)
+
+
+def wrong() -> list[tuple[str, str]]:
+    return [(one.number, one.wrong) for one in verify().findings]
+
+
+def test_nobody_borrows_the_name_of_an_approval(
+    sent: Transaction, aline: Wallet, eric: Wallet, grace: User, amina: User
+) -> None:
+    approved, other = asked(sent, grace, 400), paid(aline, eric)
+    approve(approved.pk, actor=amina)
+
+    for key in ("approval-zzzz-1234567890", f"approval-{approved.pk}", f"approval-{asked(other, grace, 400).pk}"):
+        with pytest.raises(ApprovalNeeded):
+            back(other, 200, grace, idempotency_key=key)
+
+    assert fresh(other).reversed_amount == 0
+
+
+@pytest.mark.parametrize("key", ["approval-zzzz-1234567890", "approval-{approved}"])
+def test_a_reversal_under_such_a_name_counts_as_alone_and_the_proof_finds_it(
+    sent: Transaction, aline: Wallet, eric: Wallet, grace: User, samuel: User, amina: User, key: str
+) -> None:
+    approved, other = asked(paid(aline, eric), samuel, 400), paid(aline, eric)
+    approve(approved.pk, actor=amina)
+    really = Transaction.objects.get(pk=fresh(approved).result["id"])
+    assert approval_of(really) == approved and wrong() == []  # the negative control
+
+    borrowed = forged(other, grace, 200, key.format(approved=approved.pk))
+
+    assert approval_of(borrowed) is None
+    assert why_second_person(fresh(other), 200, grace).endswith("RWF 200 of it was given back alone before.")
+    back(sent, 300, grace)
+    assert "you have given back RWF 500" in why_second_person(paid(aline, eric), 1, grace)  # of the day, too
+    assert wrong() == [("I1", "says that a second person approved it, and nobody did")]
+
+
+def test_a_colleagues_key_is_not_ones_own(sent: Transaction, grace: User, amina: User) -> None:
+    back(sent, 300, grace, idempotency_key="reverse-1234567890")
+
+    with pytest.raises(ApprovalNeeded, match="RWF 300 of it was given back alone before"):
+        back(sent, 600, amina, idempotency_key="reverse-1234567890")
+
+    assert fresh(sent).reversed_amount == 300
+
+
+def test_the_proof_finds_more_than_any_role_gives_back_alone(
+    aline: Wallet, eric: Wallet, grace: User, amina: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = authority.MOST_ALONE["RWF"]
+    monkeypatch.setitem(authority.REVERSES_ALONE[Role.SENIOR_SUPPORT], "RWF", most)
+    monkeypatch.setitem(authority.REVERSES_ALONE_A_DAY[Role.SENIOR_SUPPORT], "RWF", most)
+    fund(aline, 3 * most)
+    sent, large = paid(aline, eric, most + 1), paid(aline, eric, most + 1)
+    back(sent, most, amina)
+    approve(asked(large, grace, most + 1).pk, actor=amina)
+    assert wrong() == []  # the negative control: up to the sum alone, and above it by two
+
+    forged(sent, grace, 1, "reverse-past-the-door")
+
+    assert wrong() == [("I1", f"{most + 1} of it was given back without a second person")]
 
 
 # --- After a no ------------------------------------------------------------------------------------------------------

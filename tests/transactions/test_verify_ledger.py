@@ -98,6 +98,12 @@ BROKEN = [
         "I1", "transaction {reversed}", "returned 400 of its fee of 0",
         entries("full_reversal", "account_id = {fees}, seq = 99", "side = 1"),
     ),
+    # I1: a second person
+    (
+        "I1", "transaction {reversal}", "says that a second person approved it",
+        txn("reversal", "idempotency_key = 'approval-zzzz'"),
+    ),
+    ("I1", "transaction {reversed_in_part}", "1000001 of it was given back", txn("reversal", "amount = 1000001")),
     # I1: wallets
     (
         "I1", "wallet {aline_wallet}", "points to asset:rail:sandbox:RWF",

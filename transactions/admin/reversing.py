@@ -87,7 +87,7 @@ class ReverseForm(StaffForm):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text="Who asked, what they said, which case. Stays in the timeline with your name.",
     )
-    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    key = forms.UUIDField(widget=forms.HiddenInput)
     agreed = forms.CharField(widget=forms.HiddenInput, required=False, max_length=120)
     owe = forms.BooleanField(widget=forms.HiddenInput, required=False)
 
@@ -106,7 +106,7 @@ class ReverseForm(StaffForm):
         self.fields["amount"].label = f"Amount in {subject.currency}"
         self.fields["amount"].help_text = f"{Money(left, subject.currency)} of it can still be reversed."
         self.fields["amount"].initial = decimal_string(left, subject.currency)
-        self.fields["key"].initial = f"reverse-{uuid7()}"  # of this dialog: sent twice, it reverses once
+        self.fields["key"].initial = uuid7()
         if data is None and (stopped := obstacle(subject.pk)) is not None:
             self.intro = told_with_link(stopped)
 
@@ -118,6 +118,11 @@ class ReverseForm(StaffForm):
 
     def refuse(self, refusal: TekanaError) -> None:
         self.add_error(None, told_with_link(refusal))
+
+    @property
+    def idempotency_key(self) -> str:
+        """Of this dialog: sent twice, it reverses once. Its beginning is ours: no browser chooses another's name."""
+        return f"reverse-{self.cleaned_data['key']}"
 
     @property
     def steps(self) -> list[tuple[str, str, str]]:
@@ -166,7 +171,7 @@ class ReverseForm(StaffForm):
             if preview.refusal
             else FINANCE_DECIDES
             if preview.owed
-            else why_second_person(self.subject, preview.amount, self.user, but_for=asked["key"]),
+            else why_second_person(self.subject, preview.amount, self.user, but_for=self.idempotency_key),
         )
         self.data["agreed"] = self.figures(preview)  # type: ignore[index]
         if preview.refusal:
@@ -208,7 +213,7 @@ class ReverseForm(StaffForm):
                 reason_code=self.cleaned_data["reason_code"].pk,
                 note=self.cleaned_data["note"],
                 actor=self.user,
-                idempotency_key=self.cleaned_data["key"],
+                idempotency_key=self.idempotency_key,
             )
         except TekanaError as refusal:
             self.shown = None

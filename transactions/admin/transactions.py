@@ -34,7 +34,6 @@ from core.money import CURRENCY_CHOICES, Money
 from customers.links import concerns
 from notes.admin import Noted
 from staff.inbox import ask, tell_it_waits
-from staff.models import Approval
 from staff.selectors import named, names
 from staff.work import worked
 from transactions.admin.adjusting import AdjustForm
@@ -57,7 +56,7 @@ from transactions.admin.timeline import timeline
 from transactions.approvals import adjustment
 from transactions.models import OPEN, Kind, State, Transaction
 from transactions.services.rail_calls import call_off, release
-from transactions.services.reversals import APPROVED
+from transactions.services.reversals import approval_of
 from wallets.models import Wallet
 
 concerns("transactions.transaction", "payer.customer_id", "payee.customer_id")
@@ -399,15 +398,6 @@ def details(request: HttpRequest, transaction: Transaction, reasons: dict[str, s
         ("Id", code(transaction.pk)),
     ]
     return Facts(title="Details", side=True, rows=rows)
-
-
-def approval_of(transaction: Transaction) -> Approval | None:
-    """The request that it came from, if a second person approved it."""
-    key = transaction.idempotency_key
-    if not (key.startswith(APPROVED) and transaction.caller.startswith("staff:")):
-        return None
-    asked = read_uuid(key.removeprefix(APPROVED))
-    return Approval.objects.select_related("checker").filter(pk=asked).first() if asked else None
 
 
 def reversals(request: HttpRequest, transaction: Transaction, staff: dict[str, str]) -> Table | None:

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction as db_transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import CharField, Exists, OuterRef, QuerySet, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -32,7 +34,9 @@ from transactions.posting import post_one
 from transactions.services.receivables import open_receivable
 from wallets.models import Freeze
 
-APPROVED = "approval-"  # begins the idempotency key of what a second person approved
+# Begins the idempotency key of what a second person approved: an approval posts once. It proves nothing; what was
+# approved, the request says that led to it (`approval_of`).
+APPROVED = "approval-"
 DECIDES = ("transactions.approve_reversal", "transactions.approve_receivable")
 DAY = timedelta(hours=24)
 
@@ -70,6 +74,8 @@ def reverse_transaction(
     movement = reversal_movement(transaction, amount, reason_code, note, actor, idempotency_key, owed=owed)
     if owed and checker is None:
         raise ApprovalNeeded("Finance decides whether somebody owes us.")
+    if checker is None and idempotency_key.startswith(APPROVED):
+        raise ApprovalNeeded("Under the name of a request goes back only what was approved.")
     with db_transaction.atomic():
         # Locked first: of two parts at once, the second counts the first; and nothing comes in the way meanwhile.
         rows = Transaction.objects.select_for_update(no_key=True, of=("self",)).select_related("payer", "payee")
@@ -111,9 +117,10 @@ def refuse_alone(original: Transaction, amount: int, actor: User, *, but_for: st
 def why_second_person(original: Transaction, amount: int, actor: User, *, but_for: str = "") -> str:
     """Why giving back ``amount`` minor units needs somebody else's approval, in words; empty if the actor may alone.
 
-    What was given back alone before counts too, except under the key ``but_for``: of this transaction by anybody, so
-    that parts come to no more, and of all by the actor in 24 hours. Alone nobody gives back what is in a wallet that
-    takes two to let go, what a colleague has rejected to give back, or what is of customers they are linked to.
+    What was given back alone before counts too, except by the actor under the key ``but_for``: of this transaction by
+    anybody, so that parts come to no more, and of all by the actor in 24 hours. Alone nobody gives back what is in a
+    wallet that takes two to let go, what a colleague has rejected to give back, or what is of customers they are
+    linked to.
     """
     if linked := why_linked(actor, *(wallet.customer_id for wallet in (original.payer, original.payee) if wallet)):
         return linked
@@ -126,24 +133,42 @@ def why_second_person(original: Transaction, amount: int, actor: User, *, but_fo
             return f"The recipient's wallet is frozen: {freeze.get_cause_display()}."
     if rejections_of(original):
         return "A colleague has rejected to give it back, or some of it."
-    before = given_back_alone(original.reversals.all(), but_for)
+    this = {"caller": actor.principal, "idempotency_key": but_for}  # of the two together there is one
+    before = given_back_alone(original.reversals.exclude(**this))
     if amount + before > alone:
         why = f"Your role gives back at most {Money(alone, currency)} of one transaction alone."
         return f"{why} {Money(before, currency)} of it was given back alone before." if before else why
     day = REVERSES_ALONE_A_DAY.get(actor.role, {}).get(currency, 0)
     since = first_id_at(timezone.now() - DAY)
     mine = Transaction.objects.filter(kind=Kind.REVERSAL, pk__gte=since, currency=currency, caller=actor.principal)
-    today = given_back_alone(mine, but_for)
+    today = given_back_alone(mine.exclude(**this))
     if amount + today > day:
         why = f"Your role gives back at most {Money(day, currency)} alone in 24 hours"
         return f"{why}; you have given back {Money(today, currency)}."
     return ""
 
 
-def given_back_alone(reversals: QuerySet[Transaction], but_for: str = "") -> int:
+def given_back_alone(reversals: QuerySet[Transaction]) -> int:
     """Of these reversals what staff posted without a second person, in minor units."""
-    done = reversals.filter(state=State.COMPLETED, caller__startswith="staff:").exclude(idempotency_key=but_for)
-    return done.exclude(idempotency_key__startswith=APPROVED).aggregate(sum=Sum("amount"))["sum"] or 0
+    done = reversals.filter(state=State.COMPLETED, caller__startswith="staff:")
+    approved = led_to(Cast(OuterRef("pk"), CharField())).filter(operation__in=giving_back())
+    return done.exclude(Exists(approved)).aggregate(sum=Sum("amount"))["sum"] or 0
+
+
+def led_to(transaction: Any) -> QuerySet[Approval]:
+    """The request that posted a transaction, once approved: the text of its id, or an expression for that."""
+    rows = Approval.objects.annotate(model=KT("result__model"), row=KT("result__id"))
+    return rows.filter(state=Approval.State.APPROVED, model=Transaction._meta.label_lower, row=transaction)
+
+
+def approval_of(transaction: Transaction) -> Approval | None:
+    """The request that led to it, if a second person approved it."""
+    return led_to(str(transaction.pk)).select_related("checker").first()
+
+
+def giving_back() -> list[str]:
+    """The names of the operations by which a second person gives money back."""
+    return [one.name for one in operations().values() if one.check in DECIDES]
 
 
 def freezes_of(original: Transaction) -> list[Freeze]:
@@ -153,10 +178,9 @@ def freezes_of(original: Transaction) -> list[Freeze]:
 
 def rejections_of(original: Transaction) -> list[Approval]:
     """Requests to give some of it back that a colleague rejected, the newest first."""
-    giving_back = [one.name for one in operations().values() if one.check in DECIDES]
     rows = Approval.objects.filter(
         about__contains=[f"{original._meta.label_lower}:{original.pk}"], state=Approval.State.REJECTED,
-        operation__in=giving_back,
+        operation__in=giving_back(),
     )  # fmt: skip
     return list(rows.select_related("maker", "checker").order_by("-id"))
 

@@ -60,6 +60,12 @@ def refuse_linked(actor: Any, checker: User | None, *customers: UUID | None) -> 
         raise LinkedCustomer(f"{why} A second person decides it.")
 
 
+def leave_to_colleague(actor: Any, *customers: UUID | None) -> None:
+    """The same for what nobody asks a second person for, since any colleague can do it. Raises: LinkedCustomer."""
+    if why := why_linked(actor, *customers):
+        raise LinkedCustomer(f"{why} Ask a colleague to do it.")
+
+
 # --- Declaring and ending --------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ import ledger.errors
 import ledger.services
 from core import audit
 from core.ids import uuid7
-from customers.links import why_linked
+from customers.links import leave_to_colleague, why_linked
 from customers.models import Country
 from customers.services import Newcomer
 from customers.tokens import start_session
@@ -132,9 +132,10 @@ def freeze_wallet(
         cause: what kind of trouble it is. What is frozen for fraud or by order takes two people to lift.
         key: of this freeze, made by who asks: asked twice, it is placed once.
 
-    Raises: ReasonMissing, ExpiryPassed, WalletClosed, FreezeKeyUsed.
+    Raises: LinkedCustomer (a colleague does it), ReasonMissing, ExpiryPassed, WalletClosed, FreezeKeyUsed.
     Locks: the wallet, then its account.
     """
+    leave_to_colleague(actor, wallet.customer_id)
     mode, cause, reason = Freeze.Mode(mode), Freeze.Cause(cause), stated(reason)
     if expires_at is not None and expires_at <= timezone.now():
         raise ExpiryPassed(expires_at=expires_at)
@@ -187,9 +188,10 @@ def why_lifted_by_two(freeze: Freeze, actor: Any) -> str:
 def extend_freeze(freeze: Freeze, *, expires_at: datetime | None, actor: Any, reason: str) -> Freeze:
     """Make a freeze last longer (None: until it is lifted): another takes its place, in one step. One is never edited.
 
-    Raises: ReasonMissing, FreezeLifted, ExpiryNotLater, ExpiryPassed.
+    Raises: LinkedCustomer (a colleague does it), ReasonMissing, FreezeLifted, ExpiryNotLater, ExpiryPassed.
     Locks: the wallet, then its account.
     """
+    leave_to_colleague(actor, freeze.wallet.customer_id)
     reason = stated(reason)
     with db_transaction.atomic():
         wallet = lock(freeze.wallet)
@@ -236,9 +238,11 @@ def close_wallet(wallet: Wallet, *, actor: Any, reason: str = "") -> Wallet:
 
     A closed account refuses every entry, so a top-up that arrives later is parked in suspense (`transactions`).
 
-    Raises: WalletClosed, WalletFrozen (lift first: a freeze is a question still open), WalletNotEmpty.
+    Raises: LinkedCustomer (a colleague does it), WalletClosed, WalletFrozen (lift first: a freeze is a question still
+    open), WalletNotEmpty.
     Locks: the wallet, then its account.
     """
+    leave_to_colleague(actor, wallet.customer_id)
     with db_transaction.atomic():
         locked = lock(wallet)
         refuse_closed(locked)

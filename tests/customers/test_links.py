@@ -1,10 +1,12 @@
 """Who is linked to a customer decides nothing about them: not by any service, and not with raw SQL."""
 
 from contextlib import nullcontext
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from core.errors import TekanaError
 from core.models import AuditRecord
@@ -23,11 +25,13 @@ from staff.roles import Role
 from tests.admin.conftest import member
 from tests.books import assert_books_balance, fund, posted, transfer
 from tests.factories import fresh
+from tests.fakes.rail_work import cash_out, top_up
 from transactions.models import Transaction
 from transactions.posting import post_one
+from transactions.services.rail_calls import release
 from transactions.services.reversals import reverse_transaction
 from wallets.models import Wallet
-from wallets.services import freeze_wallet, lift_freeze
+from wallets.services import close_wallet, extend_freeze, freeze_wallet, lift_freeze
 
 Relation = StaffLink.Relation
 
@@ -182,6 +186,46 @@ def test_not_opening_refusing_or_withdrawing_a_recall(
     approve(asked.pk, actor=amina)
     assert fresh(recall).state == "withdrawn"
     assert_books_balance()
+
+
+def test_not_freezing_not_longer_and_not_closing(
+    aline: Wallet, eric: Wallet, grace: User, amina: User, diane: User
+) -> None:
+    declared(grace, aline.customer, Relation.OWN)
+    declared(grace, eric.customer)
+    passing = freeze_wallet(
+        eric, mode="both", reason="lost phone", actor=diane, expires_at=timezone.now() + timedelta(hours=1)
+    )
+    later = timezone.now() + timedelta(days=30)
+
+    for alone, why in (
+        (lambda who: freeze_wallet(aline, mode="credit", reason="x", actor=who), "your own account"),
+        (lambda who: extend_freeze(passing, expires_at=later, reason="x", actor=who), "linked to"),
+        (lambda who: close_wallet(aline, reason="x", actor=who), "your own account"),
+    ):
+        with pytest.raises(LinkedCustomer, match=f"{why}.*Ask a colleague"):
+            alone(grace)
+
+    assert fresh(passing).expires_at == passing.expires_at and fresh(passing).lifted_at is None
+    assert not aline.freezes.exists() and fresh(aline).closed_at is None
+    extend_freeze(passing, expires_at=later, reason="x", actor=amina)  # a colleague does
+    lift_freeze(freeze_wallet(aline, mode="credit", reason="x", actor=amina), reason="x", actor=amina)
+    assert close_wallet(aline, actor=aline.customer).closed_at  # and so does the owner, as a customer
+
+
+def test_not_asking_a_rail_again(aline: Wallet, grace: User, diane: User) -> None:
+    fund(aline, 100_000)
+    for txn in (Transaction(pk=cash_out(aline, 10_000)), Transaction(pk=top_up(aline, 10_000))):
+        Transaction.objects.filter(pk=txn.pk).update(quarantined_at=timezone.now())
+        link = declared(grace, aline.customer)
+
+        with pytest.raises(LinkedCustomer, match="Ask a colleague"):
+            release(txn.pk, actor=grace, reason="x")
+        assert fresh(txn).quarantined_at
+
+        end_link(link, reason="over", actor=diane)
+        release(txn.pk, actor=grace, reason="x")
+        assert fresh(txn).quarantined_at is None
 
 
 def test_who_is_not_linked_goes_on_as_before(sent: Transaction, eric: Wallet, grace: User) -> None:

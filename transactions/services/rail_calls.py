@@ -39,8 +39,7 @@ from django.utils import timezone
 
 from core import audit
 from core.errors import IllegalTransition
-from customers.errors import LinkedCustomer
-from customers.links import why_linked
+from customers.links import leave_to_colleague
 from transactions.errors import RailRefused, RailUnreachable, TransactionNotFound
 from transactions.models import OPEN, Kind, RailCall, State, Transaction
 from transactions.rails import rail
@@ -111,12 +110,13 @@ def sweep() -> int:
 def release(transaction_id: UUID, *, actor: Any, reason: str) -> None:
     """Let a quarantined movement be asked about again; its lost calls are marked as looked at.
 
-    Raises: TransactionNotFound. Locks: the transaction.
+    Raises: TransactionNotFound, LinkedCustomer (a colleague does it). Locks: the transaction.
     """
     with db_transaction.atomic():
         txn = _lock(transaction_id)
         if txn is None:
             raise TransactionNotFound()
+        leave_to_colleague(actor, *_owners(txn))
         if txn.quarantined_at is None:
             return
         txn.rail_calls.filter(outcome="").update(outcome="lost", finished_at=Now())
@@ -139,15 +139,17 @@ def call_off(transaction_id: UUID, *, actor: Any, reason: str) -> None:
         txn = _lock(transaction_id)
         if txn is None:
             raise TransactionNotFound()
-        wallet = txn.payer or txn.payee
-        if why := why_linked(actor, wallet.customer_id if wallet else None):
-            raise LinkedCustomer(f"{why} Ask a colleague to do it.")
+        leave_to_colleague(actor, *_owners(txn))
         if txn.state != State.PENDING:
             raise IllegalTransition(f"This {txn.kind} is {txn.state}.", state=txn.state)
         settling.settle(txn.pk, to=State.CANCELLED, actor=actor, reason=reason)
         audit.record(
             actor=actor, action="call_off", subject=txn, before=State.PENDING, after=State.CANCELLED, reason=reason
         )
+
+
+def _owners(txn: Transaction) -> list[UUID]:
+    return [wallet.customer_id for wallet in (txn.payer, txn.payee) if wallet]
 
 
 # --- claim ---------------------------------------------------------------------------------------------------------

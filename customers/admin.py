@@ -110,7 +110,7 @@ class CustomerAdmin(Noted):
     ]
     ordering = ["-pk"]
     search_fields = ["phone_number"]
-    search_help_text = "Phone, e-mail, words of a name, id, or the beginning of one"
+    search_help_text = "The whole phone number or e-mail address, words of a name, id or its beginning"
     page_select_related = ("country",)
     actions_detail = ["reveal", "suspend", "reactivate", "add_note"]
 

@@ -1,4 +1,8 @@
-"""What a person says on the phone, as customers: a number in any notation, an address, some words of a name, an id."""
+"""What a person says on the phone, as customers: a number in any notation, an address, some words of a name, an id.
+
+Numbers and addresses are found whole or not at all. By longer and longer beginnings anybody would read out what the
+mask hides, digit by digit.
+"""
 
 import re
 
@@ -11,8 +15,6 @@ from core.contacts import mailbox
 from customers.models import Country, Customer
 
 PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]*", re.ASCII)
-FEWEST_DIGITS = 5
-FEWEST_LETTERS = 3  # of an address
 MOST = 1_000  # that are looked for; who means one of more says more
 
 
@@ -35,10 +37,6 @@ def matching(text: str) -> QuerySet[Customer]:
     ways: list[QuerySet[Customer]] = []
     if (identity := read_identity(text)) is not None:
         ways.append(customers.filter(identity.within()))
-    if PHONE.fullmatch(text):
-        ways += [customers.filter(phone_number__startswith=beginning) for beginning in possible_beginnings(text)]
-    elif " " not in text and len(text) >= FEWEST_LETTERS:
-        ways.append(customers.filter(email__startswith=text.lower()))
     if "@" not in text and len(max(words := re.findall(r"[^\W_]+", text), key=len, default="")) > 1:
         asked = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")
         ways.append(customers.annotate(words=SearchVector("full_name", config="simple")).filter(words=asked))
@@ -62,15 +60,3 @@ def possible_numbers(text: str) -> list[str]:
         if phonenumbers.is_valid_number(number):
             found.add(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
     return sorted(found)
-
-
-def possible_beginnings(text: str) -> list[str]:
-    """The same for a number that is not complete."""
-    digits = re.sub(r"\D", "", text).removeprefix("00")
-    if len(digits) < FEWEST_DIGITS:
-        return []
-    beginnings = [f"+{digits}"]
-    if not text.startswith(("+", "00")):
-        national = digits.removeprefix("0")
-        beginnings += [f"+{phonenumbers.country_code_for_region(region)}{national}" for region in countries()]
-    return beginnings

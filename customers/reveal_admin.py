@@ -153,7 +153,7 @@ class RevealAdmin(StaffAdmin):
     list_before_template = "admin/customers/reveals_today.html"
     ordering = ["-pk"]
     search_fields = ["customer__phone_number"]
-    search_help_text = "The customer's phone, e-mail, words of a name, id"
+    search_help_text = "The customer's whole phone number or e-mail address, words of a name, id"
     page_select_related = ("agent", "customer")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

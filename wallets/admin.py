@@ -211,7 +211,7 @@ class WalletAdmin(Noted):
     list_filter = [StatusFilter, choice_filter("currency", "currency", CURRENCY_CHOICES), MadeBetween]
     ordering = ["-pk"]
     search_fields = ["id"]
-    search_help_text = "Wallet id or its beginning, or its owner's phone, e-mail, name"
+    search_help_text = "Wallet id or its beginning, or its owner's whole phone number or e-mail address, or name"
     page_select_related = ("customer", "account")
     actions_detail = ["freeze", "lift", "close", "add_note"]
 

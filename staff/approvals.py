@@ -45,6 +45,7 @@ from staff.models import Approval, Letter, User
 from staff.roles import PERMISSIONS
 
 State = Approval.State
+ASK_ANEW = "Reject or withdraw it, so that it can be asked for anew."
 
 
 class Fact(NamedTuple):

@@ -46,7 +46,7 @@ from core.ids import read_uuid
 from core.models import AuditRecord
 from core.problems import catalogue
 from staff import approvals, letters
-from staff.approvals import Fact, Leg, Preview, operations
+from staff.approvals import ASK_ANEW, Fact, Leg, Preview, operations
 from staff.models import Approval, User
 from staff.queues import queue
 from staff.selectors import named, names
@@ -165,7 +165,7 @@ class Outlook:
         if self.refusal:
             return f"It cannot be done at the moment: {self.refusal}"
         if self.stale:
-            return "Things have changed since this was asked for: it cannot be approved. It can be asked for anew."
+            return f"Things have changed since this was asked for: it cannot be approved. {ASK_ANEW}"
         return ""
 
 

@@ -19,9 +19,9 @@ from customers.selectors import current_limits
 from customers.services import check_day
 from ledger.chart import suspense, type_of, wallet_account
 from ledger.selectors import Coverage, account_ids, coverage
-from staff.approvals import About, Fact, Leg, Operation, Preview, Row, lock_name
+from staff.approvals import ASK_ANEW, About, Fact, Leg, Operation, Preview, Row, lock_name
 from staff.models import Approval, User
-from transactions.errors import FeePolicyUnclear, TransactionNotFound
+from transactions.errors import FeePolicyUnclear, ShortfallChanged, TransactionNotFound
 from transactions.models import PAYS_AT_ONCE, THROUGH_A_RAIL, FeeRule, Kind, ReversalReason, Transaction
 from transactions.services.adjustments import post_adjustment, preview_adjustment, wallet_in
 from transactions.services.fees import add_fee_rule, set_reversal_reason
@@ -150,6 +150,17 @@ class OwedReversal(Reversal):
         about = super().about(params)
         owed = Money(params["owed_minor"], self._original(params).currency)
         return replace(about, title=f"{about.title}, of which {owed} will be owed")
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        """What the recipient lacks changes with each payment: the refusal says how much it is now, and what to do."""
+        try:
+            return super().preview(params)
+        except ShortfallChanged as changed:
+            currency, lacking = self._original(params).currency, changed.facts["shortfall_minor"]
+            asked = Money(params["owed_minor"], currency)
+            lacks = f"lacks {Money(lacking, currency)}" if lacking else "lacks nothing"
+            said = f"The recipient now {lacks}; asked for was that they owe {asked}."
+            raise ShortfallChanged(f"{said} {ASK_ANEW}", **changed.facts) from changed
 
 
 class Settling(Operation):

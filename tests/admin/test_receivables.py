@@ -73,6 +73,23 @@ def test_what_was_agreed_to_is_asked_for_and_nothing_else(support: Client, spent
     assert not Approval.objects.filter(operation="receivable").exists()
 
 
+def test_a_request_whose_figures_are_over_says_what_is_lacking_now_and_what_to_do(
+    support: Client, checker: Client, spent: Transaction, world: World
+) -> None:
+    typed = opened(support, spent)
+    agreed = support.post(dialog("reverse", spent), {**typed, "step": "owe"}).context["form"].data["agreed"]
+    support.post(dialog("reverse", spent), {**typed, "owe": "on", "agreed": agreed, "step": "confirm"})
+    asked = Approval.objects.get(operation="receivable")
+
+    for more, lacks in ((100_00, "lacks KES 450.00"), (900_00, "lacks nothing")):
+        fund(world.johns, more)
+        said = f"The recipient now {lacks}; asked for was that they owe KES 550.00. Reject or withdraw it, so that it"
+        for url in (f"/admin/staff/approval/{asked.pk}/change/", f"/admin/staff/approval/{asked.pk}/approve/"):
+            assert said in checker.get(url).text, url
+    checker.post(f"/admin/staff/approval/{asked.pk}/reject/", {"comment": "He has it all now."})
+    assert fresh(asked).state == "rejected"
+
+
 def test_the_list_and_the_pages_say_who_owes_what(support: Client, owed: Receivable, world: World) -> None:
     shown = support.get(f"{LIST}?state=open").content.decode()
     assert "John Otieno" in shown and "550.00" in shown

@@ -137,6 +137,10 @@ def test_money_that_came_in_meanwhile_makes_the_request_stale(
         approve(approval.pk, actor=farida)
 
     assert refused.value.facts["shortfall_minor"] == 650
+    assert refused.value.detail == (
+        "The recipient now lacks RWF 650; asked for was that they owe RWF 700. "
+        "Reject or withdraw it, so that it can be asked for anew."
+    )
     assert fresh(approval).state == "open" and not Receivable.objects.exists()
     assert posted(eric) == 350
     assert_books_balance()

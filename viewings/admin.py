@@ -32,7 +32,7 @@ from core.admin import (
     panel,
     staff_action,
 )
-from core.admin.dialogs import LONGEST_REASON, go_to
+from core.admin.dialogs import LONGEST_REASON, go_to, told
 from core.admin.pages import Button, button, list_url, page_url
 from core.errors import TekanaError
 from customers.finding import exactly
@@ -43,7 +43,7 @@ from viewings.accesses import agent_code, said_why
 from viewings.models import Viewing, ViewingEnd
 from viewings.pages import session_began_at
 from viewings.selectors import SEE, VIEW_AS, ended, live
-from viewings.services import end_viewing, start_viewing
+from viewings.services import end_viewing, refuse_view, start_viewing
 
 SHOWN = 5
 
@@ -85,6 +85,15 @@ class StartForm(StaffForm):
             self.fields["customer"].widget = forms.HiddenInput()
             self.fields["why"].widget.attrs["autofocus"] = True
         return super().hidden_fields()
+
+    @property
+    def why_not(self) -> str:
+        if self.whom is not None:
+            try:
+                refuse_view(self.whom, self.user)
+            except TekanaError as refusal:
+                return told(refusal)
+        return ""
 
     def clean_customer(self) -> str:
         if self.whom is None:

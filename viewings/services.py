@@ -22,6 +22,14 @@ from viewings.selectors import VIEW_AS, live
 LOOKED_BACK = timedelta(days=30)
 
 
+def refuse_view(customer: Customer, agent: User) -> None:
+    """Raises: CustomerSuspended, LinkedCustomer."""
+    if customer.state != CustomerState.ACTIVE:
+        raise CustomerSuspended("Their app shows only that the account is on hold, so there is nothing to see.")
+    if why_not := why_linked(agent, customer.pk):
+        raise LinkedCustomer(f"{why_not} A colleague looks at what the app shows.")
+
+
 def start_viewing(customer: Customer, *, agent: User, session_began_at: datetime, why: str, note: str) -> Viewing:
     """See what this customer's app shows, for VIEWING_MINUTES. Of an agent's views this one ends any other.
 
@@ -31,10 +39,7 @@ def start_viewing(customer: Customer, *, agent: User, session_began_at: datetime
     Raises: CustomerSuspended: their app shows nothing but that. LinkedCustomer: nobody serves themselves or their own.
     Locks: the member of staff, so that of several at once one stays.
     """
-    if customer.state != CustomerState.ACTIVE:
-        raise CustomerSuspended("Their app shows only that the account is on hold, so there is nothing to see.")
-    if why_not := why_linked(agent, customer.pk):
-        raise LinkedCustomer(f"{why_not} A colleague looks at what the app shows.")
+    refuse_view(customer, agent)
     with db_transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=agent.pk)
         for other in live(agent):

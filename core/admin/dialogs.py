@@ -61,6 +61,11 @@ class StaffForm(forms.Form):
         return []
 
     @property
+    def why_not(self) -> str:
+        """Why nothing can come of it as it was opened, with what its address filled in; said instead of asking."""
+        return ""
+
+    @property
     def is_broken(self) -> bool:
         """Whether something is wrong with what nobody sees, and so cannot put right."""
         return any(field.errors for field in self.hidden_fields())
@@ -158,6 +163,7 @@ def staff_action(
                 filled.files = request.FILES
             else:
                 filled.initial = {name: request.GET[name] for name in form.prefilled if name in request.GET}
+                why_not = why_not or filled.why_not
             gate = gate_for(request) if step_up else None
             proved = request.method == "POST" and not why_not and (gate is None or gate.passed())
             if proved and filled.is_valid():

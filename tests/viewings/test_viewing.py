@@ -12,6 +12,7 @@ from django.utils.timezone import now
 
 from core.models import AuditRecord
 from customers.links import declare_link
+from customers.services import suspend_customer
 from notifications.models import Delivery, Notification
 from staff.models import Session, User
 from staff.roles import Role
@@ -103,6 +104,24 @@ def test_nobody_views_as_themselves_or_as_somebody_close(grace: Client, staff: d
 
     assert "somebody you are linked to" in answer.text and "A colleague looks" in answer.text
     assert not Viewing.objects.filter(customer=world.wanjiku).exists()
+
+
+def test_the_dialog_says_at_once_that_there_is_nothing_to_begin(
+    grace: Client, staff: dict[str, User], world: World
+) -> None:
+    """Before anybody has chosen a reason and written a note. Without a customer it asks for one, as ever."""
+    agent, opened = staff[Role.SUPPORT], f"{reverse(START)}?customer="
+    declare_link(agent, world.wanjiku, relation="own", actor=agent)
+    suspend_customer(world.john, reason="x", actor=staff[Role.COMPLIANCE])
+
+    own, on_hold = (grace.get(f"{opened}{one.pk}").text for one in (world.wanjiku, world.john))
+
+    assert "This is about your own account with us. A colleague looks" in own
+    assert "Their app shows only that the account is on hold" in on_hold
+    assert all("<textarea" not in text and "Back" in text for text in (own, on_hold))
+    for text in (grace.get(reverse(START)).text, grace.get(f"{opened}nobody@example.com").text):
+        assert "<textarea" in text
+    assert "<textarea" in client_of(staff[Role.SENIOR_SUPPORT]).get(f"{opened}{world.wanjiku.pk}").text
 
 
 # --- It ends ------------------------------------------------------------------------------------------------------

@@ -69,11 +69,11 @@ class NoteForm(StaffForm):
         widget=forms.FileInput(attrs={"accept": ",".join(SUFFIXES)}),
         help_text="A picture, a PDF or plain text, up to 10 MB.",
     )
-    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    key = forms.UUIDField(widget=forms.HiddenInput)  # of this dialog: sent twice, it is written once
 
     def __init__(self, data: Any = None, *, subject: Any, user: Any) -> None:
         super().__init__(data, subject=subject, user=user)
-        self.fields["key"].initial = f"note-{uuid7()}"
+        self.fields["key"].initial = uuid7()
 
     @property
     def upload(self) -> Upload | None:
@@ -89,7 +89,7 @@ class Noted(StaffAdmin):
     @staff_action("Add note", permission=WRITE, form=NoteForm, done="Noted.", icon="note_add")
     def add_note(self, request: HttpRequest, subject: Any, form: NoteForm) -> bool:
         asked = form.cleaned_data
-        return self.call(form, write_note, subject, asked["text"], key=asked["key"], upload=form.upload)
+        return self.call(form, write_note, subject, asked["text"], key=f"note-{asked['key']}", upload=form.upload)
 
 
 def noted(label: str) -> Noted | None:

@@ -229,7 +229,7 @@ TERMS = {
     "priority": "10", "is_on": "on", "effective_from": str(today()),
 }  # fmt: skip
 MARGIN = {"sell": "KES", "buy": "", "tier": "", "part": "0.75", "effective_from": str(today())}
-NOTE = {"text": "She called.", "key": "note-of-this-act"}
+NOTE = {"text": "She called.", "key": "01a1f000-0000-7000-8000-000000000001"}
 SIGNED = {"agreed": "on"}
 
 ACTS: dict[str, Act] = {
@@ -520,11 +520,11 @@ def test_downloads_are_on_record(scene: Callable[[str], Scene]) -> None:
     export, _ = exported(here.client)
     file = SimpleUploadedFile("a.pdf", b"%PDF-1.7 x")
     url = reverse("admin:transactions_transaction_add_note", args=[here.world.sent.pk])
-    here.client.post(url, {"text": "x", "key": "with-a-file", "file": file})
+    here.client.post(url, {"text": "x", "key": "01a1f000-0000-7000-8000-000000000002", "file": file})
 
     for url, action in (
         (reverse("admin:reports_export_download", args=[export.pk]), "download_export"),
-        (reverse("admin:notes_file", args=[Note.objects.get(key="with-a-file").pk]), "download_file"),
+        (reverse("admin:notes_file", args=[Note.objects.get(text="x").pk]), "download_file"),
     ):
         _, made = rows_of(here.staff[F], lambda url=url: here.client.get(url))  # type: ignore[misc]
         assert [one.action for one in made] == [action]

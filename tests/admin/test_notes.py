@@ -16,6 +16,7 @@ from staff.models import User
 from staff.roles import PERMISSIONS, Role
 from tests.admin.conftest import World
 
+KEY = "01a1f000-0000-7000-8000-000000000001"  # of a dialog
 PDF = b"%PDF-1.7\n<script>alert(1)</script>" + b"x" * 50
 
 
@@ -30,7 +31,7 @@ def dialog(name: str, pk: object) -> str:
 
 
 def add(client: Client, world: World, **extra: Any) -> Any:
-    form = {"text": "Called about <b>rent</b>.\nWill send a paper.", "key": "note-abc"} | extra
+    form = {"text": "Called about <b>rent</b>.\nWill send a paper.", "key": KEY} | extra
     return client.post(dialog("transactions_transaction_add_note", world.sent.pk), form)
 
 
@@ -44,12 +45,12 @@ def test_a_note_is_added_and_shown_where_it_belongs_whatever_state_that_is_in(
     url = dialog(f"{kind}_add_note", subject.pk)
 
     assert 'enctype="multipart/form-data"' in support.get(url).text
-    answer = support.post(url, {"text": "Called about <b>rent</b>.", "key": "note-abc"}, follow=True)
+    answer = support.post(url, {"text": "Called about <b>rent</b>.", "key": KEY}, follow=True)
 
     assert "Noted." in answer.text
     assert "Called about &lt;b&gt;rent&lt;/b&gt;." in answer.text
     assert "Support Person (support)" in answer.text
-    note = Note.objects.get(key="note-abc")
+    note = Note.objects.get(key=f"note-{KEY}")
     assert (note.subject_id, note.author) == (str(subject.pk), staff[Role.SUPPORT].principal)
 
 
@@ -95,7 +96,7 @@ def test_a_file_is_saved_and_never_shown_and_each_time_is_recorded(
     support: Client, finance: Client, world: World, staff: dict[str, User]
 ) -> None:
     add(support, world, file=SimpleUploadedFile("../bank slip é.pdf", PDF, content_type="text/html"))
-    note = Note.objects.get(key="note-abc")
+    note = Note.objects.get(key=f"note-{KEY}")
     page = finance.get(dialog("transactions_transaction_change", world.sent.pk)).text
     url = reverse("admin:notes_file", args=[note.pk])
 
@@ -117,8 +118,8 @@ def test_a_file_is_for_who_may_see_what_it_is_about(
     support: Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(support, world, file=SimpleUploadedFile("a.pdf", PDF))
-    url = reverse("admin:notes_file", args=[Note.objects.get(key="note-abc").pk])
-    page = dialog("notes_note_change", Note.objects.get(key="note-abc").pk)
+    url = reverse("admin:notes_file", args=[Note.objects.get(key=f"note-{KEY}").pk])
+    page = dialog("notes_note_change", Note.objects.get(key=f"note-{KEY}").pk)
 
     assert Client().get(url).status_code == 302
     assert support.get(reverse("admin:notes_file", args=[world.sent.pk])).status_code == 404
@@ -131,7 +132,7 @@ def test_a_file_is_for_who_may_see_what_it_is_about(
 
 def test_a_file_that_was_tampered_with_is_not_handed_out(support: Client, world: World) -> None:
     add(support, world, file=SimpleUploadedFile("a.pdf", PDF))
-    note = Note.objects.get(key="note-abc")
+    note = Note.objects.get(key=f"note-{KEY}")
     path_of(note.pk).write_bytes(b"%PDF-1.7 another")
 
     answer = support.get(reverse("admin:notes_file", args=[note.pk]), follow=True)
@@ -142,7 +143,7 @@ def test_a_file_that_was_tampered_with_is_not_handed_out(support: Client, world:
 
 def test_a_withdrawn_note_stays_crossed_out_with_who_and_why(support: Client, finance: Client, world: World) -> None:
     add(support, world)
-    note = Note.objects.get(key="note-abc")
+    note = Note.objects.get(key=f"note-{KEY}")
     url = dialog("notes_note_withdraw", note.pk)
     page = dialog("transactions_transaction_change", world.sent.pk)
 
@@ -161,9 +162,23 @@ def test_a_withdrawn_note_stays_crossed_out_with_who_and_why(support: Client, fi
     assert Note.objects.filter(withdraws=note).count() == 1
 
 
+def test_a_browser_does_not_choose_what_a_note_is_called(support: Client, world: World) -> None:
+    """Under the name of a withdrawal, a note would be in the way of it."""
+    add(support, world)
+    note = Note.objects.get(key=f"note-{KEY}")
+
+    refused = add(support, world, text="x", key=f"withdraw-{note.pk}")
+    add(support, world, text="x", key=str(note.pk))
+    support.post(dialog("notes_note_withdraw", note.pk), {"reason": "wrong customer"})
+
+    assert "missing or wrong" in refused.text
+    assert Note.objects.get(text="x").key == f"note-{note.pk}"
+    assert Note.objects.filter(withdraws=note).count() == 1
+
+
 def test_all_notes_are_listed_and_cut_down(support: Client, world: World) -> None:
     add(support, world, file=SimpleUploadedFile("a.pdf", PDF))
-    support.post(dialog("notes_note_withdraw", Note.objects.get(key="note-abc").pk), {"reason": "x"})
+    support.post(dialog("notes_note_withdraw", Note.objects.get(key=f"note-{KEY}").pk), {"reason": "x"})
     url = reverse("admin:notes_note_changelist")
 
     def listed(**query: str) -> int:

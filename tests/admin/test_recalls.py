@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -80,7 +81,7 @@ def test_what_is_wrong_is_said_in_the_dialog(support: Client, world: World, form
 
 def test_the_case_is_one_story(support: Client, world: World, staff: dict[str, User]) -> None:
     recall = case(world, staff)
-    support.post(page("recalls_recall_add_note", recall.pk), {"text": "John does not pick up.", "key": "k1"})
+    support.post(page("recalls_recall_add_note", recall.pk), {"text": "John does not pick up.", "key": str(uuid4())})
     url = page("recalls_recall_refuse", recall.pk)
     answer = support.post(url, {"note": "He called from his number: rent."}, follow=True)
 

@@ -265,11 +265,10 @@ def asked_first(request: HttpRequest, user: User) -> dict[str, Any] | None:
                 "text": f"The {left} that are left stop working at once. You get ten new ones, shown once.",
             }  # fmt: skip
         case "remove":
-            factor = meant(request, user)
-            is_key = isinstance(factor, Passkey)
+            key = factor if isinstance(factor := meant(request, user), Passkey) else None
             return {
-                "title": f"Remove the passkey {factor.name}?" if is_key else "Remove the app?", "do": "remove",
-                "passkey": factor.pk if is_key else None, "submit": "Remove",
+                "title": f"Remove the passkey {key.name}?" if key else "Remove the app?", "do": "remove",
+                "passkey": key and key.pk, "submit": "Remove",
                 "text": "It does not sign you in any more. To use it again, you enrol it anew.",
             }  # fmt: skip
     return None

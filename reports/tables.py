@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import phonenumbers
 from django.db import DEFAULT_DB_ALIAS, models
-from django.db.models import Case, Count, F, Func, QuerySet, Sum, TextField, Value, When
+from django.db.models import Case, Count, F, Func, Q, QuerySet, Sum, TextField, Value, When
 from django.db.models.functions import Cast
+from django.db.models.lookups import Exact, Regex
 from django.utils.text import capfirst
 
-from core.contacts import APART, HIDDEN
+from core.contacts import ABROAD, AFTER_WORD, APART, AT_HOME, BARE, BEGIN, DIALLED, DIGIT, HIDDEN, foldings
 from core.money import EXPONENTS
 from customers.finding import countries
 
@@ -45,20 +46,43 @@ def inert(text: Any) -> Replace:
 
 # What `core.contacts.masked_text` takes for addresses and numbers, as far as patterns go. Less is left of a number.
 ADDRESS = rf"([^{APART}])[^{APART}]*@([^{APART}]+\.[^{APART}.]+)"
-DIGIT = r"[ ().\-/]{0,2}[0-9]"
 PERHAPS = rf"@|[0-9](?:{DIGIT}){{6}}"  # most texts have neither, and are looked at once
-DIALLED = rf"(?<![\w•+])((?:\+|00)[1-9][0-9]{{0,2}})(?:{DIGIT}){{4,14}}(?![\w•])"
-AT_HOME = rf"(?<![\w•+])(?<![0-9a-f]{{4}}-)(0[1-9])(?:{DIGIT}){{7,10}}(?![\w•]|-[0-9a-f])"
+FOREIGN = "[^\u0001-\u007f]"
+
+
+class Folded(Func):
+    """PostgreSQL's translate(text, from, to): signs of other scripts as the patterns have them, one for one."""
+
+    function = "translate"
+    output_field = TextField()
+
+    def __init__(self, text: Any) -> None:
+        signs = foldings()
+        super().__init__(text, Value("".join(map(chr, signs))), Value("".join(signs.values())))
 
 
 def contactless(source: str) -> Case:
-    """What somebody wrote, with addresses and phone numbers in it masked; asks once which countries there are."""
+    """What somebody wrote, with addresses and phone numbers in it masked; asks once which countries there are.
+
+    Only where something in it was masked do signs of other scripts leave as ours.
+    """
     codes = "|".join(sorted({str(phonenumbers.country_code_for_region(code)) for code in countries()}) or ["none"])
-    alone = rf"(?<![\w•+.,\-])({codes})[0-9]{{8,10}}(?![\w•\-]|[.,][0-9])"
-    masked: Any = Replace(F(source), Value(ADDRESS), Value(rf"\1{HIDDEN}@\2"), Value("g"))
-    for pattern in (DIALLED, AT_HOME, alone):
-        masked = Replace(masked, Value(pattern), Value(rf"\1{HIDDEN}"), Value("g"))
-    return Case(When(**{f"{source}__regex": PERHAPS}, then=masked), default=F(source), output_field=TextField())
+    alone = rf"{BEGIN}({codes})[0-9]{{8,10}}(?![\w•]|-\w|[.,][0-9])"
+
+    def masked(text: Any) -> Any:
+        text = Replace(text, Value(ADDRESS), Value(rf"\1{HIDDEN}@\2"), Value("g"))
+        for pattern in (DIALLED, AT_HOME, AFTER_WORD, BARE, ABROAD, alone):
+            text = Replace(text, Value(pattern), Value(rf"\1{HIDDEN}"), Value("g"))
+        return text
+
+    text, plain = F(source), Folded(F(source))
+    return Case(
+        When(Q(Regex(text, Value(FOREIGN))) & Q(Regex(plain, Value(PERHAPS))), then=Case(
+            When(Exact(masked(plain), plain), then=text), default=masked(plain), output_field=TextField(),
+        )),
+        When(Regex(text, Value(PERHAPS)), then=masked(text)),
+        default=text, output_field=TextField(),
+    )  # fmt: skip
 
 
 class Instant(Func):

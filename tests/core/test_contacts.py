@@ -1,5 +1,9 @@
 """Masks: what they leave, and that they leave no more."""
 
+import re
+import unicodedata
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +40,46 @@ def test_of_an_address_the_domain_is_left(address: str, masked: str) -> None:
 def test_of_other_numbers_the_end_is_left() -> None:
     assert [masked_number("0102030405"), masked_number("123")] == ["•••405", "•••"]
     assert [masked_ip("41.90.64.7"), masked_ip("2001:db8:1::7")] == ["41.90.•••", "2001:db8:•••"]
+
+
+# One number or address each, as people spell them.
+SPELT = [
+    "788123456", "788 123 456", "788-123-456", "8031234567", "0788_123_456", "0788 – 123 – 456", "0788·123·456",
+    "250788123456", "250 788 123 456", "250-788-123-456", "250_788_123_456", "+250\u00a0788\u00a0123\u00a0456",
+    "+250–788–123–456", "+250\u200b788\u200b123\u200b456", "250788123456\u200b", "＋250788123456", "+٢٥٠٧٨٨١٢٣٤٥٦",
+    "٠٧٨٨١٢٣٤٥٦", "299 0788123456", "251 0788 123 456", "ID0788123456",
+    "phone0788123456", "ID250788123456", "tel+250788123456", "(0788) 123 456",
+    "wanjiku＠example.com", "wanjiku@example．com", "wanjiku\u200b@example.com",
+]  # fmt: skip
+# What is none.
+READABLE = [
+    "KES 712,345,678.00", "712345678.00", "KES 250,788,123,456.00", "250 000 000 000", "700000000", "12 712 345 678",
+    "2026-11-20T10:56:26.123456Z", "20261120105626", "at 10:05 2026-11-20 10:56", "01-12-2026 10:56",
+    "20 Nov – 21 Nov, 10:56–11:02", "asset:rail:sandbox:KES",
+    "transfer:0192e5a0-1111-7abc-8123-012345678912", "25401111-1111-7123-8123-250788123456", "7K2 M9Q X4TB",
+    "0192f012-3456-7890-8123-788123456012", "DEAD7745-AE8C-49BA-AF6B-030429694532", "1.5\u00a0× 10² m²",
+    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "Zoë – naïve ١٢٣",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SPELT)
+def test_a_number_or_address_is_masked_however_it_is_spelt(text: str) -> None:
+    masked = masked_text(f"ring {text}, please – now")
+
+    assert "•••" in masked and masked.startswith("ring ") and masked.endswith(", please – now")
+    assert not re.search("1.?2.?3.*4.?5.?6|wanjiku", unicodedata.normalize("NFKC", masked))
+
+
+@pytest.mark.parametrize("text", READABLE)
+def test_amounts_days_codes_and_ids_stay_readable(text: str) -> None:
+    assert masked_text(text) == text
+
+
+@given(st.uuids(), st.booleans())
+def test_no_id_is_taken_for_a_number(one: UUID, is_upper: bool) -> None:
+    text = f"{one} {one.hex}"
+
+    assert masked_text(text.upper() if is_upper else text) in (text, text.upper())
 
 
 @pytest.mark.parametrize(

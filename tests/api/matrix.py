@@ -67,9 +67,7 @@ MATRIX: dict[str, Row] = {
     "POST v1/wallets/<uuid:wallet_id>/close": Row(
         lambda mine, world: Ask(path={"wallet_id": mine.empty_wallet}, body={}), names=True
     ),
-    "GET v1/wallets/<uuid:wallet_id>/limits": Row(
-        lambda mine, world: Ask(path={"wallet_id": mine.wallet}), names=True
-    ),
+    "GET v1/wallets/<uuid:wallet_id>/limits": Row(lambda mine, world: Ask(path={"wallet_id": mine.wallet}), names=True),
     "GET v1/wallets/<uuid:wallet_id>/transactions": Row(
         lambda mine, world: Ask(path={"wallet_id": mine.wallet}, query={"limit": "10", "direction": "out"}), names=True
     ),

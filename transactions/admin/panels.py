@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.timezone import now
 
-from core.admin import Panel, Table, link, masking, moment, money, panel, words
+from core.admin import Panel, Table, link, moment, money, panel, words
 from core.admin.pages import NOTHING, list_url
+from core.contacts import masked_text
 from customers.selectors import all_limits
 from transactions.admin.refusals import explain
 from transactions.admin.shown import elsewhere, kind_shown, party, receipt_tag, state_badge
@@ -131,10 +132,10 @@ def what_moved(request: HttpRequest, one: Transaction) -> Any:
 
 
 def with_whom(request: HttpRequest, one: Transaction, wallet: UUID) -> Any:
-    """The other side, and what the payer wrote."""
+    """The other side, and what the payer wrote: of two people, of whom the page is about one."""
     other = one.payee if one.payer_id == wallet else one.payer
     who = party(request, other) if other else elsewhere(one)
-    said = masking.words(request, one.memo)
+    said = masked_text(one.memo)
     return format_html('{}<br><span class="muted small">{}</span>', who, said) if said else who
 
 

@@ -25,7 +25,8 @@ from transactions.errors import NotReversible, RecipientShort, TransactionNotFou
 from transactions.models import PAYS_AT_ONCE, Transaction
 from transactions.movements import Holding, Order
 from transactions.posting import post
-from transactions.services.reversals import refuse_alone, reversal_movement
+from transactions.services.reversals import freezes_of, refuse_alone, reversal_movement
+from wallets.errors import WalletFrozen
 from wallets.selectors import masked_name
 
 # What is told to whom when a recall reaches a state: the text for the sender, the text for the recipient.
@@ -116,7 +117,7 @@ def consent(recall: UUID, *, actor: Any, note: str = "", checker: User | None = 
         note: how the recipient agreed, where staff answer for them.
         checker: the second person, who has approved it (`approvals.py`); without one, staff stay within their role's.
     Raises: RecallNotFound, RecallClosed (also when its time was over, which then is noted), RecallNoteMissing,
-    ApprovalNeeded, LinkedCustomer, WalletClosed (the sender's, meanwhile).
+    ApprovalNeeded, LinkedCustomer, WalletClosed (the sender's, meanwhile), WalletFrozen (for fraud or by order).
     Locks: the recall, the transaction, then the accounts of both wallets.
     """
     return _closed(recall, RecallState.CONSENTED, actor=actor, note=note, checker=checker)
@@ -189,6 +190,15 @@ def _closed(recall_id: UUID, to: RecallState, *, actor: Any, note: str, checker:
     return recall
 
 
+def refuse_alone_or_frozen(original: Transaction, returned: int, actor: Any) -> None:
+    """Staff without a second person stay within their role's; the recipient moves nothing out of a wallet that only two
+    people let go. Raises: ApprovalNeeded, WalletFrozen."""
+    if isinstance(actor, User):
+        refuse_alone(original, returned, actor)
+    elif any(freeze.takes_two for freeze in freezes_of(original)):
+        raise WalletFrozen()
+
+
 def _close(recall: Recall, to: RecallState, *, actor: Any, note: str, checker: User | None = None) -> None:
     """End it: hold, reversal, state, event, notices. The caller holds its lock."""
     returned, reversal = 0, None
@@ -197,8 +207,8 @@ def _close(recall: Recall, to: RecallState, *, actor: Any, note: str, checker: U
         original = rows.get(pk=recall.transaction_id)
         said = note or "The recipient agreed to the recall."
         returned, orders = orders_of(recall, original, actor=actor, note=said)
-        if isinstance(actor, User) and checker is None:
-            refuse_alone(original, returned, actor)
+        if checker is None:
+            refuse_alone_or_frozen(original, returned, actor)
     else:
         orders = [released(recall, "expired" if to == RecallState.EXPIRED else "voided", recall.held)]
     for outcome in post(orders):

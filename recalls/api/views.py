@@ -15,7 +15,7 @@ from customers.permissions import LiveSession
 from recalls import selectors, services
 from recalls.api import serializers as s
 from recalls.errors import RecallClosed, RecallNotFound
-from wallets.errors import WalletClosed
+from wallets.errors import WalletClosed, WalletFrozen
 
 
 class RecallsView(APIView):
@@ -46,7 +46,7 @@ class RecallView(APIView):
 
 class ConsentView(APIView):
     permission_classes = [LiveSession]
-    problems = [RecallNotFound, RecallClosed, WalletClosed]
+    problems = [RecallNotFound, RecallClosed, WalletClosed, WalletFrozen]
 
     @extend_schema(operation_id="consent_to_recall", request=EmptySerializer, responses={200: s.RecallSerializer})
     def post(self, request: Request, recall_id: UUID) -> Response:

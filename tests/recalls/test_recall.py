@@ -34,6 +34,7 @@ from transactions.models import State, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
 from transactions.services.reversals import preview_reversal, reverse_transaction
+from wallets.errors import WalletFrozen
 from wallets.parties import Address
 from wallets.services import close_wallet, freeze_wallet
 
@@ -331,6 +332,20 @@ def test_freezes_do_not_stop_it_and_a_closed_wallet_does(claim, aline, eric, gra
 
     assert fresh(recall).state == "open"
     assert HoldEvent.objects.filter(hold=recall.pk).count() == 1
+    assert not Transaction.objects.filter(reverses=sent).exists()
+    refuse(recall.pk, actor=f"customer:{eric.customer_id}")
+    assert_books_balance()
+
+
+@pytest.mark.parametrize("cause", ["fraud", "ordered"])
+def test_out_of_a_wallet_that_two_let_go_its_owner_gives_nothing_back_alone(claim, eric, sent, cause):
+    recall = claim()
+    freeze_wallet(eric, mode="both", reason="x", actor=None, cause=cause)
+
+    with pytest.raises(WalletFrozen):
+        consent(recall.pk, actor=f"customer:{eric.customer_id}")
+
+    assert fresh(recall).state == "open"
     assert not Transaction.objects.filter(reverses=sent).exists()
     refuse(recall.pk, actor=f"customer:{eric.customer_id}")
     assert_books_balance()

@@ -120,4 +120,4 @@ PLAIN = {
 }  # fmt: skip
 
 # The one page of the back office that a stranger sees: the way in.
-STAFF_OPEN = {"admin/login/"}
+STAFF_OPEN = {"admin/login/", "admin/new-password/<uidb64>/<token>/"}

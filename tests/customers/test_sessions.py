@@ -66,7 +66,7 @@ def test_suspension_ends_every_session_at_once_and_is_recorded(as_mary, mary, ap
         assert (refresh.status_code, refresh.json()["code"]) == (403, "customer_suspended")
     record = AuditRecord.objects.get(action="suspend")
     assert (record.actor, record.before, record.after, record.reason) == (
-        "staff:1", "active", "suspended", "court order",
+        "staff:1", "active", {"state": "suspended", "cause": "other"}, "court order",
     )  # fmt: skip
 
 

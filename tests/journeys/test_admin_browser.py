@@ -149,7 +149,7 @@ def test_a_dialog_is_worked_with_the_keyboard_and_says_what_is_wrong(page: Any, 
     page.keyboard.press("Tab")
     dialog.get_by_role("button", name="Preview").press("Enter")
     dialog.get_by_text("KES has 2 decimals").wait_for()
-    assert page.evaluate("document.activeElement.name") == "amount"
+    page.wait_for_function("document.activeElement.name == 'amount'")
     for _ in range(12):
         page.keyboard.press("Tab")
         inside = page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('#modal')")

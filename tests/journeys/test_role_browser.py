@@ -38,6 +38,7 @@ def test_a_role_is_asked_for_proved_and_granted(desk: Any, world: World, support
     dialog = ada.get_by_role("dialog", name="Change role")
     dialog.get_by_label("Role").select_option(label="Senior support")
     dialog.get_by_label("Reason").fill("Two years at the desk")
+    dialog.get_by_label("Code of your app").fill("000000")
     dialog.get_by_role("button", name="Ask for approval").click()
     dialog.get_by_text("Wrong code").wait_for()
     assert dialog.get_by_label("Reason").input_value() == "Two years at the desk"

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 WRITING = [door for door in MATRIX if not door.startswith("GET ")]
 READING = [door for door in MATRIX if door.startswith("GET v1/")]
 LISTS = [
-    "GET v1/wallets", "GET v1/me/sessions", "GET v1/notifications", "GET v1/recalls",
+    "GET v1/wallets", "GET v1/me/sessions", "GET v1/me/accesses", "GET v1/notifications", "GET v1/recalls",
     "GET v1/wallets/<uuid:wallet_id>/transactions",
 ]  # fmt: skip
 pytestmark = pytest.mark.django_db

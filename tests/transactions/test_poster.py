@@ -225,7 +225,7 @@ def test_a_backend_that_is_killed_harms_only_those_it_worked_for(monkeypatch, al
     """Sessions are ended at random while many pay; whoever is told "unavailable" or "unknown" asks again until told."""
     fund(aline, 5_000)
     dice, over = random.Random(1), threading.Event()
-    orders = [transfer(aline, eric, 1) for _ in range(300)]
+    orders = [transfer(aline, eric, 1) for _ in range(900)]
     poster = Poster(post, 16)
 
     def killer() -> Counter[str]:
@@ -265,8 +265,8 @@ def test_a_backend_that_is_killed_harms_only_those_it_worked_for(monkeypatch, al
 
     connection.close()  # it may be among them
     assert killed["sessions"] >= 3
-    assert told["completed"] + told["replayed"] == 300
-    assert posted(eric) == Transaction.objects.filter(kind="transfer").count() == 300
+    assert told["completed"] + told["replayed"] == 900
+    assert posted(eric) == Transaction.objects.filter(kind="transfer").count() == 900
     assert_books_balance()
 
 

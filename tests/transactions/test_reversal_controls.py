@@ -22,7 +22,7 @@ from transactions.movements import Movement
 from transactions.posting import post_one
 from transactions.services import reversals
 from transactions.services.reversals import approval_of, reverse_transaction, why_second_person
-from transactions.verify import verify
+from transactions.verify import GIVING_BACK, verify
 from wallets.models import Freeze, Wallet
 from wallets.services import freeze_wallet, lift_freeze
 
@@ -304,3 +304,9 @@ def test_other_freezes_and_those_of_the_payer_are_no_obstacle(
     back(sent, 300, grace)
 
     assert fresh(sent).reversed_amount == 300
+
+
+def test_the_proof_knows_every_operation_that_gives_money_back() -> None:
+    posts_none = {"recall_step"}  # opens, refuses or withdraws a recall: no reversal comes of it
+
+    assert set(reversals.giving_back()) == set(GIVING_BACK) | posts_none

@@ -25,8 +25,8 @@ from core.admin import (
     moment,
     panel,
 )
-from core.admin.lists import end_of, midnight
 from core.admin.pages import NOTHING, list_url, may
+from core.days import end_of, midnight
 from evidence import selectors, signing
 from evidence.models import Block, Check
 from transactions.models import Transaction

@@ -4,7 +4,7 @@ What changes an account runs in the caller's database transaction and locks the 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -12,6 +12,7 @@ from django.db import transaction as db_transaction
 from django.utils import timezone
 
 from core import audit
+from core.days import end_of
 from ledger.errors import (
     AccountNotEmpty,
     AccountNotFound,
@@ -98,7 +99,7 @@ def close_period(through: date, *, actor: Any, note: str, checker: User | None =
 
 def check_closable(through: date) -> PeriodClose | None:
     """The last close there is. Raises: PeriodNotOver, PeriodClosed, NothingToClose, BooksNotProven."""
-    if through == date.max or end_of(through) > timezone.now() - SETTLES_IN:
+    if end_of(through) > timezone.now() - SETTLES_IN:
         raise PeriodNotOver(f"{through:%-d %b %Y} is over ten minutes after midnight, UTC.")
     end = end_of(through)
     last = PeriodClose.objects.first()
@@ -111,10 +112,6 @@ def check_closable(through: date) -> PeriodClose | None:
     if proof is None or proof.at < end or not proof.ok:
         raise BooksNotProven()
     return last
-
-
-def end_of(day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), tzinfo=UTC)
 
 
 def lock_periods() -> None:

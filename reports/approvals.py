@@ -3,10 +3,10 @@
 from datetime import date, timedelta
 from typing import Any
 
-from core.admin.lists import midnight
+from core.days import end_of, midnight
 from core.money import Money
 from ledger.selectors import last_proof
-from ledger.services import check_closable, close_period, end_of, lock_periods
+from ledger.services import check_closable, close_period, lock_periods
 from reports.balances import Basis, Period, trial_balance
 from reports.errors import PeriodHasBreaks
 from reports.models import DailyProof

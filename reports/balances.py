@@ -21,7 +21,7 @@ from uuid import UUID
 
 from django.db import connection, models
 
-from core.admin.lists import midnight
+from core.days import midnight
 from core.money import EXPONENTS
 from ledger import selectors
 from ledger.chart import type_of

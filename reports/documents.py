@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from core import audit
-from core.admin.lists import midnight
+from core.days import midnight
 from core.ids import CROCKFORD, RECEIPT_LENGTH, check_character
 from core.money import grouped
 from ledger.chart import wallet_account

@@ -20,7 +20,7 @@ from django.db import transaction as db_transaction
 from django.urls import reverse
 
 from core import audit
-from core.admin.lists import midnight
+from core.days import midnight
 from core.jobs import once_a_day
 from ledger.chart import suspense
 from ledger.selectors import last_proof, latest_proof

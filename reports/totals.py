@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db import transaction as db_transaction
 
-from core.admin.lists import midnight
+from core.days import midnight
 from core.jobs import once_a_day
 from ledger.chart import CHART
 from reports.models import SummedDay

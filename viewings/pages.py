@@ -16,8 +16,8 @@ from django.utils.timezone import now
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from core.admin import Facts, Panel, Table, badge, code, masking, moment, money, place, words
-from core.admin.lists import end_of, midnight
 from core.admin.pages import NOTHING
+from core.days import end_of, midnight
 from core.ids import spaced_receipt
 from core.money import grouped
 from core.problems import catalogue

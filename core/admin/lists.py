@@ -1,7 +1,7 @@
 """Lists of any size in bounded time: counted up to a cap only, cut by date through the time inside uuid7 ids."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from django.utils.text import capfirst
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminSingleDateWidget
+
+from core.days import end_of, midnight
 
 MOST_COUNTED = 10_000
 LONGEST_VALUE = 200  # of a filter
@@ -166,15 +168,6 @@ class MadeBetween(SimpleListFilter):
         """What the list is cut to, in words; nothing when it is not."""
         days = [(word, self.form.cleaned_data.get(word)) for word in ("from", "to")]
         return " ".join(f"{word} {day:%-d %b %Y}" for word, day in days if day)
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)
-
-
-def end_of(day: date) -> datetime:
-    """The next midnight; of the last day there is, its last microsecond."""
-    return midnight(day + timedelta(days=1)) if day < date.max else datetime.combine(day, time.max, tzinfo=UTC)
 
 
 def choice_filter(field: str, title_: str, choices: Sequence[tuple[Any, Any]]) -> type[DropdownFilter]:

@@ -6,10 +6,11 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, NoReturn
 
+from core.days import midnight
 from fx.errors import RateFileRefused
 from fx.models import MOST_DECIMALS, MOST_DIGITS
 
@@ -214,10 +215,6 @@ def day(text: str, line: int, column: str, *forms: str) -> datetime:
             except ValueError:
                 break
     refuse(line, column, f"{text[:30]!r} is not a day ({' or '.join(forms)})")
-
-
-def midnight(of: date) -> datetime:
-    return datetime.combine(of, time.min, tzinfo=UTC)
 
 
 Reader = Callable[[bytes, Mapping[str, Any], date | None], Reading]

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
-from fx.readers.base import Read, Reading, day, midnight, need, number, refuse, table, tidy
+from core.days import midnight
+from fx.readers.base import Read, Reading, day, need, number, refuse, table, tidy
 
 
 class Name(NamedTuple):

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from core.days import midnight
 from fx.errors import InvalidRateSource
 from fx.models import MOST_DIGITS
 from fx.readers.base import (
@@ -21,7 +22,6 @@ from fx.readers.base import (
     Read,
     Reading,
     day,
-    midnight,
     need,
     number,
     refuse,

@@ -25,9 +25,9 @@ from core.admin import (
     page_url,
     words,
 )
-from core.admin.lists import end_of, midnight
 from core.admin.pages import NOTHING
 from core.admin.search import read_identity
+from core.days import end_of, midnight
 from core.ids import read_uuid
 from core.money import CURRENCY_CHOICES
 from ledger.selectors import account_ids_beginning, account_ids_in, journal_ids

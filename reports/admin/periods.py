@@ -9,7 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from core.admin.lists import midnight
+from core.days import midnight
 from reports.balances import Basis, Period
 from reports.totals import SETTLED_AFTER, utc_now
 

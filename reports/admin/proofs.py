@@ -31,8 +31,8 @@ from core.admin import (
     place,
     staff_action,
 )
-from core.admin.lists import midnight
 from core.admin.pages import NOTHING, may
+from core.days import midnight
 from core.ids import read_uuid
 from core.money import grouped
 from ledger.selectors import last_proof

@@ -10,13 +10,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, transaction
 
+from core.days import midnight
 from core.models import AuditRecord
 from core.roles import connected_as_owner
 from fx import selectors, services
 from fx.ages import age_of, business_days, easter_sunday, is_stale
 from fx.errors import InvalidRateSource, RateFileRefused, RateMissing, RateStale, UnknownRateSource
 from fx.models import Rate, RateLoad, RateSource
-from fx.readers.base import midnight
 from staff.errors import ApprovalNeeded
 from staff.models import User
 from tests.fx.conftest import cbk, load, load_rates_of, today

@@ -9,11 +9,13 @@ Only an event that leads to *completed* or *failed* counts. Neither is ever take
 accepted, and its reversal is a movement of its own. A movement counts for the UTC day on which it was asked for.
 """
 
-from datetime import UTC, date, datetime, time
+from datetime import date
 from typing import NamedTuple
 
 from django.db import connection
 from django.db import transaction as db_transaction
+
+from core.days import midnight
 
 COLUMNS = "day, currency, kind, state, refusal_code, count, amount"
 COUNTED = """
@@ -63,7 +65,7 @@ class Counted(NamedTuple):
 def counted_since(day: date) -> list[Counted]:
     """Every day from ``day`` on, to this instant."""
     with connection.cursor() as cursor:
-        cursor.execute(SINCE, {"day": day, "since": datetime.combine(day, time.min, tzinfo=UTC)})
+        cursor.execute(SINCE, {"day": day, "since": midnight(day)})
         return [Counted(*row) for row in cursor.fetchall()]
 
 

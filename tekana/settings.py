@@ -6,6 +6,7 @@ Values come from the process environment, then `.env`, then `var/demo/env`, whic
 
 import hashlib
 import hmac
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ INSTALLED_APPS = [
     "wallets",
     "transactions",
     "recalls",
+    "schedules",
     "viewings",
     "reports",
     "evidence",
@@ -155,6 +157,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "staff-letters": {"task": "staff.tasks.send_letters", "schedule": 10.0},
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
     "expire-recalls": {"task": "recalls.tasks.expire_recalls", "schedule": 60.0},
+    "standing-orders": {"task": "schedules.tasks.run_standing_orders", "schedule": 60.0},
     "end-viewings": {"task": "viewings.tasks.end_viewings", "schedule": 60.0},
     "clear-sessions": {"task": "staff.tasks.clear_sessions", "schedule": 3600.0},
     "daily-proof": {"task": "reports.tasks.prove_day", "schedule": 60.0},  # once a day, after the totals and the proof
@@ -275,6 +278,10 @@ RAIL_RESUBMIT_AFTER_SECONDS = env.int("RAIL_RESUBMIT_AFTER_SECONDS", default=60)
 # A movement that no worker took to its rail for this long is dropped.
 RAIL_EXPIRY_SECONDS = env.int("RAIL_EXPIRY_SECONDS", default=60 * 60)
 
+# --- Standing orders ------------------------------------------------------------------------------------------------
+STANDING_ORDER_HOUR = env.int("STANDING_ORDER_HOUR", default=6)  # when they run, by the clocks of the payer's country
+STANDING_ORDER_LATE_DAYS = env.int("STANDING_ORDER_LATE_DAYS", default=3)  # what is later is not made up any more
+
 # --- Exchange -------------------------------------------------------------------------------------------------------
 FX_QUOTE_SECONDS = env.int("FX_QUOTE_SECONDS", default=60)  # how long a quote is honoured
 FX_FEE = "fx.pricing.no_fee"  # (kind, currency, amount) -> fee, from an app that knows fees
@@ -387,6 +394,7 @@ APPROVAL_OPERATIONS = [
     "transactions.approvals.owed_reversal",
     "recalls.approvals.recall_consent",
     "recalls.approvals.recall_step",
+    "schedules.approvals.calendar_entry",
     "wallets.approvals.unfreeze",
     "transactions.approvals.adjustment",
     "transactions.approvals.collection",
@@ -416,6 +424,7 @@ RETRIABLE_JOBS = [
     "notifications.services.email",
     "transactions.services.rail_messages.processing",
     "reports.services.running",
+    "schedules.running.running",
 ]
 # Of each work queue, the minutes after which what waits is soon late, and late. A recall and a freeze end by
 # themselves: of those it is the minutes that are left.
@@ -469,6 +478,7 @@ UNFOLD: dict[str, Any] = {
 
 # --- Logs: one JSON object a line, without bodies, tokens or personal data -----------------------------------------
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+logging.captureWarnings(True)  # also what Python warns of
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tekana.embedded import environment, welcome
-from tekana.embedded.folders import ROOT, DataFolder, environment_file, port_is_free
+from tekana.embedded.folders import ROOT, VAR, DataFolder, environment_file, port_is_free
 from tekana.embedded.processes import Keeper
 from tekana.embedded.servers import servers_of
 from tekana.embedded.trouble import Trouble, say, step, tail, why
@@ -104,6 +104,7 @@ class Demo:
         for name in ("mail", "exports"):
             (self.folder.path / name).mkdir(exist_ok=True)
             (self.folder.path / name).chmod(0o700)  # also one that an earlier version made
+        (VAR / "static").mkdir(exist_ok=True)  # empty: in the demo files come from where they are written
         env = self.given | settings | environment.without_proxy(self.given)
         try:
             self._prepare_database(env)

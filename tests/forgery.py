@@ -163,7 +163,7 @@ class Forgery:
                 "fingerprint": "f", "answer": None, "answer_status": None, "refusal_code": "", "reversed_amount": 0,
                 "reason_code": "", "rail": "", "rail_reference": "", "destination": None, "due_at": None, "attempts": 0,
                 "quarantined_at": None, "created_at": self.at, "completed_at": None, "payer_id": None, "payee_id": None,
-                "reverses_id": None,
+                "reverses_id": None, "payee_fee": 0,
             } | fields
         )  # fmt: skip
         return self.event(txn_id, "", state)

@@ -16,6 +16,10 @@ class Kind(models.TextChoices):
     TOP_UP = "top_up", "top-up"
     CASH_OUT = "cash_out", "cash-out"
     PAYMENT = "payment"
+    PAYOUT = "payout"
+    HOLD = "hold"
+    CONVERSION = "conversion"
+    REFUND = "refund"
     REVERSAL = "reversal"
     ADJUSTMENT = "adjustment"
 
@@ -32,7 +36,7 @@ class State(models.TextChoices):
     REVERSED = "reversed"
 
 
-PAYS_AT_ONCE = frozenset({Kind.TRANSFER, Kind.PAYMENT})  # from wallet to wallet; what can be reversed
+PAYS_AT_ONCE = frozenset({Kind.TRANSFER, Kind.PAYMENT, Kind.PAYOUT})  # from wallet to wallet; what can be reversed
 THROUGH_A_RAIL = frozenset({Kind.TOP_UP, Kind.CASH_OUT})
 BORN = frozenset({State.COMPLETED, State.FAILED, State.PENDING})
 OPEN = frozenset({State.PENDING, State.PROCESSING, State.UNKNOWN})
@@ -87,6 +91,21 @@ class Transaction(models.Model):
     )
     reversed_amount = models.BigIntegerField(default=0, help_text="sum of its reversals so far")
     reason_code = models.CharField(max_length=40, blank=True, help_text="why it was reversed")
+    hold = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="captures",
+        help_text="the hold that this payment captured",
+    )
+    received = models.BigIntegerField(
+        null=True, blank=True, help_text="minor units of the currency that arrived, where it is another"
+    )
+    received_currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES, null=True, blank=True)
+    payee_fee = models.BigIntegerField(default=0, db_default=0, help_text="the fee that the payee bears")
+    order_reference = models.CharField(max_length=80, null=True, blank=True, help_text="the merchant's own")
     rail = models.CharField(max_length=20, blank=True)
     rail_reference = models.CharField(max_length=80, blank=True, help_text="the rail's own reference")
     destination = models.JSONField(null=True, blank=True, help_text="bank account of a cash-out")
@@ -107,12 +126,25 @@ class Transaction(models.Model):
             ),
             models.CheckConstraint(condition=Q(amount__gt=0, fee__gte=0), name="transaction_amounts"),
             models.CheckConstraint(
+                condition=Q(payee_fee__gte=0, payee_fee__lt=F("amount")), name="transaction_payee_fee"
+            ),
+            models.CheckConstraint(
+                condition=Q(received=None, received_currency=None)
+                | Q(received__gt=0, received_currency__isnull=False) & ~Q(received_currency=F("currency")),
+                name="transaction_received",
+            ),
+            models.CheckConstraint(
                 condition=Q(reversed_amount__gte=0, reversed_amount__lte=F("amount")),
                 name="transaction_reversed_at_most",
             ),
         ]
         indexes = [
             models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="transaction_reversals"),
+            models.Index(fields=["hold"], condition=Q(hold__isnull=False), name="transaction_captures"),
+            models.Index(
+                fields=["payee", "order_reference"], condition=Q(order_reference__isnull=False),
+                name="transaction_orders",
+            ),
             # What is on its way into a wallet counts against what it may hold.
             models.Index(
                 fields=["payee"], name="transaction_coming",

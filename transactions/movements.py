@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from core.errors import TekanaError
+from transactions.claims import Claim
 from wallets.parties import Address
 
 Answer = Callable[["Outcome"], tuple[int, str]]
@@ -24,6 +25,9 @@ class Movement:
     so that a top-up or cash-out completes at once. ``debit`` and ``credit`` are the accounts of an adjustment.
     Of a reversal: ``refunds_fee`` gives the fee back, with the last part or, ``fee_by_share``, each part its share;
     ``owed`` is what the recipient lacks and is to owe from then on.
+    ``claim`` is what it uses up beside money. Where the payee receives another currency, ``received`` minor units of
+    ``received_currency`` are what arrives. ``hold`` is the hold that a payment captures, with ``final`` for the last
+    time. ``order_reference`` is the merchant's.
     ``answer`` renders what the caller is told; it is kept with the transaction and given again, byte for byte, to
     whoever comes with the same key and body.
     """
@@ -52,6 +56,12 @@ class Movement:
     reason: str = ""
     request_id: str = ""
     effective_at: datetime | None = None
+    claim: Claim | None = None
+    received: int | None = None
+    received_currency: str = ""
+    hold: UUID | None = None
+    final: bool = False
+    order_reference: str | None = None
     answer: Answer | None = None
 
     @property
@@ -65,6 +75,9 @@ class Movement:
             asked = (*asked, self.debit, self.credit)  # type: ignore[assignment]
         if self.owed:
             asked = (*asked, self.owed)  # type: ignore[assignment]
+        if self.claim or self.hold or self.received or self.order_reference:
+            more = (self.claim, self.hold, self.final, self.received, self.received_currency, self.order_reference)
+            asked = (*asked, *more)  # type: ignore[assignment]
         return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
 
 

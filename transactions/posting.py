@@ -1,32 +1,33 @@
 """The one road from a movement to the books: `post`, for one movement or for ten thousand.
 
 lock, read, decide, write: the same statements for 1 and for 1,000. Everything between the reads and the writes is pure
-Python over what was read (`deciding.py`), so that a refusal never spoils a batch and movements of one batch see each
-other.
+Python over what was read (`deciding.py`, `rules/`), so that a refusal never spoils a batch and movements of one batch
+see each other.
 
-    1  who is named: business rows that are changed (locked), wallets and their owners
+    1  who is named: business rows that are changed and what is claimed (locked), wallets and their owners
     2  the accounts, locked in the order of their ids; then, in a fresh snapshot: how the owners stand, live sessions,
        keys seen before, limits used
     3  decide
-    4  the books: journals, entries, holds and balances in one statement; transactions, events, usage in another
+    4  the books: journals, entries, holds and balances in one statement; transactions, events, usage in another; what
+       was claimed
     5  commit
 """
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, LiteralString
+from uuid import UUID
 
 from core.errors import OutcomeUnknown, Unavailable
 from core.work import CONFLICTS, Work, unit_of_work
 from ledger import books as ledger_books
 from ledger.books import Books
-from ledger.chart import fee_income, rail_float, receivable, suspense
-from transactions.deciding import decide, told_before
-from transactions.models import Kind, State
-from transactions.movements import Holding, Movement, Order, Outcome, Settlement
+from transactions.attempt import told_before
+from transactions.deciding import decide, touched
+from transactions.movements import Movement, Order, Outcome
 from transactions.policies import Standing, Used
 from transactions.world import Target, World
 from wallets import parties as wallet_parties
@@ -38,10 +39,28 @@ RETRIES = 3
 def post(orders: Sequence[Order]) -> list[Outcome]:
     """Post a batch; outcomes in the order of ``orders``. Joins an open atomic block, else commits before it returns.
 
-    A refusal is an outcome, not an exception. Raises: OutcomeUnknown (a retry with the same keys tells), Unavailable or
-    an error of psycopg's (nothing happened).
-    Locks: transactions that are settled or reversed, then every account, each set by primary key.
+    A refusal is an outcome, not an exception. Orders that change the same transaction come into batches of their own,
+    one after the other. Raises: OutcomeUnknown (a retry with the same keys tells), Unavailable or an error of psycopg's
+    (nothing of that batch happened).
+    Locks: transactions that are settled, captured or reversed; what is claimed; then every account, each set by primary
+    key.
     """
+    return [outcome for batch in batches(orders) for outcome in _post(batch)]
+
+
+def batches(orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
+    """In the same order; of each batch no two orders change the same transaction."""
+    named: set[UUID] = set()
+    first = 0
+    for at, order in enumerate(orders):
+        if not named.isdisjoint(names := _named(order)):
+            yield orders[first:at]
+            first, named = at, set()
+        named.update(names)
+    yield orders[first:]
+
+
+def _post(orders: Sequence[Order]) -> list[Outcome]:
     for attempt in range(RETRIES + 1):
         try:
             with unit_of_work() as work:
@@ -138,14 +157,25 @@ GROUP BY r.reverses_id
 """
 
 
+def _named(order: Order) -> list[UUID]:
+    """The transactions that an order may change."""
+    names = (order.reverses, order.hold) if isinstance(order, Movement) else (order.transaction,)
+    return [name for name in names if name]
+
+
 def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     """Load and lock what these orders are about; with ``peek`` only load it."""
     world = World()
     movements = [order for order in orders if isinstance(order, Movement)]
     start = work.run(START, 0 if peek else len(movements))
-    if wanted := {o.reverses if isinstance(o, Movement) else o.transaction for o in orders} - {None}:
+    if wanted := {name for order in orders for name in _named(order)}:
         targets = work.run(TARGETS if peek else TARGETS + "FOR NO KEY UPDATE", list(wanted)).fetchall()
         world.targets = {row[0]: Target(**dict(zip(Target.__struct_fields__, row, strict=False))) for row in targets}
+
+    for kind in {m.claim.batch for m in movements if m.claim}:
+        claimed = kind([m.claim for m in movements if m.claim and m.claim.batch is kind])
+        claimed.ask(work, peek=peek)
+        world.claims[kind] = claimed
 
     addresses = {address for m in movements for address in (m.payer, m.payee) if address}
     addresses |= {
@@ -156,8 +186,10 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     if not peek:
         world.receipts = iter(numbers)
     world.parties = wallet_parties.found(asked)
+    for claimed in world.claims.values():
+        claimed.fetch()
 
-    codes = list(_codes(orders, world))
+    codes = list({party.account for party in world.parties}.union(*(touched(order, world) for order in orders)))
     locked = ledger_books.peek(work, codes) if peek else ledger_books.lock(work, codes)
     sessions = list({m.session for m in movements if m.session})
     standing = work.run(STANDING, list({party.customer for party in world.parties}), sessions)
@@ -191,31 +223,6 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     return world
 
 
-def _codes(orders: Iterable[Order], world: World) -> set[str]:
-    """Every account these orders may touch."""
-    codes = {party.account for party in world.parties}
-    for order in orders:
-        if isinstance(order, Holding):  # on the account of a party
-            continue
-        if isinstance(order, Settlement):
-            if (target := world.targets.get(order.transaction)) and target.rail and order.to == State.COMPLETED:
-                codes |= {rail_float(target.rail, target.currency), suspense(target.currency)}
-                if target.fee:
-                    codes.add(fee_income(target.kind, target.currency))
-        elif order.kind == Kind.REVERSAL:
-            if target := world.targets.get(order.reverses):  # type: ignore[arg-type]
-                codes |= {fee_income(target.kind, target.currency)} if target.fee else set()
-                codes |= {receivable(target.id, target.currency)} if order.owed else set()
-        elif order.kind == Kind.ADJUSTMENT:
-            codes |= {order.debit, order.credit}
-        else:
-            if order.settled:
-                codes.add(rail_float(order.rail, order.currency))
-            if world.tariff.ever_costs(order.kind, order.currency):
-                codes.add(fee_income(order.kind, order.currency))
-    return codes
-
-
 MOVE = """
 UPDATE transactions_transaction t
 SET state = n.state, reversed_amount = n.reversed_amount, refusal_code = n.refusal_code,
@@ -232,7 +239,7 @@ ON CONFLICT (wallet_id, day) DO UPDATE SET amount = u.amount + excluded.amount, 
 
 
 def write(work: Work, world: World) -> None:
-    """Write transactions and their changes, events with their outbox rows, and usage."""
+    """Write transactions and their changes, events with their outbox rows, usage, and what was claimed."""
     if not world.events:
         return
     new: dict[LiteralString, Sequence[Any]] = {
@@ -249,3 +256,5 @@ def write(work: Work, world: World) -> None:
             for (wallet, day), (amount, count) in world.usage.items()
         ]
         work.write(new, COUNT, usage)
+    for claimed in world.claims.values():
+        claimed.write(work)

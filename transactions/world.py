@@ -10,6 +10,7 @@ import msgspec
 
 from ledger.books import Books, instant
 from transactions import tariff
+from transactions.claims import Claims
 from transactions.movements import Outcome
 from transactions.policies import Standing, Used
 from wallets.parties import Parties, Party
@@ -48,6 +49,11 @@ class TransactionRow(msgspec.Struct, kw_only=True):
     payer_id: UUID | None
     payee_id: UUID | None
     reverses_id: UUID | None = None
+    hold_id: UUID | None = None
+    received: int | None = None
+    received_currency: str | None = None
+    payee_fee: int = 0
+    order_reference: str | None = None
 
 
 class EventRow(msgspec.Struct, kw_only=True):
@@ -103,6 +109,7 @@ class World:
         self.seen: dict[tuple[str, str], Tell] = {}
         self.references: set[tuple[str, str]] = set()
         self.used: dict[UUID, Used] = {}
+        self.claims: dict[type[Claims], Claims] = {}
         self.born: list[TransactionRow] = []
         self.events: list[EventRow] = []
         self.usage: dict[tuple[UUID, date], list[int]] = {}

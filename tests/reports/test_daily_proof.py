@@ -32,9 +32,10 @@ from tests.reports.conftest import said
 from tests.reports.test_balances import lived as lived_fixture
 from tests.reports.test_balances import midnight
 from tests.wallets.test_close_wallet import through_a_rail
-from transactions import deciding, proving
+from transactions import proving
 from transactions.movements import Settlement
 from transactions.posting import post_one
+from transactions.rules import adjustments
 from wallets.models import Wallet
 from wallets.services import close_wallet
 
@@ -175,7 +176,7 @@ def test_suspense_below_zero_is_found_and_covers_nothing(
 ) -> None:
     """As it was possible once: an account without a floor, and as much taken out of it as was put on a wallet."""
     open_account(chart.suspense("KES"), "KES", chart.CREDIT, floor=None)
-    monkeypatch.setattr(deciding, "_can_give", lambda account, amount: True)
+    monkeypatch.setattr(adjustments, "_can_give", lambda account, amount: True)
     params: dict[str, Any] = {
         "debit": chart.suspense("KES"), "credit": chart.wallet_account(lived[0].pk), "amount_minor": 5_000_000_00,
         "currency": "KES",

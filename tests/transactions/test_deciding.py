@@ -15,7 +15,7 @@ from tests.books import assert_books_balance, available, fund, key, posted, tran
 from tests.factories import CustomerFactory, fresh
 from tests.forgery import told
 from transactions import tariff
-from transactions.deciding import refusal
+from transactions.attempt import refusal
 from transactions.errors import (
     IdempotencyKeyReused,
     InsufficientFunds,

@@ -194,3 +194,26 @@ def test_times_numbers_and_ids_of_a_wallet_sort_alike(aline, eric):
         by_number = [row[0] for row in cursor.fetchall()]
     assert by_number == sorted(by_number)
     assert len(by_number) == 51
+
+
+def test_parts_of_one_payment_go_back_in_one_call_and_among_others_in_order(aline, eric):
+    fund(aline, 2_000)
+    original = post_one(transfer(aline, eric, 1_000)).transaction
+
+    def part(amount: int) -> Movement:
+        return Movement(
+            kind=Kind.REVERSAL, amount=amount, currency="RWF", caller="staff:1", key=key(), reverses=original,
+            reason_code="wrong_recipient",
+        )  # fmt: skip
+
+    orders = [part(300), transfer(aline, eric, 50), part(600), part(200), part(100)]
+    outcomes = post(orders)
+
+    assert [outcome.error and outcome.error.code for outcome in outcomes] == [
+        None, None, None, "reversal_exceeds_original", None,
+    ]  # fmt: skip
+    assert [outcome.amount for outcome in outcomes] == [300, 50, 600, 200, 100]
+    assert [len(batch) for batch in posting.batches(orders)] == [2, 1, 1, 1]
+    assert Transaction.objects.get(pk=original).state == State.REVERSED
+    assert (posted(aline), posted(eric)) == (1_950, 50)
+    assert_books_balance()

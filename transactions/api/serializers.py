@@ -16,7 +16,7 @@ from core.serializers import (
     StrictSerializer,
     TextField,
 )
-from transactions.deciding import refusal
+from transactions.attempt import refusal
 from transactions.errors import RailRefused
 from transactions.models import Kind, State
 from transactions.movements import Outcome

@@ -43,6 +43,16 @@ TOLD: dict[tuple[str, str], tuple[str | None, str | None]] = {
     (Kind.CASH_OUT, State.FAILED): ("cash_out_failed", None),
     (Kind.CASH_OUT, State.EXPIRED): ("cash_out_expired", None),
     (Kind.CASH_OUT, State.CANCELLED): ("cash_out_cancelled", None),
+    (Kind.PAYOUT, State.COMPLETED): (None, "payout_received"),  # who pays is told of the batch
+    # What is captured of a hold is a payment of its own.
+    (Kind.HOLD, State.PENDING): ("money_held", "payment_promised"),
+    (Kind.HOLD, State.FAILED): ("hold_failed", None),
+    (Kind.HOLD, State.CANCELLED): ("hold_released", None),
+    (Kind.HOLD, State.EXPIRED): ("hold_expired", "promise_expired"),
+    (Kind.CONVERSION, State.COMPLETED): ("money_converted", None),
+    (Kind.CONVERSION, State.FAILED): ("conversion_failed", None),
+    (Kind.REFUND, State.COMPLETED): ("refund_made", "refund_received"),
+    (Kind.REFUND, State.FAILED): ("refund_failed", None),
     # A reversal pays back: its payer is the payee of the original. One that failed concerns staff alone.
     (Kind.REVERSAL, State.COMPLETED): ("money_taken_back", "money_returned"),
     (Kind.ADJUSTMENT, State.COMPLETED): ("balance_lowered", "balance_raised"),
@@ -138,6 +148,7 @@ def notice(event: Event, kind: str, *, told: Customer, other: Customer | None, o
     facts = {
         "amount": str(Money(txn.amount, txn.currency)),
         "taken": str(Money(txn.amount - owed, txn.currency)),
+        "received": str(Money(txn.received, txn.received_currency or "")) if txn.received else "",
         "owed": str(Money(owed, txn.currency)),
         "fee": str(Money(fee, txn.currency)) if fee else "",
         "counterparty": masked_name(other.full_name) if other else "",

@@ -1,0 +1,39 @@
+"""How each kind of movement is decided: one file for what belongs together, and the table of them all.
+
+Pure Python over one batch in memory (`world.py`). What is accepted is posted onto the accounts in memory at once, so
+that the next order of the batch sees it.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from transactions.attempt import Attempt
+from transactions.models import Kind
+from transactions.movements import Movement
+from transactions.rules import adjustments, payments, rails, reversals
+from transactions.world import World
+from wallets.parties import Party
+
+
+class Rule(NamedTuple):
+    """One kind of movement.
+
+    ``between``: payer and payee. Raises: a refusal of which nothing is kept.
+    ``touches``: our own accounts that it may post to; those of the wallets that are named are locked anyway.
+    ``accept``: posts it onto the accounts in memory, or raises a refusal.
+    """
+
+    between: Callable[[Movement, World], tuple[Party | None, Party | None]]
+    touches: Callable[[Movement, World], set[str]]
+    accept: Callable[[Attempt], None]
+
+
+RULES: dict[str, Rule] = {
+    Kind.TRANSFER: Rule(payments.named, payments.fees, payments.accept),
+    Kind.PAYMENT: Rule(payments.named, payments.fees, payments.accept),
+    Kind.PAYOUT: Rule(payments.named, payments.fees, payments.accept),
+    Kind.TOP_UP: Rule(payments.named, rails.touches, rails.accept),
+    Kind.CASH_OUT: Rule(payments.named, rails.touches, rails.accept),
+    Kind.REVERSAL: Rule(reversals.between, reversals.touches, reversals.accept),
+    Kind.ADJUSTMENT: Rule(adjustments.between, adjustments.touches, adjustments.accept),
+}

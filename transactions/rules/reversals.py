@@ -1,0 +1,140 @@
+"""Reversals: the mirror of a transfer or payment, in part or in whole. And what they brought, set aside meanwhile."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from ledger.chart import fee_income, receivable, wallet_account
+from transactions import journals
+from transactions.attempt import Attempt, note_change, told_of
+from transactions.errors import (
+    NotReversible,
+    RecipientShort,
+    ReversalExceedsOriginal,
+    ShortfallChanged,
+    TransactionNotFound,
+)
+from transactions.models import PAYS_AT_ONCE, REVERSIBLE, Kind, State
+from transactions.movements import Holding, Movement, Outcome
+from transactions.world import Target, World
+from wallets.errors import WalletClosed
+from wallets.parties import Address, Party
+
+
+def between(order: Movement, world: World) -> tuple[Party | None, Party | None]:
+    """Back from the payee of the original to its payer. Raises: TransactionNotFound."""
+    original = _original(order, world)
+    return _party(world, original.payee_id), _party(world, original.payer_id)
+
+
+def touches(order: Movement, world: World) -> set[str]:
+    original = world.targets.get(order.reverses)  # type: ignore[arg-type]
+    if original is None:
+        return set()
+    codes = {fee_income(original.kind, original.currency)} if original.fee else set()
+    return codes | ({receivable(original.id, original.currency)} if order.owed else set())
+
+
+def accept(attempt: Attempt) -> None:
+    """Freezes do not stop it: staff put right what went wrong."""
+    order, world, accounts = attempt.order, attempt.world, attempt.world.books.accounts
+    original = _original(order, world)
+    left = _left(original, order.amount)
+    assert attempt.payer is not None and attempt.payee is not None
+    giver, taker = accounts[attempt.payer.account], accounts[attempt.payee.account]
+    if giver.closed or taker.closed:
+        raise WalletClosed()
+    missing = 0 if giver.can_give(order.amount) else order.amount - max(giver.available, 0)
+    if order.owed and missing != order.owed:
+        raise ShortfallChanged(shortfall_minor=missing)
+    if missing and not order.owed:
+        raise RecipientShort(shortfall_minor=missing)
+    whole = order.amount == left
+    returned = _fee_returned(original, order, whole)
+    attempt.facts["fee_returned_minor"] = returned
+    if order.owed:
+        attempt.facts["owed_minor"] = order.owed
+    sides = (attempt.payee.account, attempt.payer.account, order.amount)
+    fees = fee_income(original.kind, original.currency)
+    owed = (receivable(original.id, original.currency), order.owed)
+    attempt.post(
+        journals.owed_reversal_lines(*sides, returned, fees, *owed)
+        if order.owed
+        else journals.reversal_lines(*sides, returned, fees),
+        reverses=original.id,
+        reverses_all=whole and original.reversed_amount == 0,
+    )
+    original.fee_returned += returned
+    original.reversed_amount += order.amount
+    note_change(
+        world, original, State.REVERSED if whole else State.PARTIALLY_REVERSED, actor=order.caller,
+        reason=order.reason, request_id=order.request_id,
+        facts={"reversed_by": str(attempt.id), "amount_minor": order.amount, "reason_code": order.reason_code},
+    )  # fmt: skip
+    attempt.balance_after = giver.posted
+
+
+def set_aside(order: Holding, world: World) -> Outcome:
+    """Hold what is there of what a transaction brought to its payee, never more; or let go of such a hold.
+
+    Freezes do not stop it: nothing leaves the wallet. Raises: TransactionNotFound, NotReversible,
+    ReversalExceedsOriginal, WalletClosed; RecipientShort, when nothing at all is there.
+    """
+    target = world.targets.get(order.transaction)
+    if target is None:
+        raise TransactionNotFound()
+    code, amount = wallet_account(target.payee_id), order.amount
+    if order.kind != "placed":
+        world.books.release(code, order.kind, amount, order.remaining, hold=order.hold, moment=world.books.tick())
+        return told_of(target)
+    _left(target, amount)
+    account = world.books.accounts[code]
+    if account.closed:
+        raise WalletClosed()
+    there = min(amount, max(account.available - (account.floor or 0), 0))
+    if not there:
+        raise RecipientShort(shortfall_minor=amount)
+    world.books.hold(code, there, hold=order.hold, moment=world.books.tick(), expires_at=order.expires_at)
+    return replace(told_of(target), amount=there)
+
+
+def _original(order: Movement, world: World) -> Target:
+    original = world.targets.get(order.reverses)  # type: ignore[arg-type]
+    if original is None:
+        raise TransactionNotFound()
+    return original
+
+
+def _party(world: World, wallet: UUID | None) -> Party | None:
+    return world.parties.at(Address("wallet", str(wallet)), "") if wallet else None
+
+
+def _left(original: Target, amount: int) -> int:
+    """What of a transfer or payment can still be given back. Raises: NotReversible; ReversalExceedsOriginal, when
+    ``amount`` is more."""
+    if original.kind not in PAYS_AT_ONCE or original.state not in REVERSIBLE:
+        raise NotReversible(
+            f"A {Kind(original.kind).label} that is {State(original.state).label} cannot be reversed.".capitalize(),
+            state=original.state,
+        )
+    left = original.amount - original.reversed_amount
+    if amount > left:
+        raise ReversalExceedsOriginal(left_minor=left)
+    return left
+
+
+def _fee_returned(original: Target, order: Movement, whole: bool) -> int:
+    """What of the original's fee goes back with this part: never more in all than it was.
+
+    By share each part takes what of the fee had gone back after it, in half-up rounding, less what had before it, so
+    that the parts come to all of it whatever they are.
+    """
+    left = original.fee - original.fee_returned
+    if not order.refunds_fee:
+        return 0
+    if not order.fee_by_share:
+        return left if whole else 0
+    before, after = (
+        (2 * original.fee * part + original.amount) // (2 * original.amount)
+        for part in (original.reversed_amount, original.reversed_amount + order.amount)
+    )
+    return min(after - before, left)

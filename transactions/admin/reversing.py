@@ -15,7 +15,7 @@ from staff.approvals import request_approval
 from staff.models import Approval
 from transactions.admin.shown import account_shown, kind_shown, owners_of
 from transactions.approvals import owed_reversal, reversal
-from transactions.models import PAYS_AT_ONCE, REVERSIBLE, THROUGH_A_RAIL, Kind, ReversalReason, State, Transaction
+from transactions.models import REVERSIBLE, ReversalReason, State, Transaction
 from transactions.services.reversals import (
     ReversalPreview,
     freezes_of,
@@ -24,6 +24,7 @@ from transactions.services.reversals import (
     reverse_transaction,
     why_second_person,
 )
+from transactions.undoing import UNDONE, Way
 from wallets.admin import described
 
 TAKE, OWE = "take:", "owe"
@@ -50,12 +51,9 @@ class Shown(NamedTuple):
 def why_irreversible(transaction: Transaction) -> str:
     """Why nothing of it can be given back; empty if something can."""
     kind = kind_shown(transaction)
-    if transaction.kind in THROUGH_A_RAIL:
-        return f"A {kind.lower()} went through a bank or partner and can only go back through them."
-    if transaction.kind == Kind.ADJUSTMENT:
-        return "An adjustment is undone by another one, the other way round."
-    if transaction.kind not in PAYS_AT_ONCE:
-        return "A reversal is not reversed. Whoever got the money back can send it again."
+    undoing = UNDONE[transaction.kind]
+    if Way.REVERSAL not in undoing.ways:
+        return undoing.how
     match transaction.state:
         case State.REVERSED:
             return f"All of it, {Money(transaction.amount, transaction.currency)}, has gone back to the payer already."

@@ -57,6 +57,7 @@ from transactions.approvals import adjustment
 from transactions.models import OPEN, Kind, State, Transaction
 from transactions.services.rail_calls import call_off, release
 from transactions.services.reversals import approval_of
+from transactions.undoing import UNDONE
 from wallets.models import Wallet
 
 concerns("transactions.transaction", "payer.customer_id", "payee.customer_id")
@@ -374,6 +375,7 @@ def details(request: HttpRequest, transaction: Transaction, reasons: dict[str, s
         ("To", payee),
         ("Amount", money(transaction.amount, transaction.currency)),
         ("Fee", money(transaction.fee, transaction.currency)),
+        ("How it is undone", UNDONE[transaction.kind].how),
         ("Memo", masking.words(request, transaction.memo) or NOTHING),
         ("Reference", code(masking.words(request, transaction.reference))),
     ]

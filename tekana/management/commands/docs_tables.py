@@ -19,8 +19,9 @@ from ledger.verify import CHECKS as LEDGER_CHECKS
 from staff.roles import PURPOSE, RIGHTS, Role, role_sums
 from tekana import urls  # noqa: F401  (with the doors come all refusals)
 from transactions.admin.refusals import AT_THE_DOOR, OF_TRANSACTIONS, explain
-from transactions.models import BORN, LEGAL
+from transactions.models import BORN, LEGAL, Kind
 from transactions.rails.sandbox_server import MAGIC
+from transactions.undoing import UNDONE
 from transactions.verify import CHECKS
 
 ROOT = Path(settings.BASE_DIR)
@@ -127,6 +128,11 @@ def roles() -> str:
     return "\n\n".join(tables)
 
 
+def undoing() -> str:
+    rows = [(Kind(kind).label.capitalize(), undone.how) for kind, undone in UNDONE.items()]
+    return table(["What", "How it is undone"], rows)
+
+
 def states() -> str:
     lines = ["```mermaid", "stateDiagram-v2"]
     lines += [f"    [*] --> {state}" for state in sorted(BORN)]
@@ -169,6 +175,6 @@ TABLES: dict[str, Callable[[], str]] = {
     made.__name__: made
     for made in (
         problems, magic_amounts, currencies, refusals, refusals_at_the_door, roles, states, environment, jobs,
-        invariants,
+        invariants, undoing,
     )
 }  # fmt: skip

@@ -50,6 +50,11 @@ KEPT = {
         "id", "transaction_id", "sender_id", "recipient_id", "wallet_id", "currency", "claimed", "held", "reason_id",
         "note", "opened_by", "opened_at", "deadline_at",
     ),
+    "schedules.StandingOrder": (
+        "id", "customer_id", "wallet_id", "payee_id", "named_by", "currency", "frequency", "every", "month_day",
+        "start_on", "rule", "retries", "retry_hours", "idempotency_key", "fingerprint", "created_at",
+    ),
+    "schedules.OrderRun": ("id", "order_id", "version_id", "planned_on", "due_on", "created_at"),
     "wallets.Freeze": ("id", "wallet_id", "mode", "cause", "reason", "placed_by", "placed_at", "expires_at"),
     "customers.Suspension": ("id", "customer_id", "cause", "reason", "placed_by", "placed_role", "placed_at"),
     "customers.StaffLink": ("id", "staff_id", "customer_id", "relation", "note", "declared_by_id", "declared_at"),
@@ -71,7 +76,7 @@ ACTED_ON = {
     "transactions_feerule": "transactions.feerule", "customers_tierlimit": "customers.tierlimit",
     "transactions_reversalreason": "transactions.reversalreason", "recalls_recallreason": "recalls.recallreason",
     "customers_country": "customers.country", "staff_user": "staff.user", "fx_ratesource": "fx.ratesource",
-    "fx_margin": "fx.margin",
+    "fx_margin": "fx.margin", "schedules_holiday": "schedules.holiday",
 }  # fmt: skip
 MAY_CHANGE = {"transactions_reversalreason", "recalls_recallreason", "customers_country", "staff_user"}
 ACCOUNT = ("id", "code", "currency", "normal_side", "floor", "created_at")

@@ -115,6 +115,11 @@ RIGHTS: dict[str, list[Right]] = {
         do(
             "Answer a recall for its recipient; above the same sums with a second person", ["recalls.answer"], DESK,
         ),
+        see("See standing orders and what became of their dates", ["schedules.view_standingorder",
+                                                                    "schedules.view_orderrun"]),
+        do(
+            "Pause standing orders, with a reason, and let them go on", ["schedules.steer"], DESK | {Role.OPERATIONS},
+        ),
         see("See unknown outcomes", ["transactions.view_unknownoutcome"]),
         do("Release what waits for a bank", ["transactions.release"], DESK | {Role.OPERATIONS}),
         do("Call off what no bank has heard of", ["transactions.call_off"], BOSS | {Role.OPERATIONS}),
@@ -150,6 +155,11 @@ RIGHTS: dict[str, list[Right]] = {
             BOSS | {Role.FINANCE},
         ),
         do("Ask for other limits", ["customers.change_limits"], BOSS | {Role.FINANCE}),
+        see("See the calendars of business days", ["schedules.view_holiday"]),
+        do(
+            "Ask for entries in the calendars of business days", ["schedules.change_calendar"],
+            BOSS | {Role.FINANCE, Role.OPERATIONS},
+        ),
     ],
     "Work queues": [
         see("See what waits, as far as they see what it is about", ["staff.view_work"]),
@@ -206,6 +216,7 @@ RIGHTS: dict[str, list[Right]] = {
         do("Decide on closing periods", ["ledger.approve_close"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide fees and reasons to reverse", ["transactions.approve_fees"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide limits", ["customers.approve_limits"], BOSS | {Role.FINANCE_CHECKER}),
+        do("Decide entries in calendars", ["schedules.approve_calendar"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide what exchange costs and where rates come from", ["fx.approve_terms"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide who gets in and which role they have", ["staff.approve_access"], BOSS | {Role.COMPLIANCE}),
     ],

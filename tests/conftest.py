@@ -17,7 +17,7 @@ from transactions import tariff
 # Rows that migrations put in and every test may rely on.
 SEEDED = {
     "customers_country", "customers_tierlimit", "transactions_feerule", "transactions_reversalreason",
-    "recalls_recallreason", "fx_ratesource", "fx_margin",
+    "recalls_recallreason", "fx_ratesource", "fx_margin", "schedules_weekend", "schedules_holidayrule",
     "django_migrations", "django_content_type", "auth_permission",
 }  # fmt: skip
 # Of these, tests add rows of their own.

@@ -1,0 +1,13 @@
+DROP TRIGGER check_run ON schedules_orderrun;
+DROP FUNCTION schedules_check_run();
+DROP TRIGGER check_order ON schedules_standingorder;
+DROP FUNCTION schedules_check_order();
+DROP TRIGGER keep_row ON schedules_orderrun;
+DROP TRIGGER keep_row ON schedules_standingorder;
+DROP TRIGGER keep_runs ON schedules_orderrun;
+DROP TRIGGER keep_orders ON schedules_standingorder;
+DROP TRIGGER append_only ON schedules_holiday;
+DROP TRIGGER append_only ON schedules_holidayrule;
+DROP TRIGGER append_only ON schedules_weekend;
+DROP TRIGGER append_only ON schedules_orderevent;
+DROP TRIGGER append_only ON schedules_orderversion;

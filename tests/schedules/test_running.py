@@ -1,0 +1,347 @@
+"""What becomes of dates: paid, tried again, refused, missed. The clock is the test's own."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from core.failures import retry
+from core.models import FailedJob
+from customers.services import reactivate_customer, suspend_customer
+from notifications.models import Notification
+from schedules import running
+from schedules.calendar import enter_day
+from schedules.models import OrderEvent, OrderRun, StandingOrder
+from schedules.services import (
+    cancel_order,
+    change_order,
+    pause_order,
+    resume_order,
+    skip_date,
+)
+from tests.books import assert_books_balance, fund, posted
+from tests.factories import fresh
+from tests.schedules.conftest import morning, principal, run_at, states, today
+from transactions.models import Transaction
+from wallets.services import close_wallet, freeze_wallet, lift_freeze
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+TARIFF = ("transactions_feerule", "customers_tierlimit", "SELECT code, timezone")  # read again each second
+Order = Callable[..., StandingOrder]
+
+
+def told(order: StandingOrder) -> list[str]:
+    return list(
+        Notification.objects.filter(customer=order.customer, kind__startswith="order_")
+        .order_by("id").values_list("kind", flat=True)
+    )  # fmt: skip
+
+
+def test_each_date_is_paid_once_on_its_morning(order: Order, aline: Any, eric: Any) -> None:
+    fund(aline, 10_000)
+    daily, first = order(memo="bread"), today() + DAY
+
+    assert run_at(morning(first, 5)) == 0
+    assert run_at(morning(first)) == 1
+    assert run_at(morning(first, 23)) == 0
+    assert run_at(morning(first + DAY)) == 1
+
+    assert states(daily) == ["completed", "completed"]
+    assert (posted(aline), posted(eric)) == (8_000, 2_000)
+    run = OrderRun.objects.get(order=daily, due_on=first)
+    assert run.transaction and (run.transaction.memo, run.transaction.payer_id) == ("bread", aline.pk)
+    assert run.transaction.reference == f"standing-order:{daily.pk}:{first}:0"
+    assert run.transaction.caller == f"customer:{aline.customer_id}"
+    assert_books_balance()
+
+
+def test_without_money_it_is_tried_again_and_then_paid(order: Order, aline: Any, eric: Any) -> None:
+    first = today() + DAY
+    once = order(frequency="once", retries=2, retry_hours=6)
+
+    run_at(morning(first))
+    assert run_at(morning(first, 11)) == 0
+    fund(aline, 1_000)
+    assert run_at(morning(first, 12)) == 1
+
+    assert states(once) == ["completed"]
+    assert posted(eric) == 1_000
+    assert fresh(once).state == "ended"
+    assert told(once) == ["order_created", "order_unfunded", "order_ended"]
+    assert sorted(Transaction.objects.filter(payer=aline).values_list("state", flat=True)) == ["completed", "failed"]
+    assert_books_balance()
+
+
+def test_after_the_last_try_it_is_given_up_and_the_customer_told(order: Order, aline: Any) -> None:
+    first = today() + DAY
+    once = order(frequency="once", retries=2, retry_hours=6)
+
+    for hour in (6, 12, 18):
+        run_at(morning(first, hour))
+    fund(aline, 1_000)
+    assert run_at(morning(first + 2 * DAY)) == 0
+
+    run = OrderRun.objects.get(order=once)
+    assert (run.state, run.tries, run.refusal_code) == ("unfunded", 3, "insufficient_funds")
+    assert posted(aline) == 1_000
+    assert told(once) == ["order_created", "order_unfunded", "order_unfunded", "order_given_up", "order_ended"]
+
+
+def test_another_refusal_ends_the_date_with_its_code_and_not_the_order(order: Order, aline: Any, eric: Any) -> None:
+    fund(aline, 5_000)
+    daily, first = order(), today() + DAY
+    freeze = freeze_wallet(eric, mode="credit", reason="stolen phone", actor=None)
+
+    run_at(morning(first))
+    lift_freeze(freeze, actor=None, reason="found")
+    run_at(morning(first + DAY))
+
+    refused, paid = OrderRun.objects.filter(order=daily).order_by("due_on")
+    assert (refused.state, refused.refusal_code, refused.tries) == ("failed", "recipient_unavailable", 0)
+    assert refused.transaction and refused.transaction.state == "failed"
+    assert paid.state == "completed"
+    assert "order_failed" in told(daily)
+
+
+def test_all_that_holds_for_the_customer_holds_for_the_order(order: Order, aline: Any, eric: Any) -> None:
+    """Suspension leaves no transaction, limits and freezes one that says why."""
+    fund(aline, 2_000_000)
+    daily, much, first = order(), order(amount=900_000_000), today() + DAY
+    suspend_customer(aline.customer, actor=None, reason="fraud alert")
+    run_at(morning(first))
+    reactivate_customer(fresh(aline.customer), actor=None, reason="cleared")
+    freeze_wallet(aline, mode="debit", reason="lost phone", actor=None)
+    run_at(morning(first + DAY))
+
+    codes = {
+        one: list(OrderRun.objects.filter(order=one).order_by("due_on").values_list("refusal_code", flat=True))
+        for one in (daily, much)
+    }
+    assert codes[daily] == ["customer_suspended", "wallet_frozen"]
+    assert codes[much] == ["customer_suspended", "wallet_frozen"]
+    assert OrderRun.objects.filter(transaction=None).count() == 2
+    assert posted(eric) == 0
+
+
+def test_limits_count_for_it(order: Order, aline: Any) -> None:
+    fund(aline, 2_000_000)
+    much = order(amount=900_000_000)
+
+    run_at(morning(today() + DAY))
+
+    assert OrderRun.objects.get(order=much).refusal_code == "limit_exceeded"
+
+
+def test_a_wallet_that_is_gone_or_anothers_pays_nothing(order: Order, aline: Any, eric: Any) -> None:
+    daily = order()
+    close_wallet(aline, actor=aline.customer)
+
+    run_at(morning(today() + DAY))
+
+    assert OrderRun.objects.get(order=daily).refusal_code == "wallet_closed"
+
+
+def test_a_recipient_who_changes_their_number_is_paid_all_the_same(order: Order, aline: Any, eric: Any) -> None:
+    fund(aline, 1_000)
+    order()
+    type(eric.customer).objects.filter(pk=eric.customer_id).update(phone_number="+250788999999")
+
+    run_at(morning(today() + DAY))
+
+    assert posted(eric) == 1_000
+
+
+# --- The clock -------------------------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_jumps_ahead_makes_up_what_is_not_too_late(order: Order, aline: Any, eric: Any) -> None:
+    """Ten days at once: what is late by three days at most is paid, in order; the rest is missed, and told."""
+    fund(aline, 100_000)
+    daily, first = order(), today() + DAY
+
+    run_at(morning(first + 9 * DAY))
+
+    assert states(daily) == ["missed"] * 6 + ["completed"] * 4
+    assert posted(eric) == 4_000
+    paid = OrderRun.objects.filter(order=daily, state="completed").order_by("transaction_id")
+    assert [run.due_on for run in paid] == [first + n * DAY for n in range(6, 10)]
+    assert told(daily).count("order_missed") == 6
+    assert_books_balance()
+
+
+def test_a_clock_that_jumps_back_pays_nothing_again(order: Order, aline: Any, eric: Any) -> None:
+    fund(aline, 100_000)
+    daily, first = order(), today() + DAY
+    run_at(morning(first + 2 * DAY))
+    assert posted(eric) == 3_000
+
+    for day in (2, 1, 0, 1, 2):
+        run_at(morning(first + day * DAY))
+    assert posted(eric) == 3_000
+    run_at(morning(first + 3 * DAY))
+
+    assert posted(eric) == 4_000
+    assert states(daily) == ["completed"] * 4
+
+
+def test_a_lease_given_by_a_clock_that_was_ahead_holds_nothing_up(order: Order, aline: Any, eric: Any) -> None:
+    fund(aline, 1_000)
+    order()
+    at = morning(today() + DAY)
+    running.begin_due(at)
+    assert running.claim(at + 30 * DAY)  # a worker that died, by a clock that was set back afterwards
+
+    assert run_at(at) == 1
+    assert posted(eric) == 1_000
+
+
+def test_a_year_at_once_comes_in_parts_and_all_of_it(order: Order, aline: Any) -> None:
+    daily, first = order(), today() + DAY
+
+    run_at(morning(first + 364 * DAY))
+
+    assert len(states(daily)) == 365
+
+
+def test_what_was_paid_before_the_runs_were_lost_is_not_paid_again(order: Order, aline: Any, eric: Any) -> None:
+    """As after a restored backup of another part: the key of the transfer says that it has been paid."""
+    fund(aline, 5_000)
+    once, first = order(frequency="once"), today() + DAY
+    begun = OrderRun(
+        order=once, version=once.versions.get(), planned_on=first, due_on=first, created_at=morning(first),
+        due_at=morning(first),
+    )  # fmt: skip
+    running.post([running.transfer_of(begun)])[0].or_raise()
+
+    run_at(morning(first))
+
+    assert states(once) == ["completed"]
+    assert posted(eric) == 1_000
+
+
+# --- What the customer does ------------------------------------------------------------------------------------------
+
+
+def test_a_skipped_date_is_left_out_and_does_not_count(order: Order, aline: Any, eric: Any) -> None:
+    fund(aline, 5_000)
+    daily, first = order(runs=2), today() + DAY
+
+    skip_date(daily.pk, first, actor=principal(aline))
+    skip_date(daily.pk, first, actor=principal(aline))  # said twice, meant once
+    for day in range(4):
+        run_at(morning(first + day * DAY))
+
+    assert states(daily) == ["skipped", "completed", "completed"]
+    assert fresh(daily).state == "ended"
+    assert posted(eric) == 2_000
+
+
+def test_while_paused_dates_pass_and_what_waits_is_stopped(order: Order, aline: Any, eric: Any) -> None:
+    daily, first = order(), today() + DAY
+    run_at(morning(first))  # no money: it waits for another try
+    pause_order(daily.pk, actor=principal(aline))
+    fund(aline, 5_000)
+    for day in (1, 2):
+        run_at(morning(first + day * DAY))
+
+    assert states(daily) == ["stopped"]
+    assert posted(eric) == 0
+    resume_order(daily.pk, actor=principal(aline))
+    assert fresh(daily).state == "active"
+
+
+def test_a_cancelled_order_never_runs(order: Order, aline: Any, eric: Any) -> None:
+    fund(aline, 5_000)
+    daily = order()
+    cancel_order(daily.pk, actor=principal(aline))
+    cancel_order(daily.pk, actor=principal(aline))
+
+    run_at(morning(today() + 3 * DAY))
+
+    assert states(daily) == []
+    assert posted(eric) == 0
+
+
+def test_a_change_counts_from_the_next_date_and_history_is_kept(order: Order, aline: Any, eric: Any) -> None:
+    fund(aline, 5_000)
+    daily, first = order(), today() + DAY
+    run_at(morning(first))
+    change_order(daily.pk, {"amount": 1_500, "end_on": first + DAY}, actor=principal(aline))
+    for day in (1, 2):
+        run_at(morning(first + day * DAY))
+
+    assert posted(eric) == 2_500
+    assert fresh(daily).state == "ended"
+    assert list(daily.versions.order_by("number").values_list("amount", flat=True)) == [1_000, 1_500]
+    assert OrderEvent.objects.get(order_id=daily.pk, kind="changed").facts["amount"] == 1_500
+
+
+def test_a_holiday_that_is_declared_moves_the_next_date(order: Order, aline: Any, eric: Any) -> None:
+    fund(aline, 5_000)
+    first = today() + DAY
+    while first.isoweekday() > 4:
+        first += DAY
+    weekly = order(frequency="weekly", start_on=first, rule="next")
+    due = fresh(weekly).next_on
+
+    enter_day("RW", due, "Day of mourning", actor=None)
+    run_at(morning(due, 5))
+
+    moved = fresh(weekly).next_on
+    assert moved is not None and moved > due
+    run_at(morning(due))
+    assert states(weekly) == []
+    run_at(morning(moved))
+    assert states(weekly) == ["completed"]
+
+
+# --- Work that fails -------------------------------------------------------------------------------------------------
+
+
+def test_one_that_breaks_holds_up_no_other_and_waits_for_a_person(
+    order: Order, aline: Any, eric: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fund(aline, 5_000)
+    good, bad, first = order(memo="good"), order(memo="poison"), today() + DAY
+    really = running.transfer_of
+    monkeypatch.setattr(running, "transfer_of", lambda run: really(run) if run.version.memo == "good" else 1 // 0)
+
+    for minutes in (0, 3, 6, 9):
+        run_at(morning(first) + timedelta(minutes=minutes))
+
+    assert (states(good), states(bad)) == (["completed"], ["stuck"])
+    (job,) = FailedJob.objects.filter(kind="standing_order")
+    assert (job.error, job.arguments["order"]) == ("ZeroDivisionError", str(bad.pk))
+    monkeypatch.undo()
+    retry(job.pk, actor=None, reason="mended")
+    run_at(morning(first) + timedelta(minutes=12))
+    assert states(bad) == ["completed"]
+    assert posted(eric) == 2_000
+
+
+def test_a_worker_that_dies_each_time_does_not_try_for_ever(order: Order, aline: Any) -> None:
+    order()
+    at = morning(today() + DAY)
+    running.begin_due(at)
+    for round_ in range(3):
+        assert len(running.claim(at + round_ * timedelta(minutes=3))) == 1
+    assert running.claim(at + timedelta(minutes=9)) == []
+
+    assert FailedJob.objects.get(kind="standing_order").error == "worker_lost"
+
+
+def test_as_many_statements_for_many_as_for_few(order: Order, aline: Any, eric: Any, statements: list[str]) -> None:
+    fund(aline, 500_000)
+
+    def counted(count: int, day: date) -> int:
+        for _ in range(count):
+            order(start_on=day, frequency="once")
+        statements.clear()
+        run_at(morning(day))
+        return len([one for one in statements if not any(name in one for name in TARIFF)])
+
+    counted(1, today() + DAY)
+
+    assert counted(2, today() + 2 * DAY) == counted(25, today() + 3 * DAY)

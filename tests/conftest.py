@@ -11,6 +11,7 @@ from django.db import connection
 
 import fx.selectors
 from core import throttling, valkey
+from core.hashers import Argon2id
 from core.roles import connected_as_owner, grant_app_role
 from transactions import tariff
 
@@ -89,6 +90,17 @@ def empty_tables() -> None:
         cursor.execute(";".join(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in tables + DATED))
     tariff.forget()
     fx.selectors.forget()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_hash_costs() -> Iterator[dict[str, int]]:
+    """Passwords are hashed with the same algorithm at a thousandth of its cost, which is what this keeps."""
+    cheap = {"memory_cost": 64, "time_cost": 1}
+    real = {name: getattr(Argon2id, name) for name in cheap}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, cost in cheap.items():
+            patch.setattr(Argon2id, name, cost)
+        yield real
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,9 @@ from tests.factories import PASSWORD, CustomerFactory, fresh
 
 
 @pytest.fixture
-def in_earnest(monkeypatch):
-    monkeypatch.undo()  # the cheap parameters of the other tests
+def in_earnest(monkeypatch, real_hash_costs):
+    for name, cost in real_hash_costs.items():
+        monkeypatch.setattr(Argon2id, name, cost)
 
 
 def test_argon2id_is_the_first_hasher_with_the_parameters_owasp_names(in_earnest):

@@ -21,6 +21,7 @@ class RecallOpen(Conflict):
     while, held and gone. ``recall_id`` names the recall: answer or withdraw it first."""
 
     code, title = "recall_open", "A recall of this payment is open: answer or withdraw it first"
+    for_customer = "The payer has asked for this money back. Please answer that request instead."
 
 
 class RecallClosed(Conflict):

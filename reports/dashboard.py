@@ -23,7 +23,7 @@ from reports.drill import drilled
 from reports.figures import Figures, figures
 from staff.work import list_of, oldest, work_of
 from transactions.admin.refusals import explain
-from transactions.models import Kind, State, Transaction
+from transactions.models import GIVES_BACK, Kind, State, Transaction
 from transactions.services.counting import Counted, counted_since
 
 DAYS = 30
@@ -67,7 +67,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 # --- Activity ---------------------------------------------------------------------------------------------------
 
-CORRECTIONS = {Kind.REVERSAL, Kind.ADJUSTMENT}  # what staff put right is no volume
+CORRECTIONS = GIVES_BACK | {Kind.ADJUSTMENT}  # what goes back, and what staff put right, is no volume
 
 
 def days_of(counts: Sequence[Counted]) -> list[Day]:
@@ -80,7 +80,7 @@ def days_of(counts: Sequence[Counted]) -> list[Day]:
         elif one.kind not in CORRECTIONS:
             sums[accepted] += one.number
             sums[volume] += one.amount
-        elif one.kind == Kind.REVERSAL:
+        elif one.kind in GIVES_BACK:
             sums[undone] += one.number
     return [Day(currency, day, *sums) for (currency, day), sums in sorted(found.items())]
 

@@ -131,6 +131,21 @@ class NotReversible(Conflict):
     """Only completed transfers and payments are reversed; this one is in another state or of another kind."""
 
     code, title = "not_reversible", "This transaction cannot be reversed"
+    for_customer = "Nothing of this payment is left to give back."
+
+
+class NotRefundable(Conflict):
+    """Payments are refunded, by who received them; this is a movement of another kind, `kind`."""
+
+    code, title = "not_refundable", "Only a payment can be refunded"
+    for_customer = "Only payments can be refunded. You can send the money back instead."
+
+
+class RecipientNoMerchant(Declined):
+    """Payments go to businesses. To a person you send a transfer, or pay a request of theirs."""
+
+    code, title = "recipient_no_merchant", "The recipient is not a business"
+    for_customer = "The recipient is not a business. Please send the money as a transfer."
 
 
 class ReversalExceedsOriginal(Declined):

@@ -37,6 +37,7 @@ class State(models.TextChoices):
 
 
 PAYS_AT_ONCE = frozenset({Kind.TRANSFER, Kind.PAYMENT, Kind.PAYOUT})  # from wallet to wallet; what can be reversed
+GIVES_BACK = frozenset({Kind.REVERSAL, Kind.REFUND})  # some of an earlier movement, to who paid it
 THROUGH_A_RAIL = frozenset({Kind.TOP_UP, Kind.CASH_OUT})
 BORN = frozenset({State.COMPLETED, State.FAILED, State.PENDING})
 OPEN = frozenset({State.PENDING, State.PROCESSING, State.UNKNOWN})
@@ -142,8 +143,8 @@ class Transaction(models.Model):
             models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="transaction_reversals"),
             models.Index(fields=["hold"], condition=Q(hold__isnull=False), name="transaction_captures"),
             models.Index(
-                fields=["payee", "order_reference"], condition=Q(order_reference__isnull=False),
-                name="transaction_orders",
+                fields=["order_reference", "payee"], condition=Q(order_reference__isnull=False),
+                name="transaction_order",  # staff look it up without knowing whose it is
             ),
             # What is on its way into a wallet counts against what it may hold.
             models.Index(

@@ -122,8 +122,11 @@ def wallets_are_usable(case: Case) -> Any:
 
 def within_limits(case: Case) -> Any:
     """The payer's tier limits per movement, day and month; the payee's on what its wallet may hold, with what is on its
-    way in, and per movement for money that a customer brings in. What a partner has moved already fits or does not."""
+    way in, and per movement for money that a customer brings in. What a partner has moved already fits or does not.
+    What is given back counts for nobody."""
     facts: dict[str, Any] = {}
+    if case.movement.reverses:
+        return "gives back"
     if case.payer:
         facts["payer"] = _may_send(case, case.payer)
     if case.payee:

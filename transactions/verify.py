@@ -71,6 +71,7 @@ CHECKS = [
             WHEN 'top_up' THEN (debits, taken, given, fees) <> (amount, 0, amount - fee, fee)
             WHEN 'cash_out' THEN (debits, taken, given, fees) <> (amount + fee, amount + fee, 0, fee)
             WHEN 'reversal' THEN (debits, taken + owed, given) <> (amount - fees, amount, amount - fees)
+            WHEN 'refund' THEN (debits, taken, given) <> (amount - fees, amount, amount - fees)
             WHEN 'adjustment' THEN (debits, taken, given) <> (
                 amount, CASE WHEN payer_id IS NULL THEN 0 ELSE amount END,
                 CASE WHEN payee_id IS NULL THEN 0 ELSE amount END)

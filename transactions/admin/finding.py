@@ -30,6 +30,7 @@ def named(text: str) -> list[Q]:
             Q(idempotency_key=text),
             Q(reference__in=spellings(text)),
             Q(rail_reference__in=spellings(text)) & ~Q(rail_reference=""),
+            Q(order_reference__in=spellings(text)),
         ]
     return ways
 
@@ -63,7 +64,8 @@ def find_transactions(text: str) -> list[Hit]:
             or one.receipt == receipt
             or one.idempotency_key == text
             or one.reference in said
-            or one.rail_reference in said,
+            or one.rail_reference in said
+            or one.order_reference in said,
         )
         for one in found
     ]

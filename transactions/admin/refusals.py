@@ -273,6 +273,25 @@ AT_THE_DOOR = {
         "There is no such transaction, or the caller has no part in it.", "Search for its receipt.",
         "Ask for the receipt. A transaction of somebody else is not theirs to see.",
     ),
+    "recipient_no_merchant": (
+        "They paid a person as one pays a business. Persons are sent transfers, or ask for money by a request.",
+        "The recipient's page says what type of account it is.",
+        "They send it as a transfer, or the recipient makes a payment request.",
+    ),
+    "not_refundable": (
+        "They wanted to refund what is no payment.", "The transaction's page: its kind.",
+        "They send the money back, as a transfer.",
+    ),
+    "not_reversible": (
+        "All of the payment has gone back, or it never moved any money.",
+        "The transaction's page: what was given back.",
+        "That nothing is left to refund.",
+    ),
+    "recall_open": (
+        "The payer has asked for the payment back through us, and it is held until the merchant answers.",
+        "The recall, on the transaction's page.",
+        "They answer the recall in the app: agreeing gives the money back. A refund on top would give it twice.",
+    ),
     "reference_taken": (
         "Their own reference belongs to an earlier transaction of theirs.", "Search for the reference.",
         "They choose another one, or find that they have paid already.",

@@ -16,6 +16,7 @@ from staff.models import Approval
 from transactions.admin.shown import account_shown, kind_shown, owners_of
 from transactions.approvals import owed_reversal, reversal
 from transactions.models import REVERSIBLE, ReversalReason, State, Transaction
+from transactions.services.refunds import REASON as REFUND
 from transactions.services.reversals import (
     ReversalPreview,
     freezes_of,
@@ -75,7 +76,7 @@ class ReverseForm(StaffForm):
 
     amount = forms.CharField(max_length=24, widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}))
     reason_code = forms.ModelChoiceField(
-        queryset=ReversalReason.objects.filter(is_active=True),
+        queryset=ReversalReason.objects.filter(is_active=True).exclude(pk=REFUND),
         label="Why",
         empty_label="Choose a reason",
         widget=UnfoldAdminSelectWidget,

@@ -20,8 +20,16 @@ from notifications.admin import delivery_badge
 from notifications.models import Notification
 from staff.selectors import named
 from transactions.admin.refusals import explain
-from transactions.admin.shown import MESSAGE_TONES, TONES, message_badge, reason_shown, receipt_shown, state_badge
-from transactions.models import Event, Kind, RailCall, RailMessage, State, Transaction
+from transactions.admin.shown import (
+    MESSAGE_TONES,
+    TONES,
+    kind_shown,
+    message_badge,
+    reason_shown,
+    receipt_shown,
+    state_badge,
+)
+from transactions.models import GIVES_BACK, Event, RailCall, RailMessage, State, Transaction
 from transactions.policies import policies
 
 PERIODS = {"movement": "this movement", "day": "that day", "month": "that month", "balance": "balance after it"}
@@ -137,7 +145,7 @@ def changed(
     facts += others(request, event.facts, transaction.currency, reasons)
     raw = [(name.capitalize(), event.facts[name]) for name in ("answer", "callback") if event.facts.get(name)]
     if event.reason:
-        of_reversal = transaction.kind == Kind.REVERSAL or "reason_code" in event.facts
+        of_reversal = transaction.kind in GIVES_BACK or "reason_code" in event.facts
         facts.append(("Note" if of_reversal else "Reason", event.reason))
     by = "" if refusal else named(event.actor, staff)  # refused by us, whoever asked
     if by and event.actor == transaction.caller and event.actor.startswith("customer:"):
@@ -259,7 +267,8 @@ def notified(request: HttpRequest, notification: Notification) -> Moment:
 
 
 def undone(request: HttpRequest, reversal: Transaction, staff: dict[str, str], reasons: dict[str, str]) -> Moment:
-    title = link(request, "transactions.transaction", reversal.pk, f"Reversal {receipt_shown(reversal.receipt)}")
+    named_as = f"{kind_shown(reversal)} {receipt_shown(reversal.receipt)}"
+    title = link(request, "transactions.transaction", reversal.pk, named_as)
     facts = [
         ("Amount", money(reversal.amount, reversal.currency)),
         ("Why", reason_shown(reversal.reason_code, reasons)),

@@ -378,6 +378,7 @@ def details(request: HttpRequest, transaction: Transaction, reasons: dict[str, s
         ("How it is undone", UNDONE[transaction.kind].how),
         ("Memo", masking.words(request, transaction.memo) or NOTHING),
         ("Reference", code(masking.words(request, transaction.reference))),
+        ("Order reference", code(masking.words(request, transaction.order_reference))),
     ]
     if transaction.reverses:
         original = link(
@@ -417,7 +418,7 @@ def reversals(request: HttpRequest, transaction: Transaction, staff: dict[str, s
         return None
     left = Money(transaction.amount - transaction.reversed_amount, transaction.currency)
     return Table(
-        title=f"Reversals: {left} left",
+        title=f"Given back: {left} left",
         columns=["Receipt", "", "Amount", "By"],
         numeric=["Amount"],
         rows=rows,

@@ -34,6 +34,7 @@ RULES: dict[str, Rule] = {
     Kind.PAYOUT: Rule(payments.named, payments.fees, payments.accept),
     Kind.TOP_UP: Rule(payments.named, rails.touches, rails.accept),
     Kind.CASH_OUT: Rule(payments.named, rails.touches, rails.accept),
+    Kind.REFUND: Rule(reversals.between_merchant_and_payer, reversals.touches, reversals.accept_refund),
     Kind.REVERSAL: Rule(reversals.between, reversals.touches, reversals.accept),
     Kind.ADJUSTMENT: Rule(adjustments.between, adjustments.touches, adjustments.accept),
 }

@@ -1,4 +1,5 @@
-"""Reversals: the mirror of a transfer or payment, in part or in whole. And what they brought, set aside meanwhile."""
+"""Reversals and refunds: the mirror of a transfer or payment, in part or in whole. And what they brought, set aside
+meanwhile."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -7,6 +8,8 @@ from ledger.chart import fee_income, receivable, wallet_account
 from transactions import journals
 from transactions.attempt import Attempt, note_change, told_of
 from transactions.errors import (
+    InsufficientFunds,
+    NotRefundable,
     NotReversible,
     RecipientShort,
     ReversalExceedsOriginal,
@@ -24,6 +27,17 @@ def between(order: Movement, world: World) -> tuple[Party | None, Party | None]:
     """Back from the payee of the original to its payer. Raises: TransactionNotFound."""
     original = _original(order, world)
     return _party(world, original.payee_id), _party(world, original.payer_id)
+
+
+def between_merchant_and_payer(order: Movement, world: World) -> tuple[Party | None, Party | None]:
+    """Back from the payee of a payment, who asks for it, to its payer. Raises: TransactionNotFound, NotRefundable."""
+    original = _original(order, world)
+    payer, payee = between(order, world)
+    if payer is None or payer.customer != order.owner:
+        raise TransactionNotFound()
+    if original.kind != Kind.PAYMENT:
+        raise NotRefundable(f"A {Kind(original.kind).label} is not refunded.".capitalize(), kind=original.kind)
+    return payer, payee
 
 
 def touches(order: Movement, world: World) -> set[str]:
@@ -48,6 +62,26 @@ def accept(attempt: Attempt) -> None:
         raise ShortfallChanged(shortfall_minor=missing)
     if missing and not order.owed:
         raise RecipientShort(shortfall_minor=missing)
+    _give_back(attempt, original, left)
+
+
+def accept_refund(attempt: Attempt) -> None:
+    """The merchant's own act: session, suspension and freezes stop it as they stop what it sends; limits do not count
+    what is given back."""
+    order, world = attempt.order, attempt.world
+    original = _original(order, world)
+    left = _left(original, order.amount)
+    attempt.ask_policies()
+    assert attempt.payer is not None
+    if not world.books.accounts[attempt.payer.account].can_give(order.amount):
+        raise InsufficientFunds()
+    _give_back(attempt, original, left)
+
+
+def _give_back(attempt: Attempt, original: Target, left: int) -> None:
+    """Post the mirror of so much of the original, of which ``left`` minor units had not gone back before."""
+    order, world = attempt.order, attempt.world
+    assert attempt.payer is not None and attempt.payee is not None
     whole = order.amount == left
     returned = _fee_returned(original, order, whole)
     attempt.facts["fee_returned_minor"] = returned
@@ -70,7 +104,7 @@ def accept(attempt: Attempt) -> None:
         reason=order.reason, request_id=order.request_id,
         facts={"reversed_by": str(attempt.id), "amount_minor": order.amount, "reason_code": order.reason_code},
     )  # fmt: skip
-    attempt.balance_after = giver.posted
+    attempt.balance_after = world.books.accounts[attempt.payer.account].posted
 
 
 def set_aside(order: Holding, world: World) -> Outcome:

@@ -51,8 +51,12 @@ def preview_transfer(order: TransferOrder, *, actor: CustomerPrincipal) -> Previ
 
     Raises: what `send_transfer` would be refused with.
     """
-    movement = replace(_movement(order, actor, f"preview-{uuid7()}", None), reference=None)
-    outcome, world = posting.dry_run(movement)
+    return preview_of(_movement(order, actor, f"preview-{uuid7()}", None))
+
+
+def preview_of(movement: Movement) -> Preview:
+    """What a movement from one wallet to another would do. Raises: what it would be refused with."""
+    outcome, world = posting.dry_run(replace(movement, reference=None))
     outcome.or_raise()
     assert outcome.payee is not None and outcome.balance_after is not None
     used = world.events[-1].facts["verdicts"]["within_limits"]["payer"]

@@ -6,7 +6,7 @@ taken in one order, the order before its runs, the runs before accounts.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -44,6 +44,7 @@ from schedules.errors import (
 from schedules.models import OPEN, OrderEvent, OrderRun, OrderState, OrderVersion, RunState, StandingOrder
 from schedules.selectors import (
     RELATED,
+    SHOWN,
     calendar_of,
     database_now,
     next_dates,
@@ -113,9 +114,9 @@ class NewOrder:
 # --- Setting it up ---------------------------------------------------------------------------------------------------
 
 
-def preview_dates(customer_id: UUID, schedule: Schedule, count: int) -> list[Date]:
+def preview_dates(customer: Customer, schedule: Schedule, count: int) -> list[Date]:
     """The first dates of a schedule in the customer's country; keeps nothing. Raises: those of `check_schedule`."""
-    country = Customer.objects.select_related("country").get(pk=customer_id).country
+    country = customer.country
     return check_schedule(schedule, country, calendar_of(country.pk), database_now(), count)
 
 
@@ -160,7 +161,8 @@ def create_order(asked: NewOrder, *, actor: CustomerPrincipal, idempotency_key: 
             owner = customer.get(pk=actor.id)
             if StandingOrder.objects.filter(customer=owner, state__in=OPEN).count() >= MOST_ORDERS:
                 raise TooManyStandingOrders(most=MOST_ORDERS)
-            (first,) = check_schedule(schedule, owner.country, calendar_of(owner.country_id), at)
+            dates = check_schedule(schedule, owner.country, calendar_of(owner.country_id), at, SHOWN)
+            first = dates[0]
             masked = asked.to.masked
             order = StandingOrder(
                 customer=owner, wallet=wallet, payee_id=payee.wallet, named_by=masked["by"], named_as=masked["value"],
@@ -174,7 +176,7 @@ def create_order(asked: NewOrder, *, actor: CustomerPrincipal, idempotency_key: 
                 order, 1, actor=actor, at=at, amount=asked.amount.amount_minor, memo=asked.memo,
                 end_on=schedule.end_on, runs=schedule.runs,
             )  # fmt: skip
-            event = note_step(order, Kind.CREATED, actor=actor, at=at, facts={"next_on": str(first.due)})
+            event = note_step(order, Kind.CREATED, actor=actor, at=at, facts=said_dates(dates))
             order.save(force_insert=True)
             after = {"version": 1, "amount_minor": version.amount, "payee": str(payee.wallet)}
             audit.record(actor=actor, action="create_standing_order", subject=order, after=after)
@@ -400,20 +402,24 @@ def notice_of(
     about = {
         "amount": str(Money(version.amount, order.currency)),
         "counterparty": masked_name(order.payee.customer.full_name),
-        "how_often": how_often(order),
+        "how_often": how_often(order.frequency, order.every, order.month_day),
     }
     return Notice(event, order.customer_id, transaction, text, {**about, **facts})
 
 
-def how_often(order: StandingOrder) -> str:
+def how_often(frequency: str, every: int, month_day: int) -> str:
     """``every 2 weeks``, ``each month on the last day``, in words."""
-    if order.frequency == StandingOrder.Frequency.ONCE:
+    if frequency == StandingOrder.Frequency.ONCE:
         return "once"
-    unit = {"daily": "day", "weekly": "week", "monthly": "month"}[order.frequency]
-    said = f"each {unit}" if order.every == 1 else f"every {order.every} {unit}s"
-    if order.frequency == StandingOrder.Frequency.MONTHLY:
-        return f"{said} on {'the last day' if order.month_day == 31 else f'day {order.month_day}'}"
+    unit = {"daily": "day", "weekly": "week", "monthly": "month"}[frequency]
+    said = f"each {unit}" if every == 1 else f"every {every} {unit}s"
+    if frequency == StandingOrder.Frequency.MONTHLY:
+        return f"{said} on {'the last day' if month_day == 31 else f'day {month_day}'}"
     return said
+
+
+def said_dates(dates: Sequence[Date]) -> dict[str, Any]:
+    return {"dates": [[str(one.planned), str(one.due)] for one in dates]}
 
 
 def said_day(day: date) -> str:

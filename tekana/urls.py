@@ -17,6 +17,7 @@ urlpatterns = [
     path("v1/", include("customers.api.urls")),
     path("v1/", include("notifications.api.urls")),
     path("v1/", include("recalls.api.urls")),
+    path("v1/", include("schedules.api.urls")),
     path("v1/", include("viewings.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),  # no inline script: the CSP

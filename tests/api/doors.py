@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -13,14 +14,18 @@ from django.urls.resolvers import URLResolver
 from rest_framework.views import APIView
 
 from core.ids import uuid7
+from core.money import Money
+from customers.authentication import CustomerPrincipal
 from customers.models import Customer, Session
 from customers.tokens import start_session
 from notifications.models import Notification
 from recalls.services import open_recall
+from schedules.services import NewOrder, Schedule, create_order
 from tests.books import fund, key, transfer
-from tests.factories import PASSWORD, new_wallet
+from tests.factories import PASSWORD, empty_statement, new_wallet
 from transactions.posting import post_one
 from wallets.models import Wallet
+from wallets.parties import Address
 
 
 class Route(NamedTuple):
@@ -60,11 +65,12 @@ class Mine(NamedTuple):
     notification: UUID
     session: UUID
     recall: UUID
+    standing_order: UUID
     password: str = PASSWORD
 
     @classmethod
     def nobody(cls) -> "Mine":
-        return cls(*(uuid7() for _ in range(6)))
+        return cls(*(uuid7() for _ in range(7)))
 
 
 class Person(NamedTuple):
@@ -76,7 +82,7 @@ class Person(NamedTuple):
     def private(self) -> list[str]:
         """What nobody else may read. Ids too: whoever cannot name a thing cannot ask for it."""
         customer, mine = self.customer, self.mine
-        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:6]]
+        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:7]]
         return [str(value) for value in own]
 
 
@@ -109,7 +115,17 @@ def person(full_name: str, payee: Wallet) -> Person:
     asked_back = post_one(transfer(payee, wallet, 700)).or_raise()
     assert asked_back.transaction
     recall = open_recall(asked_back.transaction, reason_code="fraud", note="He called.", actor=None)
-    mine = Mine(wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id, recall.id)
+    empty_statement(wallet)
+    standing_order, _ = create_order(
+        NewOrder(
+            from_wallet_id=wallet.id, to=Address("wallet", str(payee.id)), amount=Money(100, wallet.currency),
+            schedule=Schedule(frequency="daily", start_on=date.today() + timedelta(days=2)),
+        ),
+        actor=CustomerPrincipal(customer.id, other_session.id), idempotency_key=key(),
+    )  # fmt: skip
+    mine = Mine(
+        wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id, recall.id, standing_order.id
+    )
     return Person(customer, mine, tokens.access_token)
 
 

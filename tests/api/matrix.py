@@ -5,6 +5,7 @@ with ids of nothing, as every kind of caller; a door without a row fails the bui
 """
 
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from tests.api.doors import Ask, Mine, World
@@ -40,6 +41,14 @@ def payment(mine: Mine, world: World) -> dict[str, object]:
     return {"from_wallet_id": mine.wallet, "to": {"wallet_id": world.eric.id}, "amount": "15.50", "currency": "KES"}
 
 
+def ahead(days: int) -> str:
+    return str(date.today() + timedelta(days=days))
+
+
+def each_day(days: int) -> dict[str, object]:
+    return {"frequency": "daily", "start_on": ahead(days)}
+
+
 MATRIX: dict[str, Row] = {
     "POST v1/auth/register": Row(lambda mine, world: Ask(body=REGISTRATION), 201, public=True),
     "POST v1/auth/login": Row(
@@ -71,6 +80,22 @@ MATRIX: dict[str, Row] = {
     "GET v1/wallets/<uuid:wallet_id>/transactions": Row(
         lambda mine, world: Ask(path={"wallet_id": mine.wallet}, query={"limit": "10", "direction": "out"}), names=True
     ),
+    "GET v1/wallets/<uuid:wallet_id>/statement": Row(
+        lambda mine, world: Ask(path={"wallet_id": mine.wallet}, query={"from": "2026-02-01", "to": "2026-02-28"}),
+        names=True,
+    ),
+    "GET v1/wallets/<uuid:wallet_id>/statements": Row(
+        lambda mine, world: Ask(path={"wallet_id": mine.wallet}), names=True
+    ),
+    "GET v1/wallets/<uuid:wallet_id>/statements/<int:number>": Row(
+        lambda mine, world: Ask(path={"wallet_id": mine.wallet, "number": 1}, query={"format": "pdf"}), names=True
+    ),
+    "GET v1/wallets/<uuid:wallet_id>/statement-settings": Row(
+        lambda mine, world: Ask(path={"wallet_id": mine.wallet}), names=True
+    ),
+    "PUT v1/wallets/<uuid:wallet_id>/statement-settings": Row(
+        lambda mine, world: Ask(path={"wallet_id": mine.wallet}, body={"every": "monthly"}), names=True
+    ),
     "POST v1/wallets/<uuid:wallet_id>/deposit": Row(
         lambda mine, world: Ask(
             path={"wallet_id": mine.wallet}, body={"amount": "20.00", "currency": "KES"}, keyed=True
@@ -99,6 +124,32 @@ MATRIX: dict[str, Row] = {
     ),
     "POST v1/recalls/<uuid:recall_id>/refuse": Row(
         lambda mine, world: Ask(path={"recall_id": mine.recall}, body={"reason": "It was for the rent."}), names=True
+    ),
+    "GET v1/standing-orders": NOTHING,
+    "POST v1/standing-orders": Row(
+        lambda mine, world: Ask(body=payment(mine, world) | {"schedule": each_day(3)}, keyed=True), 201, names=True
+    ),
+    "POST v1/standing-orders/preview": Row(lambda mine, world: Ask(body=each_day(3))),
+    "GET v1/standing-orders/<uuid:order_id>": Row(
+        lambda mine, world: Ask(path={"order_id": mine.standing_order}), names=True
+    ),
+    "PATCH v1/standing-orders/<uuid:order_id>": Row(
+        lambda mine, world: Ask(path={"order_id": mine.standing_order}, body={"amount": "2.50"}), names=True
+    ),
+    "POST v1/standing-orders/<uuid:order_id>/pause": Row(
+        lambda mine, world: Ask(path={"order_id": mine.standing_order}, body={}), names=True
+    ),
+    "POST v1/standing-orders/<uuid:order_id>/resume": Row(
+        lambda mine, world: Ask(path={"order_id": mine.standing_order}, body={}), names=True
+    ),
+    "POST v1/standing-orders/<uuid:order_id>/skip": Row(
+        lambda mine, world: Ask(path={"order_id": mine.standing_order}, body={"due_on": ahead(2)}), names=True
+    ),
+    "POST v1/standing-orders/<uuid:order_id>/cancel": Row(
+        lambda mine, world: Ask(path={"order_id": mine.standing_order}, body={}), names=True
+    ),
+    "GET v1/standing-orders/<uuid:order_id>/runs": Row(
+        lambda mine, world: Ask(path={"order_id": mine.standing_order}), names=True
     ),
     "GET v1/notifications": NOTHING,
     "POST v1/notifications/read-all": Row(lambda mine, world: EMPTY),

@@ -105,8 +105,9 @@ def dry_run(*orders: Order) -> tuple[Outcome, World]:
 
 TARGETS = """
 SELECT id, kind, state, payer_id, payee_id, amount, fee, currency, reversed_amount, rail, receipt, created_at,
-       refusal_code, rail_reference, due_at, completed_at
-FROM transactions_transaction WHERE id = ANY(%s) ORDER BY id
+       refusal_code, rail_reference, due_at, completed_at,
+       (SELECT (extract(epoch FROM max(e.at)) * 1000000)::bigint FROM transactions_event e WHERE e.transaction_id = t.id)
+FROM transactions_transaction t WHERE id = ANY(%s) ORDER BY id
 """
 # The first statement of each batch. Plans are made once for the life of a connection, maybe while tables are small;
 # what reaches every row through an index, and nothing else, stays right when they have grown.
@@ -169,7 +170,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     movements = [order for order in orders if isinstance(order, Movement)]
     start = work.run(START, 0 if peek else len(movements))
     if wanted := {name for order in orders for name in _named(order)}:
-        targets = work.run(TARGETS if peek else TARGETS + "FOR NO KEY UPDATE", list(wanted)).fetchall()
+        targets = work.run(TARGETS if peek else TARGETS + "FOR NO KEY UPDATE OF t", list(wanted)).fetchall()
         world.targets = {row[0]: Target(**dict(zip(Target.__struct_fields__, row, strict=False))) for row in targets}
 
     for kind in {m.claim.batch for m in movements if m.claim}:
@@ -213,6 +214,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
         world.now_us = now_us
         if caller is not None:
             world.seen[caller, key] = partial(told_before, *columns)
+    # What happens to a transaction is later than what happened to it before, also where a clock was set back meanwhile.
+    world.now_us = max([world.now_us, *(target.last_us for target in world.targets.values())])
     world.books = Books(accounts, world.now_us, *(open_from.fetchone() if open_from else ()))
     for original, fee in returned.fetchall() if returned else ():
         world.targets[original].fee_returned = fee

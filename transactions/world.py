@@ -90,6 +90,7 @@ class Target(msgspec.Struct, kw_only=True):
     rail_reference: str
     due_at: datetime | None
     completed_at: datetime | None
+    last_us: int
     fee_returned: int = 0
     changed: bool = False
 

@@ -25,6 +25,7 @@ from transactions.undoing import UNDONE
 from transactions.verify import CHECKS
 
 ROOT = Path(settings.BASE_DIR)
+CODES = re.compile(r"`([a-z_]+)`")
 PLACE = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -74,7 +75,7 @@ def problems() -> str:
     """The codes that the API's schema names, and the few that may come anywhere, by status."""
     paths = yaml.safe_load((ROOT / "openapi.yaml").read_text(encoding="utf-8"))["paths"]
     answers = [answer for path in paths.values() for one in path.values() for answer in one["responses"].values()]
-    named = {code for answer in answers for code in re.findall(r"`([a-z_]+)`", answer["description"])}
+    named = {code for answer in answers for code in CODES.findall(answer["description"])}
     found = (described(catalogue()[code]) for code in named | UNNAMED)
     kinds = sorted(found, key=lambda kind: (kind["status"], kind["code"]))
     return table(
@@ -128,6 +129,20 @@ def roles() -> str:
     return "\n\n".join(tables)
 
 
+def refusals_by_door() -> str:
+    """Of each door that moves money, what it refuses beside what every door of its kind may say."""
+    paths = yaml.safe_load((ROOT / "openapi.yaml").read_text(encoding="utf-8"))["paths"]
+    moving = {
+        path: {code for answer in door["post"]["responses"].values() for code in CODES.findall(answer["description"])}
+        for path, door in paths.items()
+        if any(one.get("name") == "Idempotency-Key" for one in door.get("post", {}).get("parameters", ()))
+    }
+    common = set.intersection(*moving.values())
+    rows = [(f"`{path}`", " ".join(f"`{code}`" for code in sorted(codes - common))) for path, codes in moving.items()]
+    rows.append(("each of them", " ".join(f"`{code}`" for code in sorted(common))))
+    return table(["POST", "Refusals"], rows)
+
+
 def undoing() -> str:
     rows = [(Kind(kind).label.capitalize(), undone.how) for kind, undone in UNDONE.items()]
     return table(["What", "How it is undone"], rows)
@@ -175,6 +190,6 @@ TABLES: dict[str, Callable[[], str]] = {
     made.__name__: made
     for made in (
         problems, magic_amounts, currencies, refusals, refusals_at_the_door, roles, states, environment, jobs,
-        invariants, undoing,
+        invariants, refusals_by_door, undoing,
     )
 }  # fmt: skip

@@ -39,8 +39,8 @@ THE_CHAIN = (Form, Block, Publication, Check)
 MADE_FROM_OTHERS = {"reports.SummedDay", "reports.DayTotal"}
 KEPT = {
     "transactions.Transaction": (
-        "id", "receipt", "kind", "payer_id", "payee_id", "amount", "fee", "currency", "memo", "caller", "reference",
-        "idempotency_key", "fingerprint", "answer", "answer_status", "reverses_id", "reason_code", "rail",
+        "id", "receipt", "kind", "payer_id", "payee_id", "amount", "fee", "payee_fee", "currency", "memo", "caller",
+        "reference", "idempotency_key", "fingerprint", "answer", "answer_status", "reverses_id", "reason_code", "rail",
         "destination", "created_at",
     ),
     "transactions.RailCall": ("id", "transaction_id", "number", "purpose", "started_at", "request"),

@@ -106,6 +106,8 @@ class Reversal(Operation):
             Fact("Left to reverse afterwards", str(Money(found.left_after, currency))),
             Fact("Why", reason.title),
         ]
+        if found.payee_fee_returned:
+            facts.append(Fact("Fee that goes back to the recipient", str(Money(found.payee_fee_returned, currency))))
         if found.owed:
             facts.append(Fact("Of it the recipient will owe us", str(Money(found.owed, currency))))
         legs = [Leg(name=owners.get(line["account"]) or type_of(line["account"]).name, currency=currency, **line)

@@ -12,10 +12,11 @@ from core.errors import Declined
 from core.ids import new_receipt, uuid7
 from ledger.books import Line
 from ledger.chart import fee_income
-from transactions.errors import InsufficientFunds
+from transactions.errors import AmountBelowFee, InsufficientFunds
 from transactions.models import State
 from transactions.movements import Movement, Outcome
 from transactions.policies import Case, ask
+from transactions.tariff import Side
 from transactions.world import EventRow, Target, TransactionRow, World
 from wallets.parties import Party
 
@@ -58,10 +59,44 @@ class Attempt:
         return today
 
     def charge(self, today: date) -> None:
-        """What it costs, by the rule in force."""
-        fee = self.world.tariff.fee(self.order.kind, self.order.currency, today)
-        self.fee = fee.on(self.order.amount)
-        self.facts["fee"] = {"minor": self.fee, "flat": fee.flat, "bps": fee.bps}
+        """What it costs each side, by the rule in force, less what they were granted. Raises: AmountBelowFee, when
+        nothing would reach the payee."""
+        order, tariff = self.order, self.world.tariff
+        rule = tariff.fee(order.kind, order.currency, today, self._sides, order.rail)
+        self.fee = rule.on(order.amount)
+        said: dict[str, Any] = {"minor": self.fee, "flat": rule.flat, "bps": rule.bps}
+        self.facts["fee"] = said
+        if not rule.is_plain:
+            self.fee, self.payee_fee = rule.shared(self.fee)
+            said |= {"minor": self.fee, "rule": rule.id}
+        if tariff.grants:
+            self._spare(today, said)
+        if self.payee_fee:
+            said["payee_minor"] = self.payee_fee
+            if self.payee_fee >= order.amount:
+                raise AmountBelowFee()
+
+    def _sides(self) -> tuple[Side | None, Side | None]:
+        """What the tariff may ask of those it is between."""
+        sides: list[Side | None] = []
+        for party in (self.payer, self.payee):
+            standing = self.world.standings[party.customer] if party else None
+            sides.append(Side(party.country, standing.account_type, standing.tier) if party and standing else None)
+        return sides[0], sides[1]
+
+    def _spare(self, today: date, said: dict[str, Any]) -> None:
+        """What either side was granted, off what is theirs to pay."""
+        order, tariff = self.order, self.world.tariff
+        if self.fee and (waiver := tariff.waiver(self.mine.customer, order.kind, order.currency, today)):
+            off = waiver.off(self.fee)
+            self.fee -= off
+            said |= {"minor": self.fee, "waived_minor": off, "waiver": waiver.id}
+        if not self.payee_fee or self.payee is None:
+            return
+        if waiver := tariff.waiver(self.payee.customer, order.kind, order.currency, today):
+            off = waiver.off(self.payee_fee)
+            self.payee_fee -= off
+            said |= {"payee_waived_minor": off, "payee_waiver": waiver.id}
 
     def take_from_payer(self, today: date) -> None:
         """Count it against the payer's limits. Raises: InsufficientFunds, when amount and fee are not there."""
@@ -96,7 +131,7 @@ class Attempt:
         outcome = Outcome(
             refused, self.id, receipt, order.kind, self.state, self.payer.wallet if self.payer else None,
             self.payee.wallet if self.payee else None, order.amount, self.fee, order.currency, self.balance_after, at,
-            fingerprint=order.fingerprint,
+            fingerprint=order.fingerprint, payee_fee=self.payee_fee,
         )  # fmt: skip
         if refused:
             refused.facts["receipt"] = outcome.receipt

@@ -7,9 +7,9 @@ Zero lines are skipped by the books.
 from ledger.books import Line, credit, debit
 
 
-def transfer_lines(payer: str, payee: str, amount: int, fee: int, fees: str) -> list[Line]:
-    """Payer pays amount and fee; payee gets the amount; we keep the fee."""
-    return [debit(payer, amount + fee), credit(payee, amount), credit(fees, fee)]
+def transfer_lines(payer: str, payee: str, amount: int, fee: int, fees: str, payee_fee: int = 0) -> list[Line]:
+    """Payer pays amount and fee; payee gets the amount less what they bear of the price; we keep both fees."""
+    return [debit(payer, amount + fee), credit(payee, amount - payee_fee), credit(fees, fee + payee_fee)]
 
 
 def top_up_lines(wallet: str, rail: str, amount: int, fee: int, fees: str) -> list[Line]:
@@ -28,13 +28,17 @@ def adjustment_lines(debited: str, credited: str, amount: int) -> list[Line]:
     return [debit(debited, amount), credit(credited, amount)]
 
 
-def reversal_lines(payer: str, payee: str, amount: int, fee: int, fees: str) -> list[Line]:
-    """The mirror of a transfer, in part or in whole: ``payer`` and ``payee`` are those of the original."""
-    return [debit(payee, amount), debit(fees, fee), credit(payer, amount + fee)]
+def reversal_lines(payer: str, payee: str, amount: int, fee: int, fees: str, payee_fee: int = 0) -> list[Line]:
+    """The mirror of a transfer, in part or in whole: ``payer`` and ``payee`` are those of the original. What each gets
+    back of their fee, we give back: the payee by giving that much less."""
+    return [debit(payee, amount - payee_fee), debit(fees, fee + payee_fee), credit(payer, amount + fee)]
 
 
 def owed_reversal_lines(
-    payer: str, payee: str, amount: int, fee: int, fees: str, receivable: str, owed: int
+    payer: str, payee: str, amount: int, fee: int, fees: str, receivable: str, owed: int, payee_fee: int = 0
 ) -> list[Line]:
     """The same where the payee has too little left: ``owed`` of it they owe us from now on."""
-    return [debit(payee, amount - owed), debit(receivable, owed), debit(fees, fee), credit(payer, amount + fee)]
+    return [
+        debit(payee, amount - payee_fee - owed), debit(receivable, owed), debit(fees, fee + payee_fee),
+        credit(payer, amount + fee),
+    ]  # fmt: skip

@@ -9,6 +9,8 @@ from django_fsm import FSMField, transition
 from core.ids import uuid7
 from core.models import AppendOnly
 from core.money import CURRENCY_CHOICES
+from customers.models import AccountType
+from transactions.tariff import Fee, bands_of
 
 
 class Kind(models.TextChoices):
@@ -301,22 +303,121 @@ class Usage(models.Model):
 
 
 class FeeRule(AppendOnly):
-    """What a kind of movement costs in one currency from a day on: ``flat + amount * bps / 10000``, half up."""
+    """What a kind of movement costs in one currency from a day on: what it comes to is `tariff.Fee.on`.
+
+    ``bands`` are ``[[above, flat, bps], …]``: from so many minor units on. Null says what it always was: flat and part
+    of the amount, no least or most, half up to the minor unit, paid by the payer, until further notice, for everybody.
+    Checks see to the rest (`migrations/0016_pricing.sql`).
+    """
+
+    class Bands(models.TextChoices):
+        """What a band says."""
+
+        WHOLE = "whole", "the band of the amount prices all of it"
+        MARGINAL = "marginal", "each part of the amount is priced by its own band"
+
+    class Rounding(models.TextChoices):
+        HALF_UP = "half_up", "to the nearest, half up"
+        UP = "up", "up"
+        DOWN = "down", "down"
 
     kind = models.CharField(max_length=12, choices=Kind)
     currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
     flat = models.BigIntegerField(default=0, help_text="minor units")
     bps = models.PositiveIntegerField(default=0, help_text="hundredths of a percent")
     effective_from = models.DateField()
+    last_day = models.DateField(null=True, blank=True, help_text="included; empty: until further notice")
+    bands = models.JSONField(null=True, blank=True, help_text="[[above, flat, bps], …] in minor units")
+    bands_are = models.CharField(max_length=8, choices=Bands, null=True, blank=True)
+    least = models.BigIntegerField(null=True, blank=True, help_text="minor units")
+    most = models.BigIntegerField(null=True, blank=True, help_text="minor units")
+    round_to = models.BigIntegerField(null=True, blank=True, help_text="minor units; empty: one")
+    rounding = models.CharField(max_length=8, choices=Rounding, null=True, blank=True, help_text="empty: half up")
+    payee_bps = models.PositiveIntegerField(
+        null=True, blank=True, help_text="how much of the fee the payee bears, in hundredths of a percent"
+    )
+    partner = models.CharField(max_length=20, null=True, blank=True, help_text="through whom; empty: anybody")
+    to_country = models.ForeignKey(
+        "customers.Country", models.PROTECT, null=True, blank=True, related_name="+", help_text="of the payee"
+    )
+    from_country = models.ForeignKey(
+        "customers.Country", models.PROTECT, null=True, blank=True, related_name="+", help_text="of the payer"
+    )
+    account_type = models.CharField(max_length=12, choices=AccountType, null=True, blank=True)
+    tier = models.PositiveSmallIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["kind", "currency", "effective_from"], name="fee_rule_once"),
+            # No two rules can say the same of whom they are for and when: so one always goes first (`Fee.rank`).
+            models.UniqueConstraint(
+                fields=[
+                    "kind", "currency", "effective_from", "last_day", "partner", "to_country", "from_country",
+                    "account_type", "tier",
+                ],
+                nulls_distinct=False,
+                name="fee_rule_once",
+            ),
             models.CheckConstraint(condition=Q(flat__gte=0, bps__lte=10_000), name="fee_rule_sane"),
-        ]
+            models.CheckConstraint(
+                condition=Q(last_day=None) | Q(last_day__gte=F("effective_from")), name="fee_rule_days"
+            ),
+            models.CheckConstraint(
+                condition=(Q(least=None) | Q(least__gte=0))
+                & (Q(most=None) | Q(most__gte=0))
+                & (Q(least=None) | Q(most=None) | Q(least__lte=F("most"))),
+                name="fee_rule_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(payee_bps=None)
+                | Q(payee_bps__gte=1, payee_bps__lte=10_000, kind__in=["transfer", "payment", "payout"]),
+                name="fee_rule_payee_bears",
+            ),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.kind} {self.currency} from {self.effective_from}"
+
+    @property
+    def fee(self) -> Fee:
+        """As deciding knows it."""
+        return Fee(
+            self.flat, self.bps, self.effective_from, self.last_day, bands_of(self.bands),
+            self.bands_are == self.Bands.MARGINAL, self.least, self.most, self.round_to or 1,
+            self.rounding or self.Rounding.HALF_UP, self.payee_bps or 0, self.partner, self.to_country_id,
+            self.from_country_id, self.account_type, self.tier, self.pk,
+        )  # fmt: skip
+
+
+class FeeWaiver(AppendOnly):
+    """A customer pays ``bps`` less of their fees, from a day to another, both included: 10,000 is nothing at all.
+
+    Of those that fit, the latest row counts: a new one with 0 for the same days ends it.
+    """
+
+    customer = models.ForeignKey("customers.Customer", models.PROTECT, related_name="fee_waivers")
+    kind = models.CharField(max_length=12, choices=Kind, null=True, blank=True, help_text="empty: any")
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES, null=True, blank=True, help_text="empty: any")
+    bps = models.PositiveIntegerField(help_text="how much less, in hundredths of a percent")
+    effective_from = models.DateField()
+    last_day = models.DateField(help_text="included")
+    reason = models.CharField(max_length=500)
+    granted_by = models.CharField(max_length=80)
+    granted_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(bps__lte=10_000, last_day__gte=F("effective_from")), name="fee_waiver_sane"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "-id"], name="fee_waiver_of"),
+            models.Index(fields=["last_day"], name="fee_waiver_in_force"),
+        ]
+
+    def __str__(self) -> str:
+        return f"waiver for {self.customer_id} until {self.last_day}"
 
 
 class ReversalReason(models.Model):

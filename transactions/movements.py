@@ -135,6 +135,7 @@ class Outcome:
     status: int | None = None
     answer: str | None = None
     fingerprint: str = ""
+    payee_fee: int = 0
 
     def or_raise(self) -> "Outcome":
         """Itself, or the refusal, which then carries the id and receipt of the kept attempt."""

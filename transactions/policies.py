@@ -43,6 +43,7 @@ class Standing(NamedTuple):
 
     is_active: bool
     tier: int
+    account_type: str = ""
 
 
 @dataclass(slots=True)

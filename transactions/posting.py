@@ -104,8 +104,8 @@ def dry_run(*orders: Order) -> tuple[Outcome, World]:
 
 
 TARGETS = """
-SELECT id, kind, state, payer_id, payee_id, amount, fee, currency, reversed_amount, rail, receipt, created_at,
-       refusal_code, rail_reference, due_at, completed_at,
+SELECT id, kind, state, payer_id, payee_id, amount, fee, payee_fee, currency, reversed_amount, rail, receipt,
+       created_at, refusal_code, rail_reference, due_at, completed_at,
        (SELECT (extract(epoch FROM max(e.at)) * 1000000)::bigint FROM transactions_event e WHERE e.transaction_id = t.id)
 FROM transactions_transaction t WHERE id = ANY(%s) ORDER BY id
 """
@@ -119,9 +119,9 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
 """
 # Read after the lock, so that who was suspended or signed out while this batch waited for it is seen as such.
 STANDING = """
-SELECT id, state = 'active', tier, NULL::uuid FROM customers_customer WHERE id = ANY(%s)
+SELECT id, state = 'active', tier, account_type, NULL::uuid FROM customers_customer WHERE id = ANY(%s)
 UNION ALL
-SELECT customer_id, NULL, NULL, id FROM customers_session WHERE id = ANY(%s) AND revoked_at IS NULL
+SELECT customer_id, NULL, NULL, NULL, id FROM customers_session WHERE id = ANY(%s) AND revoked_at IS NULL
 """
 SEEN = """
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, t.caller, t.idempotency_key, t.id,
@@ -149,11 +149,14 @@ GROUP BY asked.wallet
 """
 
 
-# What of its fee went back with earlier parts, by the books.
+# What of its fees went back with earlier parts, by the books: to the payer, who got that much more than the amount of
+# the part; and all of it.
 FEES_RETURNED = """
-SELECT r.reverses_id, sum(e.side * e.amount)::bigint
+SELECT r.reverses_id,
+       sum(e.amount - r.amount) FILTER (WHERE a.code = 'liability:wallet:' || r.payee_id)::bigint,
+       coalesce(sum(e.side * e.amount) FILTER (WHERE starts_with(a.code, 'income:fees:')), 0)::bigint
 FROM transactions_transaction r JOIN ledger_entry e ON e.journal_id = r.id JOIN ledger_account a ON a.id = e.account_id
-WHERE r.reverses_id = ANY(%s) AND r.state = 'completed' AND starts_with(a.code, 'income:fees:')
+WHERE r.reverses_id = ANY(%s) AND r.state = 'completed'
 GROUP BY r.reverses_id
 """
 
@@ -195,7 +198,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     sessions = list({m.session for m in movements if m.session})
     standing = work.run(STANDING, list({party.customer for party in world.parties}), sessions)
     seen = work.run(SEEN, [m.caller for m in movements], [m.key for m in movements])
-    in_part = [target.id for target in world.targets.values() if target.reversed_amount and target.fee]
+    charged = [target for target in world.targets.values() if target.fee or target.payee_fee]
+    in_part = [target.id for target in charged if target.reversed_amount]
     returned = work.run(FEES_RETURNED, in_part) if in_part else None
     named = [m for m in movements if m.reference]
     references = work.run(REFERENCES, [m.caller for m in named], [m.reference for m in named]) if named else None
@@ -205,9 +209,9 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     open_from = ledger_books.open_from(work) if any(m.effective_at for m in movements) else None
 
     accounts = ledger_books.held_accounts(work, locked, codes, peek=peek)
-    for customer, is_active, tier, session in standing.fetchall():
+    for customer, is_active, tier, account_type, session in standing.fetchall():
         if session is None:
-            world.standings[customer] = Standing(is_active, tier)
+            world.standings[customer] = Standing(is_active, tier, account_type)
         else:
             world.live_sessions[session] = customer
     for now_us, caller, key, *columns in seen.fetchall():
@@ -217,8 +221,9 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     # What happens to a transaction is later than what happened to it before, also where a clock was set back meanwhile.
     world.now_us = max([world.now_us, *(target.last_us for target in world.targets.values())])
     world.books = Books(accounts, world.now_us, *(open_from.fetchone() if open_from else ()))
-    for original, fee in returned.fetchall() if returned else ():
-        world.targets[original].fee_returned = fee
+    for original, to_payer, fees in returned.fetchall() if returned else ():
+        target = world.targets[original]
+        target.fee_returned, target.payee_fee_returned = to_payer, fees - to_payer
     if references:
         world.references = set(references.fetchall())
     if used:

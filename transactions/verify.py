@@ -44,10 +44,12 @@ CHECKS = [
         FROM ledger_journal j LEFT JOIN transactions_transaction t ON t.id = j.id
         WHERE t.id IS NULL OR t.state NOT IN {MOVED}
         UNION ALL
-        SELECT 'transaction ' || id, 'says ' || amount || ' and a fee of ' || fee || '; its journal moved ' || debits
-               || ', ' || taken || ' from the payer, ' || given || ' to the payee, ' || fees || ' to fees'
+        SELECT 'transaction ' || id, 'says ' || amount || ' and a fee of ' || fee
+               || CASE WHEN payee_fee > 0 THEN ', of the payee ' || payee_fee ELSE '' END
+               || '; its journal moved ' || debits || ', ' || taken || ' from the payer, ' || given || ' to the payee, '
+               || fees || ' to fees'
         FROM (
-            SELECT t.id, t.kind, t.amount, t.fee, t.payer_id, t.payee_id,
+            SELECT t.id, t.kind, t.amount, t.fee, t.payee_fee, t.payer_id, t.payee_id,
                    bool_or(e.currency <> t.currency) AS foreign_money,
                    sum(e.amount) FILTER (WHERE e.side = 1) AS debits,
                    coalesce(sum(e.side * e.amount) FILTER (
@@ -70,12 +72,13 @@ CHECKS = [
         WHERE foreign_money OR strangers > 0 OR CASE kind
             WHEN 'top_up' THEN (debits, taken, given, fees) <> (amount, 0, amount - fee, fee)
             WHEN 'cash_out' THEN (debits, taken, given, fees) <> (amount + fee, amount + fee, 0, fee)
-            WHEN 'reversal' THEN (debits, taken + owed, given) <> (amount - fees, amount, amount - fees)
-            WHEN 'refund' THEN (debits, taken, given) <> (amount - fees, amount, amount - fees)
+            WHEN 'reversal' THEN debits <> given OR given < amount OR taken + owed > amount
+                OR given - taken - owed <> -fees
+            WHEN 'refund' THEN debits <> given OR given < amount OR taken > amount OR given - taken <> -fees
             WHEN 'adjustment' THEN (debits, taken, given) <> (
                 amount, CASE WHEN payer_id IS NULL THEN 0 ELSE amount END,
                 CASE WHEN payee_id IS NULL THEN 0 ELSE amount END)
-            ELSE (debits, taken, given, fees) <> (amount + fee, amount + fee, amount, fee) END
+            ELSE (debits, taken, given, fees) <> (amount + fee, amount + fee, amount - payee_fee, fee + payee_fee) END
         UNION ALL
         SELECT 'transaction ' || t.id, 'adjusts the books and was approved by nobody'
         FROM transactions_transaction t
@@ -121,19 +124,23 @@ CHECKS = [
                    THEN 'says ' || o.reversed_amount || ' was reversed, its reversals come to '
                         || coalesce(sum(r.amount), 0)
                    ELSE 'its reversals did not mirror it: they name another original, payer or payee, or returned '
-                        || -coalesce(sum(r.fees), 0) || ' of its fee of ' || o.fee END
+                        || -coalesce(sum(r.fees), 0) || ' of its fee of ' || (o.fee + o.payee_fee) || ', of it '
+                        || coalesce(sum(r.to_payer), 0) || ' to the payer' END
         FROM transactions_transaction o
         LEFT JOIN (
             SELECT r.*, j.reverses_id AS mirrored, (
                        SELECT -sum(e.side * e.amount) FROM ledger_entry e JOIN ledger_account a ON a.id = e.account_id
-                       WHERE e.journal_id = r.id AND starts_with(a.code, 'income:fees:')) AS fees
+                       WHERE e.journal_id = r.id AND starts_with(a.code, 'income:fees:')) AS fees, (
+                       SELECT sum(-e.side * e.amount) FROM ledger_entry e JOIN ledger_account a ON a.id = e.account_id
+                       WHERE e.journal_id = r.id AND a.code = 'liability:wallet:' || r.payee_id) - r.amount AS to_payer
             FROM transactions_transaction r JOIN ledger_journal j ON j.id = r.id
             WHERE r.reverses_id IS NOT NULL AND r.state = 'completed'
         ) r ON r.reverses_id = o.id
         WHERE o.reversed_amount > 0 OR r.id IS NOT NULL
         GROUP BY o.id
         HAVING o.reversed_amount <> coalesce(sum(r.amount), 0)
-            OR -coalesce(sum(r.fees), 0) NOT BETWEEN 0 AND o.fee
+            OR coalesce(sum(r.to_payer), 0) NOT BETWEEN 0 AND o.fee
+            OR -coalesce(sum(coalesce(r.fees, 0) + r.to_payer), 0) NOT BETWEEN 0 AND o.payee_fee
             OR bool_or((r.mirrored, r.payer_id, r.payee_id) IS DISTINCT FROM (o.id, o.payee_id, o.payer_id))
         UNION ALL
         SELECT 'wallet ' || w.id, 'points to ' || a.code || ' in ' || a.currency

@@ -81,6 +81,7 @@ class Target(msgspec.Struct, kw_only=True):
     payee_id: UUID | None
     amount: int
     fee: int
+    payee_fee: int
     currency: str
     reversed_amount: int
     rail: str
@@ -92,6 +93,7 @@ class Target(msgspec.Struct, kw_only=True):
     completed_at: datetime | None
     last_us: int
     fee_returned: int = 0
+    payee_fee_returned: int = 0
     changed: bool = False
 
 

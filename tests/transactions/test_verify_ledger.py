@@ -77,6 +77,7 @@ BROKEN = [
     ("I1", "transaction {transfer}", "says 3001", txn("transfer", "amount = 3001")),
     ("I1", "transaction {transfer}", "a fee of 1;", txn("transfer", "fee = 1")),
     ("I1", "transaction {paid_out}", "a fee of 1;", txn("paid_out", "fee = 1")),
+    ("I1", "transaction {transfer}", "of the payee 1;", txn("transfer", "payee_fee = 1")),
     ("I1", "transaction {top_up}", "says 1 ", txn("top_up", "amount = 1")),
     ("I1", "transaction {reversal}", "says 399", txn("reversal", "amount = 399")),
     ("I1", "transaction {transfer}", "0 from the payer", txn("transfer", "payer_id = NULL")),

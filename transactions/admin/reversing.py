@@ -39,6 +39,7 @@ class Shown(NamedTuple):
     lines: Table
     amount: Any
     fee_returned: Any
+    payee_fee_returned: Any
     left_after: Any
     shortfall: Any
     left_to_take: int
@@ -159,11 +160,12 @@ class ReverseForm(StaffForm):
             lines=lines_table(self.subject, preview),
             amount=money(preview.amount, currency),
             fee_returned=money(preview.fee_returned, currency),
+            payee_fee_returned=money(preview.payee_fee_returned, currency) if preview.payee_fee_returned else "",
             left_after=money(preview.left_after, currency),
             shortfall=money(preview.shortfall or None, currency),
             left_to_take=preview.amount - preview.shortfall if preview.shortfall else 0,
             owed=money(preview.owed, currency) if preview.owed else "",
-            fee=self.subject.fee,
+            fee=self.subject.fee + self.subject.payee_fee,
             fee_policy=reason.fee_policy,
             freezes=[described(one) for one in freezes_of(self.subject)],
             why_second_person=""
@@ -178,7 +180,8 @@ class ReverseForm(StaffForm):
         return preview
 
     def figures(self, preview: ReversalPreview) -> str:
-        figures = (preview.amount, preview.fee_returned, preview.left_after, preview.owed)
+        fees = (preview.fee_returned, preview.payee_fee_returned)
+        figures = (preview.amount, *fees, preview.left_after, preview.owed)
         return ":".join(str(one) for one in (*figures, self.cleaned_data["reason_code"].pk))
 
     def reverse(self) -> bool:

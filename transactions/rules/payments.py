@@ -31,7 +31,9 @@ def accept(attempt: Attempt) -> None:
     attempt.take_from_payer(today)
     payer, payee, order = attempt.payer, attempt.payee, attempt.order
     assert payer is not None and payee is not None
-    attempt.post(journals.transfer_lines(payer.account, payee.account, order.amount, attempt.fee, attempt.fee_account))
+    accounts = (payer.account, payee.account)
+    lines = journals.transfer_lines(*accounts, order.amount, attempt.fee, attempt.fee_account, attempt.payee_fee)
+    attempt.post(lines)
     attempt.balance_after = attempt.world.books.accounts[payer.account].posted
 
 

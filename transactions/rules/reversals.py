@@ -44,7 +44,7 @@ def touches(order: Movement, world: World) -> set[str]:
     original = world.targets.get(order.reverses)  # type: ignore[arg-type]
     if original is None:
         return set()
-    codes = {fee_income(original.kind, original.currency)} if original.fee else set()
+    codes = {fee_income(original.kind, original.currency)} if original.fee or original.payee_fee else set()
     return codes | ({receivable(original.id, original.currency)} if order.owed else set())
 
 
@@ -57,7 +57,9 @@ def accept(attempt: Attempt) -> None:
     giver, taker = accounts[attempt.payer.account], accounts[attempt.payee.account]
     if giver.closed or taker.closed:
         raise WalletClosed()
-    missing = 0 if giver.can_give(order.amount) else order.amount - max(giver.available, 0)
+    # What they get back of their own fee, they need not have.
+    needed = order.amount - _payee_fee_returned(original, order, order.amount == left)
+    missing = 0 if giver.can_give(needed) else needed - max(giver.available, 0)
     if order.owed and missing != order.owed:
         raise ShortfallChanged(shortfall_minor=missing)
     if missing and not order.owed:
@@ -73,7 +75,8 @@ def accept_refund(attempt: Attempt) -> None:
     left = _left(original, order.amount)
     attempt.ask_policies()
     assert attempt.payer is not None
-    if not world.books.accounts[attempt.payer.account].can_give(order.amount):
+    needed = order.amount - _payee_fee_returned(original, order, order.amount == left)
+    if not world.books.accounts[attempt.payer.account].can_give(needed):
         raise InsufficientFunds()
     _give_back(attempt, original, left)
 
@@ -83,21 +86,24 @@ def _give_back(attempt: Attempt, original: Target, left: int) -> None:
     order, world = attempt.order, attempt.world
     assert attempt.payer is not None and attempt.payee is not None
     whole = order.amount == left
-    returned = _fee_returned(original, order, whole)
+    returned, payee_returned = _fee_returned(original, order, whole), _payee_fee_returned(original, order, whole)
     attempt.facts["fee_returned_minor"] = returned
+    if payee_returned:
+        attempt.facts["payee_fee_returned_minor"] = payee_returned
     if order.owed:
         attempt.facts["owed_minor"] = order.owed
     sides = (attempt.payee.account, attempt.payer.account, order.amount)
     fees = fee_income(original.kind, original.currency)
     owed = (receivable(original.id, original.currency), order.owed)
     attempt.post(
-        journals.owed_reversal_lines(*sides, returned, fees, *owed)
+        journals.owed_reversal_lines(*sides, returned, fees, *owed, payee_returned)
         if order.owed
-        else journals.reversal_lines(*sides, returned, fees),
+        else journals.reversal_lines(*sides, returned, fees, payee_returned),
         reverses=original.id,
         reverses_all=whole and original.reversed_amount == 0,
     )
     original.fee_returned += returned
+    original.payee_fee_returned += payee_returned
     original.reversed_amount += order.amount
     note_change(
         world, original, State.REVERSED if whole else State.PARTIALLY_REVERSED, actor=order.caller,
@@ -157,18 +163,28 @@ def _left(original: Target, amount: int) -> int:
 
 
 def _fee_returned(original: Target, order: Movement, whole: bool) -> int:
-    """What of the original's fee goes back with this part: never more in all than it was.
+    """What of the payer's fee goes back to them with this part."""
+    return _returned(original, order, whole, original.fee, original.fee_returned)
+
+
+def _payee_fee_returned(original: Target, order: Movement, whole: bool) -> int:
+    """What of the payee's fee goes back to them with this part: they give that much less."""
+    return _returned(original, order, whole, original.payee_fee, original.payee_fee_returned)
+
+
+def _returned(original: Target, order: Movement, whole: bool, fee: int, before: int) -> int:
+    """What of a fee, of which ``before`` went back earlier, goes back with this part: never more in all than it was.
 
     By share each part takes what of the fee had gone back after it, in half-up rounding, less what had before it, so
     that the parts come to all of it whatever they are.
     """
-    left = original.fee - original.fee_returned
+    left = fee - before
     if not order.refunds_fee:
         return 0
     if not order.fee_by_share:
         return left if whole else 0
-    before, after = (
-        (2 * original.fee * part + original.amount) // (2 * original.amount)
+    due_before, due_after = (
+        (2 * fee * part + original.amount) // (2 * original.amount)
         for part in (original.reversed_amount, original.reversed_amount + order.amount)
     )
-    return min(after - before, left)
+    return min(due_after - due_before, left)

@@ -53,6 +53,7 @@ class ReversalPreview:
     refusal: TekanaError | None = None
     shortfall: int = 0
     owed: int = 0
+    payee_fee_returned: int = 0
 
 
 def reverse_transaction(
@@ -200,9 +201,12 @@ def preview_reversal(
         return ReversalPreview(
             movement.amount, 0, original.amount - original.reversed_amount, [], outcome.error, shortfall
         )
-    returned = world.events[-1].facts["fee_returned_minor"]
+    facts = world.events[-1].facts
     left = original.amount - original.reversed_amount
-    return ReversalPreview(movement.amount, returned, left, world.lines(), owed=owed)
+    return ReversalPreview(
+        movement.amount, facts["fee_returned_minor"], left, world.lines(), owed=owed,
+        payee_fee_returned=facts.get("payee_fee_returned_minor", 0),
+    )  # fmt: skip
 
 
 def reversal_movement(

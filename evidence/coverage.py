@@ -46,6 +46,10 @@ KEPT = {
     "transactions.RailCall": ("id", "transaction_id", "number", "purpose", "started_at", "request"),
     "transactions.RailMessage": ("id", "rail", "message_id", "payload", "received_at"),
     "wallets.Wallet": ("id", "customer_id", "currency", "account_id", "created_at"),
+    "payments.PaymentRequest": (
+        "id", "code", "customer_id", "wallet_id", "currency", "amount", "least", "most", "description",
+        "order_reference", "max_uses", "max_uses_per_payer", "expires_at", "created_at",
+    ),
     "recalls.Recall": (
         "id", "transaction_id", "sender_id", "recipient_id", "wallet_id", "currency", "claimed", "held", "reason_id",
         "note", "opened_by", "opened_at", "deadline_at",

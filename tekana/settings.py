@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "wallets",
     "transactions",
     "recalls",
+    "payments",
     "schedules",
     "viewings",
     "reports",
@@ -157,6 +158,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "staff-letters": {"task": "staff.tasks.send_letters", "schedule": 10.0},
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
     "expire-recalls": {"task": "recalls.tasks.expire_recalls", "schedule": 60.0},
+    "expire-payment-requests": {"task": "payments.tasks.expire_requests", "schedule": 60.0},
     "standing-orders": {"task": "schedules.tasks.run_standing_orders", "schedule": 60.0},
     "end-viewings": {"task": "viewings.tasks.end_viewings", "schedule": 60.0},
     "clear-sessions": {"task": "staff.tasks.clear_sessions", "schedule": 3600.0},
@@ -277,6 +279,13 @@ RAIL_INQUIRY_SECONDS_MOST = env.int("RAIL_INQUIRY_SECONDS_MOST", default=15 * 60
 RAIL_RESUBMIT_AFTER_SECONDS = env.int("RAIL_RESUBMIT_AFTER_SECONDS", default=60)
 # A movement that no worker took to its rail for this long is dropped.
 RAIL_EXPIRY_SECONDS = env.int("RAIL_EXPIRY_SECONDS", default=60 * 60)
+
+# --- Payment requests -----------------------------------------------------------------------------------------------
+PAYMENT_REQUEST_HOURS = env.int("PAYMENT_REQUEST_HOURS", default=72)  # until one expires that says nothing else
+PAYMENT_REQUEST_MOST_DAYS = env.int("PAYMENT_REQUEST_MOST_DAYS", default=366)
+# What the button on the public page of a request opens; {code} is the request's.
+PAYMENT_APP_LINK = env.str("PAYMENT_APP_LINK", default="tekana://pay/{code}")
+PAYMENT_QR_GUI = env.str("PAYMENT_QR_GUI", default="com.tekana")  # whose scheme an EMVCo QR is of
 
 # --- Standing orders ------------------------------------------------------------------------------------------------
 STANDING_ORDER_HOUR = env.int("STANDING_ORDER_HOUR", default=6)  # when they run, by the clocks of the payer's country

@@ -1,0 +1,69 @@
+"""Questions about payment requests. A customer's come filtered by the customer: somebody else's is a missing one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+
+from payments.codes import read_code
+from payments.errors import RequestNotFound
+from payments.models import PaymentRequest, RequestState, RequestUse, Status
+from transactions.models import Transaction
+
+PARTIES = ("payer__customer", "payee__customer")
+
+
+def requests_of(customer_id: UUID) -> QuerySet[PaymentRequest]:
+    """What this customer asks for, the newest first."""
+    return PaymentRequest.objects.filter(customer_id=customer_id).select_related("customer__country")
+
+
+def request_of(customer_id: UUID, request_id: UUID) -> PaymentRequest:
+    """Raises: RequestNotFound, also for somebody else's."""
+    found = requests_of(customer_id).filter(pk=request_id).first()
+    if found is None:
+        raise RequestNotFound()
+    return found
+
+
+def by_code(text: str) -> PaymentRequest:
+    """Whoever has the code may look, and pay. Raises: RequestNotFound."""
+    code = read_code(text)
+    found = PaymentRequest.objects.select_related("customer__country").filter(code=code).first() if code else None
+    if found is None:
+        raise RequestNotFound()
+    return found
+
+
+def standing(status: str, at: datetime) -> Q:
+    """The requests that stand so at that moment: `PaymentRequest.status`, for the database."""
+    cancelled, used_up = Q(state=RequestState.CANCELLED), Q(max_uses__isnull=False, used__gte=F("max_uses"))
+    over = Q(state=RequestState.EXPIRED) | Q(expires_at__lte=at)
+    return {
+        Status.CANCELLED: cancelled,
+        Status.USED_UP: ~cancelled & used_up,
+        Status.EXPIRED: ~cancelled & ~used_up & over,
+        Status.OPEN: ~cancelled & ~used_up & ~over,
+    }[Status(status)]
+
+
+def payments_of(uses: Sequence[RequestUse]) -> dict[UUID, Transaction]:
+    """The payments of these uses, by id, with both parties: one statement."""
+    return Transaction.objects.select_related(*PARTIES).in_bulk([use.pk for use in uses])
+
+
+def request_paid_by(payment: UUID) -> PaymentRequest | None:
+    """The request that a payment paid."""
+    use = RequestUse.objects.select_related("request__customer").filter(pk=payment).first()
+    return use.request if use else None
+
+
+def paid_to(customer_id: UUID, order_reference: str) -> QuerySet[Transaction]:
+    """Payments that a merchant received under an order reference of theirs, the newest first: an index look-up."""
+    return (
+        Transaction.objects.filter(order_reference=order_reference, payee__customer_id=customer_id)
+        .filter(state__in=["completed", "partially_reversed", "reversed"])
+        .select_related(*PARTIES)
+        .order_by("-pk")
+    )

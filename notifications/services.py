@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
+from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
@@ -22,6 +24,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.template import Context
 from django.template.loader import get_template
+from django.utils.module_loading import import_string
 
 from core import failures
 from core.bell import ring
@@ -48,6 +51,14 @@ class Notice:
     transaction: UUID | None
     kind: str
     facts: Mapping[str, str]
+
+
+class Attachment(NamedTuple):
+    """A file that goes with an e-mail."""
+
+    name: str
+    content: bytes
+    media_type: str
 
 
 def notify_many(notices: Sequence[Notice]) -> None:
@@ -168,7 +179,7 @@ def send_claimed(claimed: Sequence[Delivery]) -> None:
 
 def message_of(delivery: Delivery, mailbox: BaseEmailBackend) -> mail.EmailMessage:
     notification, customer = delivery.notification, delivery.notification.customer
-    return mail.EmailMessage(
+    message = mail.EmailMessage(
         subject=notification.title,
         body=rendered("email", {"name": customer.full_name, "body": notification.body}),
         to=[customer.email],
@@ -176,6 +187,11 @@ def message_of(delivery: Delivery, mailbox: BaseEmailBackend) -> mail.EmailMessa
         headers={"Message-ID": f"<{notification.pk}@notifications.tekana>"},
         connection=mailbox,
     )
+    if path := settings.NOTIFICATION_ATTACHMENTS.get(notification.kind):
+        attachment: Attachment | None = import_string(path)(notification.event)
+        if attachment is not None:
+            message.attach(*attachment)
+    return message
 
 
 def backoff(attempts: int) -> timedelta:

@@ -55,6 +55,7 @@ class Block:
 @dataclass
 class Paper:
     """``facts`` stand above the tables, ``ending`` below them; ``signatures`` are lines to sign on, by whom.
+    ``made``, ``page`` and ``checksum`` are the foot's, for papers in other languages; without a sum it has none.
 
     What is signed stands with the signatures: the last rows of the last table with its totals, the ending, the number
     and the checksum are never parted from them by a page.
@@ -70,6 +71,9 @@ class Paper:
     ending: Sequence[str] = ()
     signatures: Sequence[str] = ()
     is_wide: bool = False
+    made: str = "Made {} UTC by {}. Paper {}."
+    page: str = "Page {} of {}"
+    checksum: str = "SHA-256 of the data"
 
 
 @cache
@@ -246,10 +250,11 @@ class Sheet:
         canvas.setStrokeColor(LINE)
         canvas.setLineWidth(0.4)
         canvas.line(MARGIN, FOOT - 10, self.width - MARGIN, FOOT - 10)
-        made = f"Made {paper.made_at.astimezone(UTC):%-d %b %Y %H:%M:%S} UTC by {paper.made_by}. Paper {paper.number}."
+        made = paper.made.format(f"{paper.made_at.astimezone(UTC):%-d %b %Y %H:%M:%S}", paper.made_by, paper.number)
         self.text(MARGIN, FOOT - 20, made, TEXT, SMALL, MUTED)
-        self.text(MARGIN, FOOT - 29, f"SHA-256 of the data {paper.sha256}", MONO, SMALL - 0.5, MUTED)
-        self.text(self.width - MARGIN, FOOT - 20, f"Page {number} of {of}", TEXT, SMALL + 0.5, INK, right=True)
+        if paper.sha256:
+            self.text(MARGIN, FOOT - 29, f"{paper.checksum} {paper.sha256}", MONO, SMALL - 0.5, MUTED)
+        self.text(self.width - MARGIN, FOOT - 20, paper.page.format(number, of), TEXT, SMALL + 0.5, INK, right=True)
 
     def finish(self) -> int:
         self.canvas.showPage()

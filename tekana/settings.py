@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "schedules",
     "viewings",
     "reports",
+    "statements",
     "evidence",
     "tekana",
 ]
@@ -155,6 +156,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},
     "exchange-rates": {"task": "fx.tasks.fetch_rates", "schedule": 300.0},
     "exports": {"task": "reports.tasks.sweep_exports", "schedule": 10.0},
+    "statements": {"task": "statements.tasks.make_statements", "schedule": 10.0},
     "staff-letters": {"task": "staff.tasks.send_letters", "schedule": 10.0},
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
     "expire-recalls": {"task": "recalls.tasks.expire_recalls", "schedule": 60.0},
@@ -246,6 +248,7 @@ MOVEMENT_POLICIES = [
     "transactions.policies.within_limits",
 ]
 HOLD_OWNERS = ["recalls.verify.OWNER"]  # who beside transactions holds money; `verify_ledger` asks them
+NOTIFICATION_ATTACHMENTS = {"statement_ready": "statements.services.attachment"}  # what goes with an e-mail, by kind
 REVERSAL_OBSTACLES = ["recalls.selectors.why_not_reversed"]  # who may know why something is not given back just now
 POSTER_BATCH = env.int("POSTER_BATCH", default=256)  # most movements in one commit; 0: each request commits alone
 # One batch at a time on each machine. Off where many processors post to accounts that have none in common.
@@ -431,6 +434,7 @@ RETRIABLE_JOBS = [
     "core.jobs.daily_job",
     "staff.letters.letter_job",
     "notifications.services.email",
+    "statements.services.period_statement",
     "transactions.services.rail_messages.processing",
     "reports.services.running",
     "schedules.running.running",

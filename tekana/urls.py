@@ -19,6 +19,7 @@ urlpatterns = [
     path("v1/", include("recalls.api.urls")),
     path("v1/", include("schedules.api.urls")),
     path("v1/", include("viewings.api.urls")),
+    path("v1/", include("statements.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),  # no inline script: the CSP
     path("api/docs/", RedirectView.as_view(pattern_name="docs")),

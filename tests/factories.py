@@ -1,5 +1,6 @@
 """Rows for tests, as the services would have made them."""
 
+from datetime import date
 from typing import Any
 
 import factory
@@ -8,6 +9,10 @@ from factory.django import DjangoModelFactory
 
 from customers.models import AccountType, Customer
 from customers.tokens import Tokens, start_session
+from statements.models import Statement, StatementSettings
+from statements.periods import Days
+from statements.selectors import figures
+from statements.services import keep
 from wallets.models import Wallet
 from wallets.services import open_wallet
 
@@ -41,6 +46,13 @@ def new_wallet(customer: Customer | None = None, currency: str | None = None, **
     """An open, empty wallet of ``customer``, or of a new one with these ``fields``; in the country's currency."""
     customer = customer or CustomerFactory.create(**fields)
     return open_wallet(customer, currency or customer.country.currency, actor=None)
+
+
+def empty_statement(wallet: Wallet) -> Statement:
+    """Its first, of a day before there was anything."""
+    days = Days(date(2020, 1, 1), date(2020, 1, 1), wallet.customer.country.timezone)
+    settings = StatementSettings(wallet=wallet, every="daily")
+    return keep(wallet, settings, figures(wallet, days))
 
 
 def fresh(row: Any) -> Any:

@@ -88,7 +88,7 @@ MATRIX: dict[str, Row] = {
         lambda mine, world: Ask(path={"wallet_id": mine.wallet}), names=True
     ),
     "GET v1/wallets/<uuid:wallet_id>/statements/<int:number>": Row(
-        lambda mine, world: Ask(path={"wallet_id": mine.wallet, "number": 1}, query={"format": "pdf"}), names=True
+        lambda mine, world: Ask(path={"wallet_id": mine.wallet, "number": 1}), names=True
     ),
     "GET v1/wallets/<uuid:wallet_id>/statement-settings": Row(
         lambda mine, world: Ask(path={"wallet_id": mine.wallet}), names=True

@@ -4,6 +4,7 @@ The seed is fixed, so a failure comes again. Most of the sensible ones are made 
 that money moves meanwhile; all else about them is made up.
 """
 
+import re
 import zlib
 from collections import Counter
 from contextlib import suppress
@@ -75,7 +76,7 @@ def test_no_request_surprises_us(door, schema, world):
 def knock(door: str, schema: Any, world: World, mode: GenerationMode) -> None:
     """Make PER_DOOR requests of one kind."""
     method, _, pattern = door.partition(" ")
-    operation = schema["/" + pattern.replace("<uuid:", "{").replace(">", "}")][method]
+    operation = schema["/" + re.sub(r"<(?:uuid|int):(\w+)>", r"{\1}", pattern)][method]
     headers = {} if MATRIX[door].public else {"Authorization": f"Bearer {world.aline.token}"}
 
     def one(case: Any, amount: Any) -> None:

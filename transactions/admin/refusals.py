@@ -305,6 +305,25 @@ AT_THE_DOOR = {
         "The recall's page: its last step says which, and when.",
         "How it ended. If they would still return the money, they can send it.",
     ),
+    "statement_not_found": (
+        "The wallet has no statement of this number.", "The statements on the wallet's page.",
+        "Which ones there are, or that they ask for the days they need.",
+    ),
+    "statement_days_reversed": ("The first day is after the last.", "Nothing here.", "They choose the days again."),
+    "statement_in_future": (
+        "The last day has not come yet, by the calendar of their country.", "Nothing here.",
+        "They choose days up to today.",
+    ),
+    "statement_too_long": (
+        "They asked for more than 366 days at once.", "Nothing here.", "One year after the other, as separate statements.",
+    ),
+    "statement_format_not_offered": (
+        "camt.053 and MT940 are for accounts of businesses.", "Their account type, on the customer's page.",
+        "They take PDF or CSV.",
+    ),
+    "statement_too_many_lines": (
+        "A PDF has at most 10,000 lines.", "How much moves on their wallet.", "They choose fewer days, or CSV.",
+    ),
     "notification_not_found": ("There is no such notification, or it is not theirs.", "Nothing here.", "Nothing more."),
     "not_found": ("There is no such thing, or it is not theirs.", "Search for what they mean.", "Ask what they mean."),
     "not_allowed": (

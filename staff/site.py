@@ -71,6 +71,8 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Transactions", "swap_horiz", "transactions_transaction_changelist", "transactions.view_transaction"),
             ("Receivables", "request_quote", "transactions_receivable_changelist", "transactions.view_receivable"),
+            ("Standing orders", "event_repeat", "schedules_standingorder_changelist", "schedules.view_standingorder"),
+            ("Runs of standing orders", "update", "schedules_orderrun_changelist", "schedules.view_orderrun"),
             ("Canned answers", "support_agent", "transactions_answers", "transactions.view_transaction"),
         ],
     ),
@@ -119,6 +121,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
             ("Reversal reasons", "undo", "transactions_reversalreason_changelist", "transactions.view_reversalreason"),
             ("Recall reasons", "gavel", "recalls_recallreason_changelist", "recalls.view_recallreason"),
             ("Countries", "public", "customers_country_changelist", "customers.view_country"),
+            ("Calendar entries", "event_busy", "schedules_holiday_changelist", "schedules.view_holiday"),
         ],
     ),
     (

@@ -11,6 +11,8 @@ from django.test import Client
 from django.utils.timezone import now
 
 from core import failures
+from core.money import Money
+from customers.authentication import CustomerPrincipal
 from customers.links import declare_link
 from customers.models import Customer
 from customers.reveals import reveal
@@ -25,6 +27,8 @@ from notifications.services import Notice, notify_many
 from recalls.models import Recall
 from recalls.services import open_recall, withdraw
 from reports.models import DailyProof, Export, IssuedPaper, SavedExport, SummedDay
+from schedules.calendar import enter_day
+from schedules.services import NewOrder, Schedule, create_order, skip_date
 from staff import second_factor
 from staff.approvals import request_approval
 from staff.models import Approval, Totp, User
@@ -203,6 +207,15 @@ def world(staff: dict[str, User]) -> World:
         number="0000000000", kind="trial_balance", title="Trial balance", about={}, data_sha256="0" * 64,
         file_sha256="0" * 64, pages=1, made_by=staff[Role.FINANCE], made_at=datetime(2026, 2, 1, tzinfo=UTC),
     )  # fmt: skip
+    tomorrow = date.today() + timedelta(days=1)
+    weekly = NewOrder(
+        from_wallet_id=wallet.pk, to=Address("phone", johns.customer.phone_number), amount=Money(20_00, "KES"),
+        memo="chama", schedule=Schedule(frequency="weekly", start_on=tomorrow),
+    )  # fmt: skip
+    hers = CustomerPrincipal(wallet.customer_id, wallet.customer.sessions.latest("id").pk)
+    order, _ = create_order(weekly, actor=hers, idempotency_key="weekly-1234567890")
+    skip_date(order.pk, tomorrow, actor=hers)
+    enter_day("KE", date(tomorrow.year, 12, 31), "Day of mourning", actor=None)
     seal_uncommitted()
     Check.objects.create(
         at=datetime(2026, 2, 1, 2, tzinfo=UTC), ok=True, scope="blocks 1 to 2", blocks=2, rows=100, head=2, findings=[],

@@ -38,9 +38,11 @@ MATRIX = {
         fx_rateload_changelist fx_rateload_change fx_provider_changelist fx_provider_change
         fx_providerterms_changelist fx_providerterms_change fx_margin_changelist fx_margin_change
         fx_routingdecision_changelist fx_routingdecision_change fx_quote_changelist fx_quote_change
+        schedules_standingorder_changelist schedules_standingorder_change schedules_orderrun_changelist
+        schedules_orderrun_change schedules_holiday_changelist schedules_holiday_change
     """,
     "FOD": """
-        fx_rateload_upload fx_provider_switch_off fx_provider_switch_on
+        fx_rateload_upload fx_provider_switch_off fx_provider_switch_on schedules_holiday_propose
     """,
     "FKAD": """
         reports_trial_balance reports_accounts reports_ledger reports_balance
@@ -57,7 +59,7 @@ MATRIX = {
     "SNCFKOD": """
         staff_approval_withdraw staff_my_requests
         notes_note_withdraw customers_customer_add_note wallets_wallet_add_note
-        transactions_transaction_add_note recalls_recall_add_note reports_statement
+        transactions_transaction_add_note recalls_recall_add_note schedules_standingorder_add_note reports_statement
         reports_statement_pdf
     """,
     "D": """
@@ -86,6 +88,7 @@ MATRIX = {
     "SNOD": """
         transactions_railmessage_close transactions_transaction_release transactions_railmessage_take
         transactions_railmessage_hand_over transactions_transaction_take transactions_transaction_hand_over
+        schedules_standingorder_pause schedules_standingorder_resume
     """,
     "F": """
         transactions_transaction_adjust transactions_receivable_collect transactions_receivable_write_off

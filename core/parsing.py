@@ -22,14 +22,14 @@ class StrictJSONParser(BaseParser):
         return read_object(stream.read(MAX_BODY_BYTES + 1))
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes, most: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """The one JSON object in ``body``; numbers with a point or exponent become Decimal, exactly as written.
 
     Raises: BodyTooLarge; MalformedBody for anything that two readers could understand differently (a key twice, NaN,
     a lone surrogate) or that PostgreSQL cannot store (NUL).
     """
-    if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLarge(f"At most {MAX_BODY_BYTES} bytes.")
+    if len(body) > most:
+        raise BodyTooLarge(f"At most {most} bytes.")
     try:
         value = json.loads(
             body.decode(), parse_float=Decimal, parse_constant=refuse_constant, object_pairs_hook=unique_keys

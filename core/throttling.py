@@ -51,14 +51,31 @@ class CustomerThrottle(BaseThrottle):
         return True
 
 
-def take(who: str) -> float | None:
-    """Take one token: 0 when there was one, else the seconds until there is; None when Valkey does not answer."""
+class FileThrottle(BaseThrottle):
+    """For doors that read whole files, beside the bucket of all: FILES_BURST at once, then one every FILES_SECONDS."""
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        if request.method != "POST":
+            return True
+        who = getattr(request.user, "principal", None) or f"ip:{context.client_ip.get()}"
+        wait = take(f"files:{who}", settings.FILES_SECONDS * 1_000_000, settings.FILES_BURST)
+        if wait:
+            raise RateLimited(retry_after=math.ceil(wait), rate_limit=settings.FILES_BURST)
+        return True
+
+
+def take(who: str, interval: int = 0, burst: int = 0) -> float | None:
+    """Take one token: 0 when there was one, else the seconds until there is; None when Valkey does not answer.
+
+    Args:
+        interval, burst: microseconds in which a token comes back, and how many there are; 0: those of the settings.
+    """
     global _paused_until
     if time.monotonic() < _paused_until:
         return None
-    interval = 1_000_000 // settings.THROTTLE_RATE
+    interval, burst = interval or 1_000_000 // settings.THROTTLE_RATE, burst or settings.THROTTLE_BURST
     try:
-        wait = TAKE(valkey.key("throttle", who), interval, settings.THROTTLE_BURST)
+        wait = TAKE(valkey.key("throttle", who), interval, burst)
     except redis.RedisError:
         _paused_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("throttle is open: Valkey does not answer")

@@ -59,6 +59,11 @@ KEPT = {
         "start_on", "rule", "retries", "retry_hours", "idempotency_key", "fingerprint", "created_at",
     ),
     "schedules.OrderRun": ("id", "order_id", "version_id", "planned_on", "due_on", "created_at"),
+    "payouts.Batch": (
+        "id", "customer_id", "wallet_id", "currency", "mode", "execute_on", "again", "fingerprint", "lines", "total",
+        "fees", "leaves", "made_by_id", "created_at",
+    ),
+    "payouts.Approver": ("id", "business_id", "approver_id", "invited_at"),
     "wallets.Freeze": ("id", "wallet_id", "mode", "cause", "reason", "placed_by", "placed_at", "expires_at"),
     "customers.Suspension": ("id", "customer_id", "cause", "reason", "placed_by", "placed_role", "placed_at"),
     "customers.StaffLink": ("id", "staff_id", "customer_id", "relation", "note", "declared_by_id", "declared_at"),

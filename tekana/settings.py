@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "transactions",
     "recalls",
     "payments",
+    "payouts",
     "schedules",
     "viewings",
     "reports",
@@ -161,6 +162,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "expire-approvals": {"task": "staff.tasks.expire_approvals", "schedule": 60.0},
     "expire-recalls": {"task": "recalls.tasks.expire_recalls", "schedule": 60.0},
     "expire-payment-requests": {"task": "payments.tasks.expire_requests", "schedule": 60.0},
+    "payouts": {"task": "payouts.tasks.sweep_payouts", "schedule": 10.0},
     "standing-orders": {"task": "schedules.tasks.run_standing_orders", "schedule": 60.0},
     "end-viewings": {"task": "viewings.tasks.end_viewings", "schedule": 60.0},
     "clear-sessions": {"task": "staff.tasks.clear_sessions", "schedule": 3600.0},
@@ -201,6 +203,10 @@ LOGIN_GUESS_WINDOW_SECONDS = env.int("LOGIN_GUESS_WINDOW_SECONDS", default=15 * 
 # Token bucket per customer: refill per second, burst.
 THROTTLE_RATE = env.int("THROTTLE_RATE", default=20)
 THROTTLE_BURST = env.int("THROTTLE_BURST", default=200)
+# Whole files, of payouts: so many at once, and then one in so many seconds.
+FILES_BURST = env.int("FILES_BURST", default=20)
+FILES_SECONDS = env.int("FILES_SECONDS", default=10)
+LARGE_BODIES = {"/v1/payouts": 8 * 2**20}  # addresses that take files, and how many bytes
 # How many proxies in front of us append to X-Forwarded-For; 0 means the header is not believed.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 
@@ -236,6 +242,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "CustomerStatusEnum": "customers.models.CustomerState.choices",
         "WalletStatusEnum": ["active", "frozen", "closed"],
         "TransactionStatusEnum": "transactions.models.State.choices",
+        "PayoutStatusEnum": "payouts.models.BatchState.choices",
+        "PayoutItemStatusEnum": "payouts.models.ItemState.choices",
+        "PayoutApproverStatusEnum": "payouts.models.ApproverState.choices",
     },
 }
 
@@ -438,6 +447,7 @@ RETRIABLE_JOBS = [
     "transactions.services.rail_messages.processing",
     "reports.services.running",
     "schedules.running.running",
+    "payouts.running.running",
 ]
 # Of each work queue, the minutes after which what waits is soon late, and late. A recall and a freeze end by
 # themselves: of those it is the minutes that are left.

@@ -18,6 +18,7 @@ urlpatterns = [
     path("v1/", include("notifications.api.urls")),
     path("v1/", include("recalls.api.urls")),
     path("v1/", include("schedules.api.urls")),
+    path("v1/", include("payouts.api.urls")),
     path("v1/", include("viewings.api.urls")),
     path("v1/", include("statements.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import get_resolver
 from django.urls.resolvers import URLResolver
+from django.utils.timezone import now
 from rest_framework.views import APIView
 
 from core.ids import uuid7
@@ -19,6 +20,9 @@ from customers.authentication import CustomerPrincipal
 from customers.models import Customer, Session
 from customers.tokens import start_session
 from notifications.models import Notification
+from payouts.models import Approver
+from payouts.reading import read_json
+from payouts.services import PayoutOrder, make_payout, paying_wallet
 from recalls.services import open_recall
 from schedules.services import NewOrder, Schedule, create_order
 from tests.books import fund, key, transfer
@@ -66,11 +70,13 @@ class Mine(NamedTuple):
     session: UUID
     recall: UUID
     standing_order: UUID
+    payout: UUID
+    payout_approver: UUID
     password: str = PASSWORD
 
     @classmethod
     def nobody(cls) -> "Mine":
-        return cls(*(uuid7() for _ in range(7)))
+        return cls(*(uuid7() for _ in range(9)))
 
 
 class Person(NamedTuple):
@@ -82,7 +88,7 @@ class Person(NamedTuple):
     def private(self) -> list[str]:
         """What nobody else may read. Ids too: whoever cannot name a thing cannot ask for it."""
         customer, mine = self.customer, self.mine
-        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:7]]
+        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:9]]
         return [str(value) for value in own]
 
 
@@ -124,9 +130,24 @@ def person(full_name: str, payee: Wallet) -> Person:
         actor=CustomerPrincipal(customer.id, other_session.id), idempotency_key=key(),
     )  # fmt: skip
     mine = Mine(
-        wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id, recall.id, standing_order.id
-    )
+        wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id, recall.id, standing_order.id,
+        *a_payout(wallet, payee),
+    )  # fmt: skip
     return Person(customer, mine, tokens.access_token)
+
+
+def a_payout(wallet: Wallet, payee: Wallet) -> tuple[UUID, UUID]:
+    """One that waits for approval; and the payee has asked the owner to approve theirs."""
+    customer = wallet.customer
+    file = read_json([{"to": str(payee.id), "amount": "20.00"}], wallet.currency)
+    paying = paying_wallet(customer.id, wallet.id)
+    made: list[UUID] = []
+    make_payout(
+        PayoutOrder(wallet_id=wallet.id), file, paying, actor=CustomerPrincipal(customer.id, customer.id),
+        idempotency_key=key(), shown=lambda batch: made.append(batch.pk) or {},
+    )  # fmt: skip
+    asked = Approver.objects.create(business=payee.customer, approver=customer, invited_at=now())
+    return made[0], asked.pk
 
 
 class Ask(NamedTuple):

@@ -117,6 +117,42 @@ MATRIX: dict[str, Row] = {
     "GET v1/transactions/<uuid:transaction_id>": Row(
         lambda mine, world: Ask(path={"transaction_id": mine.transaction}), names=True
     ),
+    "GET v1/payouts": NOTHING,
+    "POST v1/payouts": Row(
+        lambda mine, world: Ask(
+            body={"from_wallet_id": mine.wallet, "items": [{"to": {"wallet_id": world.eric.id}, "amount": "15.50"}]},
+            keyed=True,
+        ),
+        201,
+        names=True,
+    ),
+    "GET v1/payouts/<uuid:payout_id>": Row(lambda mine, world: Ask(path={"payout_id": mine.payout}), names=True),
+    "GET v1/payouts/<uuid:payout_id>/items": Row(
+        lambda mine, world: Ask(path={"payout_id": mine.payout}, query={"status": "waiting"}), names=True
+    ),
+    "GET v1/payouts/<uuid:payout_id>/results": Row(
+        lambda mine, world: Ask(path={"payout_id": mine.payout}), names=True
+    ),
+    "POST v1/payouts/<uuid:payout_id>/approve": Row(
+        lambda mine, world: Ask(path={"payout_id": mine.payout}, body={}, keyed=True), names=True
+    ),
+    "POST v1/payouts/<uuid:payout_id>/cancel": Row(
+        lambda mine, world: Ask(path={"payout_id": mine.payout}, body={"reason": "Not this month."}), names=True
+    ),
+    # It waits for approval: nothing of it was refused yet.
+    "POST v1/payouts/<uuid:payout_id>/retry": Row(
+        lambda mine, world: Ask(path={"payout_id": mine.payout}, body={}, keyed=True), 409, names=True
+    ),
+    "GET v1/payouts/approvers": NOTHING,
+    # Theirs are accounts of one person each.
+    "POST v1/payouts/approvers": Row(lambda mine, world: Ask(body={"email": world.eric.customer.email}), 403),
+    "POST v1/payouts/alone-limit": Row(lambda mine, world: Ask(body={"amount": "0", "currency": "KES"}), 403),
+    "POST v1/payouts/approvers/<uuid:approver_id>/accept": Row(
+        lambda mine, world: Ask(path={"approver_id": mine.payout_approver}, body={}), names=True
+    ),
+    "POST v1/payouts/approvers/<uuid:approver_id>/end": Row(
+        lambda mine, world: Ask(path={"approver_id": mine.payout_approver}, body={}), names=True
+    ),
     "GET v1/recalls": NOTHING,
     "GET v1/recalls/<uuid:recall_id>": Row(lambda mine, world: Ask(path={"recall_id": mine.recall}), names=True),
     "POST v1/recalls/<uuid:recall_id>/consent": Row(

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def world(settings) -> World:
-    settings.THROTTLE_BURST = 100_000
+    settings.THROTTLE_BURST = settings.FILES_BURST = 100_000
     return new_world()
 
 

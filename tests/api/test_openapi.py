@@ -19,6 +19,7 @@ from tests.api.matrix import MATRIX
 UNLISTED = {"POST v1/rails/<slug:rail>/callbacks", "GET api/schema", "GET api/docs"}
 FILES = {"text/csv", "application/pdf", "application/xml", "text/plain"}
 WITH_FILES = {f"GET /v1/wallets/{{wallet_id}}/{path}" for path in ("statement", "statements/{number}")}
+WITH_FILES |= {"GET /v1/payouts/{payout_id}/results"}
 
 
 @pytest.fixture(scope="module")

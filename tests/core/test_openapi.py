@@ -58,6 +58,10 @@ def test_what_moves_money_asks_for_a_key(schema):
         "POST /v1/transfers",
         "POST /v1/wallets/{wallet_id}/deposit",
         "POST /v1/wallets/{wallet_id}/withdraw",
+        "POST /v1/payouts",
+        "POST /v1/payouts/{payout_id}/approve",
+        "POST /v1/payouts/{payout_id}/retry",
+        "POST /v1/standing-orders",
     }
 
 

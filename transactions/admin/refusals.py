@@ -296,6 +296,57 @@ AT_THE_DOOR = {
         "Their own reference belongs to an earlier transaction of theirs.", "Search for the reference.",
         "They choose another one, or find that they have paid already.",
     ),
+    "payout_not_found": (
+        "There is no such payout, or they neither pay nor approve it.", "Payouts, on the customer's page.",
+        "Ask which payout they mean. An approver must have accepted in the app first.",
+    ),
+    "payout_file_too_large": (
+        "The file has more than 8 MB.", "Nothing here.", "They divide it, or leave out columns that we do not read.",
+    ),
+    "payout_file_unreadable": (
+        "The file is no CSV in UTF-8 with a line of titles; the answer named the line.", "Nothing here.",
+        "They save it as CSV UTF-8 with the titles to, amount, name, memo, reference.",
+    ),
+    "too_many_items": ("The file has more than 10,000 lines.", "Nothing here.", "They divide it."),
+    "no_items": ("The file has titles and nothing else.", "Nothing here.", "They send the file with its lines."),
+    "invalid_execution_date": (
+        "The day is over in their country, or more than a year away.", "Nothing here.", "They choose another day.",
+    ),
+    "payout_exists": (
+        "They sent the same lines out of the same wallet before, which waits or was paid.",
+        "Payouts, on the customer's page: the one with the same total.",
+        "Which payout that is. If they mean to pay again they say so in the app; otherwise nobody is paid twice.",
+    ),
+    "payout_not_open": (
+        "It was approved, paid or cancelled meanwhile, or its file has lines to put right.",
+        "The payout's page: what happened.", "How it stands. While it is being paid they can no longer call it off.",
+    ),
+    "nothing_to_retry": ("Every item of it was paid.", "The payout's page.", "That everybody has been paid."),
+    "second_person_needed": (
+        "The owner of a business approves alone only up to what an approver has set, in 24 hours.",
+        "Approvers, on the customer's page: whether there are any, and what they have set.",
+        "An approver approves it in their own app. Without one they name somebody, who accepts.",
+    ),
+    "not_a_business": (
+        "Approvers are for businesses; individuals and freelancers approve for themselves.",
+        "Their account type, on the customer's page.", "They need no approver: they approve the payout themselves.",
+    ),
+    "approver_not_found": (
+        "Nobody has this number or address, or it is not about them.", "Approvers, on the customer's page.",
+        "The approver registers first, and the business writes their number with its country code.",
+    ),
+    "approver_exists": (
+        "This person approves already, or has been asked and has not answered.", "Approvers, on the customer's page.",
+        "The other accepts in their own app.",
+    ),
+    "approver_is_owner": ("They named themselves.", "Nothing here.", "They choose somebody else."),
+    "approver_closed": (
+        "The invitation was declined or taken back.", "Approvers, on the customer's page.", "The business asks again.",
+    ),
+    "only_approvers_raise": (
+        "The owner wanted to approve more alone: only an approver raises that, the owner may lower it.",
+        "Approvers, on the customer's page.", "One of their approvers sets it, in their own app.",
+    ),
     "recall_not_found": (
         "There is no such recall, or it does not ask for money of theirs.", "The recalls on the customer's page.",
         "Ask for the receipt of the payment.",

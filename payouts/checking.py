@@ -1,0 +1,124 @@
+"""A file that was read, held against what there is: whom it pays, what it costs, what it leaves. Writes nothing.
+
+Set-wise: the same statements for one item and for 10,000.
+"""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import connection
+from django.utils.timezone import now
+
+from core.errors import TekanaError
+from core.money import Money
+from core.work import unit_of_work
+from payouts.reading import Asked, Faults, File
+from transactions import tariff
+from transactions.errors import (
+    CurrencyMismatch,
+    InsufficientFunds,
+    LimitExceeded,
+    RecipientHasNoWallet,
+    RecipientNotFound,
+    RecipientUnavailable,
+    SelfTransfer,
+)
+from transactions.models import Kind
+from transactions.selectors import LimitsLeft, limits_left
+from wallets import parties
+from wallets.models import Wallet
+from wallets.parties import Parties, Party
+
+SIDES = "SELECT id, country_id, account_type, tier FROM customers_customer WHERE id = ANY(%s)"
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a file comes to, in minor units. ``payees``: the wallet of each item, in their order."""
+
+    payees: list[UUID] = field(default_factory=list)
+    total: int = 0
+    fees: int = 0
+    leaves: int = 0
+    warnings: Faults = field(default_factory=Faults)
+
+
+def check(file: File, wallet: Wallet) -> Checked:
+    """Whom each item reaches now, and what all of it comes to. What is wrong joins ``file.errors``.
+
+    That the wallet has enough, and that its limits allow it, is not asked of a file: money comes in until it is paid,
+    and days go by. What would be missing now is a warning. ``wallet`` comes with its account and owner.
+    Raises: LimitsNotSet.
+    """
+    with unit_of_work() as work:
+        asked = parties.find(work, {item.to for item in file.items})
+        found = parties.found(asked)
+    checked = Checked()
+    for item in file.items:
+        party = found.at(item.to, wallet.currency)
+        if wrong := _wrong(item, party, found, wallet):
+            file.errors.add(item.line, "to", wrong.code, wrong.for_customer)
+        elif party:
+            checked.payees.append(party.wallet)
+    file.errors.told.sort()
+    checked.total = sum(item.amount for item in file.items)
+    checked.fees = _fees(file, wallet, found)
+    checked.leaves = wallet.account.posted - wallet.account.held - checked.total - checked.fees
+    if not file.errors.total:
+        _warn(file, checked, limits_left(wallet.customer_id, wallet.pk))
+    return checked
+
+
+def _wrong(item: Asked, party: Party | None, found: Parties, wallet: Wallet) -> type[TekanaError] | None:
+    if party is None:
+        return RecipientHasNoWallet if found.knows(item.to) else RecipientNotFound
+    if party.currency != wallet.currency:
+        return CurrencyMismatch
+    if party.wallet == wallet.pk:
+        return SelfTransfer
+    return RecipientUnavailable if party.is_closed else None
+
+
+def _fees(file: File, wallet: Wallet, found: Parties) -> int:
+    """What the payer would pay for all of them today, as `transactions.attempt` charges it."""
+    prices, currency = tariff.current(), wallet.currency
+    if not prices.ever_costs(Kind.PAYOUT, currency):
+        return 0
+    today = prices.day(wallet.customer.country_id, now())
+    waiver = prices.waiver(wallet.customer_id, Kind.PAYOUT, currency, today) if prices.grants else None
+    reached = [(item.amount, party) for item in file.items if (party := found.at(item.to, currency))]
+    with connection.cursor() as cursor:
+        cursor.execute(SIDES, [list({party.customer for _, party in reached} | {wallet.customer_id})])
+        sides = {customer: tariff.Side(*side) for customer, *side in cursor.fetchall()}
+    total = 0
+    for amount, party in reached:
+        both = (sides[wallet.customer_id], sides[party.customer])
+        rule = prices.fee(Kind.PAYOUT, currency, today, lambda both=both: both)  # type: ignore[misc]
+        fee, _ = rule.shared(rule.on(amount))
+        total += fee - (waiver.off(fee) if waiver and fee else 0)
+    return total
+
+
+def _warn(file: File, checked: Checked, limits: LimitsLeft) -> None:
+    """What nobody is stopped by: the wallet short of money, limits that would be reached, the same line twice."""
+    warn, currency = checked.warnings.add, limits.wallet.currency
+    if checked.leaves < 0:
+        missing = Money(-checked.leaves, currency)
+        warn(0, "", InsufficientFunds.code, f"{missing} is missing in the wallet as it is now.")
+    for period, allowed, used in (
+        ("day", limits.limit.per_day, limits.today),
+        ("month", limits.limit.per_month, limits.month),
+    ):
+        left = limits.left(allowed, used)
+        if left is not None and checked.total > left:
+            warn(0, "", LimitExceeded.code, f"Of your limit per {period} {Money(left, currency)} is left.")
+    seen: dict[UUID, int] = {}
+    references: dict[str, int] = {}
+    for item, payee in zip(file.items, checked.payees, strict=True):
+        if limits.limit.per_movement is not None and item.amount > limits.limit.per_movement:
+            allowed_now = Money(limits.limit.per_movement, currency)
+            warn(item.line, "amount", LimitExceeded.code, f"Your limit per movement is {allowed_now}.")
+        if (first := seen.setdefault(payee, item.line)) != item.line:
+            warn(item.line, "to", "recipient_twice", f"The same recipient as in line {first}.")
+        if item.reference and (first := references.setdefault(item.reference, item.line)) != item.line:
+            warn(item.line, "reference", "reference_twice", f"The same reference as in line {first}.")

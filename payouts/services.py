@@ -1,0 +1,276 @@
+"""What customers and staff do with a payout before and after it is paid: send it in, approve, cancel, try again.
+
+Each is one database transaction: the row, its event, the audit record, what is told, and the answer to the key.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import IntegrityError, connection
+from django.db import transaction as db_transaction
+from django.utils.timezone import now
+
+from core import audit, context, failures
+from core.audit import actor_name
+from core.bell import ring
+from core.ids import uuid7
+from core.money import Money, decimal_string
+from core.transitions import advance
+from customers.authentication import CustomerPrincipal
+from customers.models import Customer
+from notifications.services import Notice, notify_many
+from payouts.answers import Told, once
+from payouts.checking import Checked, check
+from payouts.errors import (
+    InvalidExecutionDate,
+    NothingToRetry,
+    PayoutExists,
+    PayoutNotFound,
+    PayoutNotOpen,
+    SecondPersonNeeded,
+)
+from payouts.models import OPEN, Batch, BatchEvent, BatchState, ItemState, Mode
+from payouts.reading import File
+from payouts.selectors import active_approvers, alone_left, is_business, needs_second_person, payouts_seen_by
+from staff.models import User
+from wallets.errors import WalletClosed, WalletNotFound
+from wallets.models import Wallet
+
+RUN = "payouts.tasks.run_payout"
+FARTHEST = timedelta(days=366)
+JOB = "payout"  # the name of its failed jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutOrder:
+    """What a customer asks for beside the items. ``execute_on``: a day in their country; None: once it is approved."""
+
+    wallet_id: UUID
+    mode: str = Mode.CONTINUE
+    label: str = ""
+    execute_on: date | None = None
+    again: bool = False
+
+
+Shown = Callable[[Batch], dict[str, Any]]
+
+ITEMS = """
+INSERT INTO payouts_item
+    (batch_id, line, to_by, to_value, wallet_id, amount, name, memo, reference, state, tries, refusal_code)
+SELECT %s, n.line, n.to_by, n.to_value, n.wallet, n.amount, n.name, n.memo, n.reference, 'waiting', 0, ''
+FROM json_to_recordset(%s::json) AS n(line integer, to_by text, to_value text, wallet uuid, amount bigint, name text,
+                                      memo text, reference text)
+"""
+
+
+def paying_wallet(owner: UUID, wallet_id: UUID) -> Wallet:
+    """With its account and owner. Raises: WalletNotFound, WalletClosed."""
+    rows = Wallet.objects.filter(customer_id=owner, pk=wallet_id).select_related("account", "customer__country")
+    wallet = rows.first()
+    if wallet is None:
+        raise WalletNotFound()
+    if wallet.closed_at:
+        raise WalletClosed()
+    return wallet
+
+
+def make_payout(
+    order: PayoutOrder, file: File, wallet: Wallet, *, actor: CustomerPrincipal, idempotency_key: str, shown: Shown
+) -> Told:
+    """Check a file that was read and keep it: validated, or a draft that says what to put right. Nothing moves.
+
+    The same items under way or paid before are refused, in whatever order, unless ``order.again``.
+    Raises: InvalidExecutionDate, LimitsNotSet, PayoutExists, IdempotencyKeyReused.
+    """
+    asked = ["make", str(order.wallet_id), order.mode, order.label, str(order.execute_on), order.again,
+             [tuple(item) for item in file.items], [tuple(fault) for fault in file.errors.told]]  # fmt: skip
+
+    def act() -> tuple[int, dict[str, Any]]:
+        today = now().astimezone(ZoneInfo(wallet.customer.country.timezone)).date()
+        if order.execute_on and not today <= order.execute_on <= today + FARTHEST:
+            raise InvalidExecutionDate()
+        checked = check(file, wallet)
+        try:
+            with db_transaction.atomic():
+                return 201, shown(_kept(order, file, checked, wallet, actor))
+        except IntegrityError as rival:
+            if "payout_file_once" not in str(rival):
+                raise
+        first = Batch.objects.filter(customer=actor.id, fingerprint=file.fingerprint).exclude(state="draft")
+        raise PayoutExists(payout_id=str(first.latest("id").pk))
+
+    return once(actor.principal, idempotency_key, asked, act)
+
+
+def _kept(order: PayoutOrder, file: File, checked: Checked, wallet: Wallet, actor: CustomerPrincipal) -> Batch:
+    state = BatchState.DRAFT if file.errors.total else BatchState.VALIDATED
+    batch = Batch(
+        id=uuid7(), customer=wallet.customer, wallet=wallet, currency=wallet.currency, label=order.label,
+        mode=order.mode, execute_on=order.execute_on, again=order.again, fingerprint=file.fingerprint, state=state,
+        lines=file.lines, total=checked.total, fees=checked.fees, leaves=checked.leaves,
+        errors=[fault._asdict() for fault in file.errors.told], errors_total=file.errors.total,
+        warnings=[fault._asdict() for fault in checked.warnings.told], warnings_total=checked.warnings.total,
+        made_by=wallet.customer, created_at=now(),
+    )  # fmt: skip
+    facts = {"items": file.lines, "errors": file.errors.total, "total": checked.total}
+    event = note_step(batch, "", to=state, actor=actor, facts=facts)
+    batch.save(force_insert=True)
+    if state == BatchState.VALIDATED:
+        rows = [
+            {
+                "line": item.line, "to_by": item.to.by, "to_value": item.to.value, "wallet": str(payee),
+                "amount": item.amount, "name": item.name, "memo": item.memo, "reference": item.reference,
+            }
+            for item, payee in zip(file.items, checked.payees, strict=True)
+        ]  # fmt: skip
+        with connection.cursor() as cursor:
+            cursor.execute(ITEMS, [batch.pk, json.dumps(rows)])
+        if needs_second_person(batch, wallet.customer):
+            _tell_approvers(batch, event)
+    audit.record(actor=actor, action="make_payout", subject=batch, after={"state": state, **facts})
+    return batch
+
+
+def approve(payout_id: UUID, *, actor: CustomerPrincipal, idempotency_key: str, shown: Shown) -> Told:
+    """Let it be paid: at once, or on its day. The owner of an individual account does; for a business somebody it has
+    named, and the owner alone only up to what those have set.
+
+    Raises: PayoutNotFound, PayoutNotOpen, SecondPersonNeeded, IdempotencyKeyReused. Locks: the key, the payout.
+    """
+
+    def act() -> tuple[int, dict[str, Any]]:
+        batch = locked(payout_id, actor)
+        if batch.state != BatchState.VALIDATED:
+            raise not_open(batch)
+        if actor.id == batch.customer_id and is_business(batch.customer):
+            _refuse_alone(batch)
+        at = now()
+        event = note_step(batch, batch.state, to=BatchState.APPROVED, actor=actor)
+        by = batch.customer if actor.id == batch.customer_id else Customer.objects.get(pk=actor.id)
+        advance(batch.approve, actor=actor, by=by, at=at, due_at=max(at, _day_begins(batch)))
+        if batch.due_at == at:
+            ring(RUN, batch.pk)
+        if actor.id != batch.customer_id:
+            tell_payer(batch, event, "payout_approved")
+        return 200, shown(batch)
+
+    return once(actor.principal, idempotency_key, ["approve", str(payout_id)], act)
+
+
+def _refuse_alone(batch: Batch) -> None:
+    """One approval of the owner's at a time, so that two do not both fit. Raises: SecondPersonNeeded."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"payouts alone {batch.customer_id}"])
+    left = alone_left(batch.customer_id, batch.currency)
+    if batch.total > left:
+        raise SecondPersonNeeded(alone_left=decimal_string(left, batch.currency), currency=batch.currency)
+
+
+def _day_begins(batch: Batch) -> datetime:
+    """Midnight of its day in the payer's country; without a day, long ago."""
+    if batch.execute_on is None:
+        return batch.created_at
+    return datetime.combine(batch.execute_on, time(), ZoneInfo(batch.customer.country.timezone))
+
+
+def cancel(payout_id: UUID, *, actor: Any, note: str = "") -> Batch:
+    """Call it off, before anything of it is paid; staff also midway, and what is not paid by then is not. Cancelled
+    before is no error. Raises: PayoutNotFound, PayoutNotOpen. Locks: the payout."""
+    with db_transaction.atomic():
+        if isinstance(actor, User):
+            failures.settle(JOB, payout_id)
+        batch = locked(payout_id, actor)
+        if batch.state == BatchState.CANCELLED:
+            return batch
+        if batch.state not in (*OPEN, BatchState.DRAFT):
+            raise not_open(batch)
+        if batch.state == BatchState.POSTING and not isinstance(actor, User):
+            raise not_open(batch)
+        facts = {"posted": batch.posted, "left": batch.left}
+        event = note_step(batch, batch.state, to=BatchState.CANCELLED, actor=actor, note=note, facts=facts)
+        advance(batch.cancel, actor=actor, reason=note, at=now())
+        if actor_name(actor) != f"customer:{batch.customer_id}":
+            tell_payer(batch, event, "payout_cancelled", note="" if isinstance(actor, User) else note)
+    return batch
+
+
+def retry(payout_id: UUID, *, actor: CustomerPrincipal, idempotency_key: str, shown: Shown) -> Told:
+    """Try what was refused once more, each under a new key; what is paid stays as it is. Its approval stands.
+
+    Raises: PayoutNotFound, PayoutNotOpen, NothingToRetry, PayoutExists, IdempotencyKeyReused. Locks: as `approve`.
+    """
+
+    def act() -> tuple[int, dict[str, Any]]:
+        batch = locked(payout_id, actor)
+        if actor.id != batch.customer_id:
+            raise PayoutNotFound()
+        if batch.state not in (BatchState.COMPLETED, BatchState.FAILED):
+            raise not_open(batch)
+        if batch.state == BatchState.COMPLETED and not batch.refused:
+            raise NothingToRetry()
+        at = now()
+        note_step(batch, batch.state, to=BatchState.APPROVED, actor=actor, facts={"again": batch.left + batch.refused})
+        batch.items.filter(state=ItemState.REFUSED).update(state=ItemState.WAITING, refusal_code="")
+        batch.refused, batch.attempts = 0, 0
+        try:
+            with db_transaction.atomic():
+                advance(batch.try_again, actor=actor, at=at)
+        except IntegrityError as rival:  # nobody was paid, and the file was sent again since
+            if "payout_file_once" not in str(rival):
+                raise
+            raise PayoutExists() from rival
+        ring(RUN, batch.pk)
+        return 200, shown(batch)
+
+    return once(actor.principal, idempotency_key, ["retry", str(payout_id)], act)
+
+
+def locked(payout_id: UUID, actor: Any) -> Batch:
+    """The row, locked, if it is the actor's to do something with. Raises: PayoutNotFound."""
+    seen = payouts_seen_by(actor.id) if isinstance(actor, CustomerPrincipal) else Batch.objects.all()
+    rows = seen.select_for_update(no_key=True, of=("self",)).select_related("customer__country")
+    batch = rows.filter(pk=payout_id).first()
+    if batch is None:
+        raise PayoutNotFound()
+    return batch
+
+
+def not_open(batch: Batch) -> PayoutNotOpen:
+    return PayoutNotOpen(f"This payout is {batch.state}.", state=batch.state)
+
+
+def note_step(
+    batch: Batch, before: str, *, to: str, actor: Any, note: str = "", facts: dict[str, Any] | None = None
+) -> BatchEvent:
+    """Written before the state itself, which the guards hold against it."""
+    return BatchEvent.objects.create(
+        id=uuid7(), batch_id=batch.pk, from_state=before, to_state=to, actor=actor_name(actor), note=note[:500],
+        facts=facts or {}, request_id=context.request_id.get(), at=now(),
+    )  # fmt: skip
+
+
+def tell_payer(batch: Batch, event: BatchEvent, kind: str, note: str = "") -> None:
+    notify_many([Notice(event.pk, batch.customer_id, None, kind, _facts(batch) | {"note": note})])
+
+
+def _tell_approvers(batch: Batch, event: BatchEvent) -> None:
+    asked = active_approvers(batch.customer_id).values_list("approver_id", flat=True)
+    facts = _facts(batch) | {"business": batch.customer.full_name}
+    notify_many([Notice(event.pk, approver, None, "payout_waiting", facts) for approver in asked])
+
+
+def _facts(batch: Batch) -> dict[str, str]:
+    return {
+        "label": batch.label,
+        "items": f"{batch.lines:,}",
+        "total": str(Money(batch.total, batch.currency)),
+        "posted": f"{batch.posted:,}",
+        "posted_amount": str(Money(batch.posted_amount, batch.currency)),
+        "refused": f"{batch.refused:,}" if batch.refused else "",
+        "line": str(batch.refusal_line or ""),
+    }

@@ -375,6 +375,34 @@ AT_THE_DOOR = {
     "statement_too_many_lines": (
         "A PDF has at most 10,000 lines.", "How much moves on their wallet.", "They choose fewer days, or CSV.",
     ),
+    "standing_order_not_found": (
+        "There is no such standing order, or it is not theirs.", "Standing orders, on the customer's page.",
+        "Which ones they have.",
+    ),
+    "standing_order_closed": (
+        "It was cancelled, or its last date is over.", "The order's page: its last step.",
+        "How it ended, and that they can set up another one.",
+    ),
+    "standing_order_paused": (
+        "Only an order that runs has a next date to skip.", "The order's page.", "They resume it first.",
+    ),
+    "standing_order_paused_by_us": (
+        "Staff paused it, so that they cannot let it go on themselves.", "The order's page: who paused it, and why.",
+        "What is needed, as far as the reason may be told. Operations or support let it go on.",
+    ),
+    "too_many_standing_orders": (
+        "They have a hundred that have not ended.", "Standing orders, on the customer's page.",
+        "They cancel those that they no longer need.",
+    ),
+    "not_next_date": (
+        "They wanted to skip a date that is not the next one: it has begun, or the calendar has moved it.",
+        "The order's page: next dates and runs.", "Which date is the next now.",
+    ),
+    "start_passed": ("The first date is before today, in their country.", "Nothing here.", "They choose a later start."),
+    "start_too_far_ahead": ("It would begin in more than five years.", "Nothing here.", "They choose an earlier start."),
+    "no_dates": (
+        "Between its start and its end no date is left.", "Nothing here.", "They choose a later end, or cancel it.",
+    ),
     "notification_not_found": ("There is no such notification, or it is not theirs.", "Nothing here.", "Nothing more."),
     "not_found": ("There is no such thing, or it is not theirs.", "Search for what they mean.", "Ask what they mean."),
     "not_allowed": (

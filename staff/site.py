@@ -1,5 +1,6 @@
 """The back office itself: its address space, its menu, its one search box, who gets in."""
 
+from functools import cache
 from typing import Any, cast
 
 from django.conf import settings
@@ -172,7 +173,9 @@ def account(request: HttpRequest) -> list[dict[str, str]]:
     ]
 
 
+@cache
 def address(view: str) -> str:
+    """Asked for dozens of entries on every page, and the same for as long as the process runs."""
     try:
         return reverse(f"admin:{view}")
     except NoReverseMatch:  # the app that shows it is not installed
@@ -225,6 +228,10 @@ class StaffSite(UnfoldAdminSite):
         ours += [path(one.route, self.admin_view(one.view), name=one.name) for one in places()]
         theirs = [url for url in super().get_urls() if getattr(url, "name", "") not in ("autocomplete", "view_on_site")]
         return ours + theirs
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """None: the menu is the map. Django would make its own for every page, which no page of ours shows."""
+        return []
 
     @method_decorator(require_safe)
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

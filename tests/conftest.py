@@ -9,12 +9,12 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-import fx.selectors
 from core import throttling, valkey
 from core.hashers import Argon2id
 from core.roles import connected_as_owner, grant_app_role
-from transactions import tariff
+from tests.standing import forget, pytest_collection_modifyitems, pytest_fixture_setup, pytest_runtest_setup, take_down
 
+__all__ = ["pytest_collection_modifyitems", "pytest_fixture_setup", "pytest_runtest_setup"]
 # Rows that migrations put in and every test may rely on.
 SEEDED = {
     "customers_country", "customers_tierlimit", "transactions_feerule", "transactions_reversalreason",
@@ -52,6 +52,7 @@ def django_db_setup(
                     (last_seed[table],) = cursor.fetchone()
     yield
     with django_db_blocker.unblock():
+        take_down(0)
         with connection.cursor() as cursor:  # threads of the application keep their connections
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -82,14 +83,14 @@ def _empty_tables_after_commits() -> Iterator[None]:
 
 def empty_tables() -> None:
     """One transaction for all, at the end of which the foreign keys hold again; the guards are off for no longer."""
+    take_down(0)
     tables = sorted({m._meta.db_table for m in apps.get_models(include_auto_created=True) if m._meta.managed} - SEEDED)
     added = [f"DELETE FROM {table} WHERE id > {last}" for table, last in last_seed.items()]
     with connected_as_owner(), connection.cursor() as cursor:
         cursor.execute(";".join(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in tables + DATED))
         cursor.execute(";".join([*(f"DELETE FROM {table}" for table in tables), *added]))
         cursor.execute(";".join(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in tables + DATED))
-    tariff.forget()
-    fx.selectors.forget()
+    forget()
 
 
 @pytest.fixture(scope="session", autouse=True)

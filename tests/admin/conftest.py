@@ -37,6 +37,7 @@ from tests.books import fund, key, transfer
 from tests.evidence.conftest import seal_uncommitted
 from tests.factories import new_wallet
 from tests.fx.conftest import trade_currency
+from tests.standing import standing
 from transactions.models import Event, Kind, RailMessage, Receivable, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
@@ -83,8 +84,8 @@ def sign_in(username: str = "support", client: Client | None = None, **how: Any)
     return client
 
 
-@pytest.fixture
-def staff(db: None) -> dict[str, User]:
+@standing
+def staff() -> dict[str, User]:
     return {role: member(role) for role in Role.values}
 
 
@@ -151,7 +152,7 @@ def odd_message(message_id: str, **fields: Any) -> RailMessage:
     return RailMessage.objects.create(rail="sandbox", message_id=message_id, state=RailMessage.State.ODD, **fields)
 
 
-@pytest.fixture
+@standing
 def world(staff: dict[str, User]) -> World:
     wallet = new_wallet(full_name="Wanjiku Kamau", phone_number="+254712345678", email="wanjiku@example.com")
     johns = new_wallet(full_name="John Otieno", phone_number="+254712345679", email="john.otieno@example.com")

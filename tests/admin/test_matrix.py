@@ -2,6 +2,7 @@
 pages come from the site itself, so that one without a row fails, and so does a row without a page."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -141,6 +142,7 @@ def patterns(found: list[Any], route: str = "") -> Iterator[tuple[str, str]]:
             yield str(one.name), route + str(one.pattern)
 
 
+@cache
 def pages() -> dict[str, str]:
     """Every address of the back office by name, with its route."""
     return dict(patterns(admin.site.urls[0]))

@@ -152,6 +152,7 @@ CELERY_TASK_ROUTES = {
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep": {"task": "transactions.tasks.sweep", "schedule": 10.0},
     "sweep-rails": {"task": "transactions.tasks.sweep_rails", "schedule": 10.0},
+    "holds": {"task": "transactions.tasks.sweep_holds", "schedule": 10.0},
     "relay": {"task": "transactions.tasks.relay_events", "schedule": 2.0},
     "deliver": {"task": "notifications.tasks.sweep_deliveries", "schedule": 10.0},
     "expire-freezes": {"task": "wallets.tasks.expire_freezes", "schedule": 10.0},

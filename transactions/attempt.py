@@ -8,13 +8,15 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import UNSET, UnsetType
+
 from core.errors import Declined
 from core.ids import new_receipt, uuid7
 from ledger.books import Line
 from ledger.chart import fee_income
 from transactions.errors import AmountBelowFee, InsufficientFunds
-from transactions.models import State
-from transactions.movements import Movement, Outcome
+from transactions.models import Kind, State
+from transactions.movements import Movement, Outcome, Promise
 from transactions.policies import Case, ask
 from transactions.tariff import Side
 from transactions.world import EventRow, Target, TransactionRow, World
@@ -23,6 +25,12 @@ from wallets.parties import Party
 
 class Attempt:
     """``payer`` and ``payee`` are the sides whose wallets it moves; None where the money comes from or goes outside."""
+
+    # Of holds and what is captured of them. ``asked``: the order as it came, where what it leaves open was filled in.
+    due_at: datetime | None = None
+    capture_at: datetime | UnsetType | None = UNSET
+    promise: Promise | None = None
+    asked: Movement | None = None
 
     def __init__(self, order: Movement, world: World, payer: Party | None, payee: Party | None) -> None:
         self.order, self.world, self.payer, self.payee = order, world, payer, payee
@@ -37,8 +45,8 @@ class Attempt:
 
     @property
     def mine(self) -> Party:
-        """The caller's side: the payer, or the payee of money that comes in."""
-        party = self.payer or self.payee
+        """The caller's side: the payer, or the payee of money that comes in or is captured."""
+        party = self.payee if self.order.hold else self.payer or self.payee
         assert party is not None
         return party
 
@@ -58,11 +66,16 @@ class Attempt:
             world.claims[claim.batch].check(claim, self)
         return today
 
+    @property
+    def priced_as(self) -> str:
+        """The kind whose fees it bears: what is held is going to be paid."""
+        return Kind.PAYMENT if self.order.kind == Kind.HOLD else self.order.kind
+
     def charge(self, today: date) -> None:
         """What it costs each side, by the rule in force, less what they were granted. Raises: AmountBelowFee, when
         nothing would reach the payee."""
         order, tariff = self.order, self.world.tariff
-        rule = tariff.fee(order.kind, order.currency, today, self._sides, order.rail)
+        rule = tariff.fee(self.priced_as, order.currency, today, self._sides, order.rail)
         self.fee = rule.on(order.amount)
         said: dict[str, Any] = {"minor": self.fee, "flat": rule.flat, "bps": rule.bps}
         self.facts["fee"] = said
@@ -87,13 +100,13 @@ class Attempt:
     def _spare(self, today: date, said: dict[str, Any]) -> None:
         """What either side was granted, off what is theirs to pay."""
         order, tariff = self.order, self.world.tariff
-        if self.fee and (waiver := tariff.waiver(self.mine.customer, order.kind, order.currency, today)):
+        if self.fee and (waiver := tariff.waiver(self.mine.customer, self.priced_as, order.currency, today)):
             off = waiver.off(self.fee)
             self.fee -= off
             said |= {"minor": self.fee, "waived_minor": off, "waiver": waiver.id}
         if not self.payee_fee or self.payee is None:
             return
-        if waiver := tariff.waiver(self.payee.customer, order.kind, order.currency, today):
+        if waiver := tariff.waiver(self.payee.customer, self.priced_as, order.currency, today):
             off = waiver.off(self.payee_fee)
             self.payee_fee -= off
             said |= {"payee_waived_minor": off, "payee_waiver": waiver.id}
@@ -131,7 +144,7 @@ class Attempt:
         outcome = Outcome(
             refused, self.id, receipt, order.kind, self.state, self.payer.wallet if self.payer else None,
             self.payee.wallet if self.payee else None, order.amount, self.fee, order.currency, self.balance_after, at,
-            fingerprint=order.fingerprint, payee_fee=self.payee_fee,
+            fingerprint=(self.asked or order).fingerprint, payee_fee=self.payee_fee, promise=self.promise,
         )  # fmt: skip
         if refused:
             refused.facts["receipt"] = outcome.receipt
@@ -147,9 +160,9 @@ class Attempt:
                 fingerprint=outcome.fingerprint, answer=outcome.answer, answer_status=outcome.status,
                 refusal_code=refused.code if refused else "", reason_code=order.reason_code, rail=order.rail,
                 destination=order.destination, reverses_id=order.reverses, created_at=at,
-                due_at=at if is_open else None, completed_at=None if is_open else at, hold_id=order.hold,
-                received=order.received, received_currency=order.received_currency or None, payee_fee=self.payee_fee,
-                order_reference=order.order_reference,
+                due_at=(self.due_at or at) if is_open else None, completed_at=None if is_open else at,
+                hold_id=order.hold, received=order.received, received_currency=order.received_currency or None,
+                payee_fee=self.payee_fee, order_reference=order.order_reference, capture_at=self.capture_at,
             )
         )  # fmt: skip
         world.events.append(

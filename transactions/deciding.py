@@ -11,7 +11,7 @@ from core.errors import AmountNotPositive, Declined, TekanaError
 from transactions.attempt import Attempt
 from transactions.errors import IdempotencyKeyReused, ReferenceTaken
 from transactions.movements import Holding, Movement, Order, Outcome, Settlement
-from transactions.rules import RULES, rails, reversals
+from transactions.rules import rails, reversals, rule_of, settle
 from transactions.world import Tell, World
 
 
@@ -22,7 +22,7 @@ def touched(order: Order, world: World) -> set[str]:
             return rails.settling_touches(order, world)
         case Holding():
             return set()
-    return RULES[order.kind].touches(order, world)
+    return rule_of(order).touches(order, world)
 
 
 def decide(order: Order, world: World) -> Tell:
@@ -38,7 +38,7 @@ def decide(order: Order, world: World) -> Tell:
     try:
         match order:
             case Settlement():
-                return _known(rails.settle(order, world))
+                return _known(settle(order, world))
             case Holding():
                 return _known(reversals.set_aside(order, world))
         return _decide_movement(order, world)
@@ -51,9 +51,9 @@ def _decide_movement(order: Movement, world: World) -> Tell:
         return partial(_told_again, past, order)
     if order.reference and (order.caller, order.reference) in world.references:
         raise ReferenceTaken(reference=order.reference)
-    if order.amount <= 0:
+    if order.amount <= 0 and not (order.hold and order.amount == 0):
         raise AmountNotPositive()
-    rule = RULES[order.kind]
+    rule = rule_of(order)
     attempt = Attempt(order, world, *rule.between(order, world))
     try:
         rule.accept(attempt)

@@ -3,7 +3,7 @@
 Declined ones are kept as failed transactions; the others never reach the books and leave no row.
 """
 
-from core.errors import BadRequest, Conflict, Declined, NotFound, TekanaError
+from core.errors import BadRequest, Conflict, Declined, NotAllowed, NotFound, TekanaError
 
 
 class TransactionNotFound(NotFound):
@@ -109,6 +109,55 @@ class LimitsNotSet(Declined):
 
     code, title = "limits_not_set", "No limits are set for this account and currency"
     for_customer = "This is not possible with your account yet. We are looking into it."
+
+
+class HoldNotFound(NotFound):
+    """No such hold, or you are neither its payer nor its payee."""
+
+    code, title = "hold_not_found", "No such hold"
+    for_customer = "We could not find this."
+
+
+class NotPayeeOfHold(NotAllowed):
+    """A hold is captured and voided by the one it is for. The payer waits until it is voided or expires."""
+
+    code, title = "not_payee_of_hold", "Only the payee of a hold captures or voids it"
+    for_customer = "Only the one this money is set aside for can take it or let it go. It comes free by itself in time."
+
+
+class HoldDatesImpossible(BadRequest):
+    """A hold expires in the future, 30 days from now at the latest, and is captured by itself before that."""
+
+    code, title = "hold_dates_impossible", "A hold cannot run like this"
+    for_customer = "These dates do not fit: money can be set aside for 30 days at the most."
+
+
+class HoldOver(Declined):
+    """All of it was captured, or it was voided or has expired; `state` tells which."""
+
+    code, title = "hold_over", "This hold is over"
+    for_customer = "Nothing is set aside any more: it was taken or let go before."
+
+
+class HoldExpired(Declined):
+    """It was to be captured before `expired_at`."""
+
+    code, title = "hold_expired", "This hold has expired"
+    for_customer = "This came too late: the money was set aside only until a certain time."
+
+
+class CaptureExceedsHold(Declined):
+    """All captures together never come to more than the hold; `left` is what can still be captured."""
+
+    code, title = "capture_exceeds_hold", "More than what is left of the hold"
+    for_customer = "This is more than what is still set aside. The rest can be taken."
+
+
+class PayerUnavailable(Declined):
+    """The payer's account or wallet pays nothing at the moment. The hold stays; we do not say why."""
+
+    code, title = "payer_unavailable", "The payer cannot pay now"
+    for_customer = "The payer cannot pay right now. What is set aside stays so until it expires."
 
 
 class RailRefused(Declined):

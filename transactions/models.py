@@ -109,6 +109,9 @@ class Transaction(models.Model):
     received_currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES, null=True, blank=True)
     payee_fee = models.BigIntegerField(default=0, db_default=0, help_text="the fee that the payee bears")
     order_reference = models.CharField(max_length=80, null=True, blank=True, help_text="the merchant's own")
+    capture_at = models.DateTimeField(
+        null=True, blank=True, help_text="when what is left of a hold is captured by itself"
+    )
     rail = models.CharField(max_length=20, blank=True)
     rail_reference = models.CharField(max_length=80, blank=True, help_text="the rail's own reference")
     destination = models.JSONField(null=True, blank=True, help_text="bank account of a cash-out")
@@ -144,6 +147,9 @@ class Transaction(models.Model):
         indexes = [
             models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="transaction_reversals"),
             models.Index(fields=["hold"], condition=Q(hold__isnull=False), name="transaction_captures"),
+            # What somebody promised, and what was promised to them, newest first.
+            models.Index(fields=["payer", "-id"], condition=Q(kind="hold"), name="transaction_holds_given"),
+            models.Index(fields=["payee", "-id"], condition=Q(kind="hold"), name="transaction_holds_got"),
             models.Index(
                 fields=["order_reference", "payee"], condition=Q(order_reference__isnull=False),
                 name="transaction_order",  # staff look it up without knowing whose it is
@@ -241,6 +247,8 @@ def legal_moves() -> frozenset[tuple[str, str]]:
 
 
 LEGAL = legal_moves()
+# A hold waits for nobody but its payee, and what is captured of it is a payment, and reversed as one.
+LEGAL_OF_HOLDS = frozenset((State.PENDING, end) for end in (State.COMPLETED, State.CANCELLED, State.EXPIRED))
 
 
 class Event(AppendOnly):

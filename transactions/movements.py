@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,17 @@ from transactions.claims import Claim
 from wallets.parties import Address
 
 Answer = Callable[["Outcome"], tuple[int, str]]
+
+
+class Terms(NamedTuple):
+    """Until when a hold stands, and when it is captured by itself, if at all.
+
+    ``expires_in`` counts seconds from the placing. Without that and ``expires_at`` it is `rules.holds.USUAL`.
+    """
+
+    expires_in: int | None = None
+    expires_at: datetime | None = None
+    capture_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +37,9 @@ class Movement:
     Of a reversal: ``refunds_fee`` gives the fee back, with the last part or, ``fee_by_share``, each part its share;
     ``owed`` is what the recipient lacks and is to owe from then on.
     ``claim`` is what it uses up beside money. Where the payee receives another currency, ``received`` minor units of
-    ``received_currency`` are what arrives. ``hold`` is the hold that a payment captures, with ``final`` for the last
-    time. ``order_reference`` is the merchant's.
+    ``received_currency`` are what arrives. ``hold`` is the hold that a payment captures, ``amount`` of it or, where
+    that is 0, all that is left; with ``final`` for the last time. ``terms`` are those of a hold that is placed.
+    ``order_reference`` is the merchant's.
     ``answer`` renders what the caller is told; it is kept with the transaction and given again, byte for byte, to
     whoever comes with the same key and body.
     """
@@ -61,6 +73,7 @@ class Movement:
     received_currency: str = ""
     hold: UUID | None = None
     final: bool = False
+    terms: Terms | None = None
     order_reference: str | None = None
     answer: Answer | None = None
 
@@ -78,6 +91,8 @@ class Movement:
         if self.claim or self.hold or self.received or self.order_reference:
             more = (self.claim, self.hold, self.final, self.received, self.received_currency, self.order_reference)
             asked = (*asked, *more)  # type: ignore[assignment]
+        if self.terms:
+            asked = (*asked, self.terms)  # type: ignore[assignment]
         return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
 
 
@@ -115,6 +130,21 @@ class Holding:
 Order = Movement | Settlement | Holding
 
 
+class Promise(NamedTuple):
+    """A hold as placing it, or a capture of it, left it. Minor units; while it is pending the rest can be captured."""
+
+    hold: UUID
+    state: str
+    amount: int
+    captured: int
+    expires_at: datetime | None
+    capture_at: datetime | None = None
+
+    @property
+    def remaining(self) -> int:
+        return self.amount - self.captured if self.state == "pending" else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a movement. With ``error`` nothing moved; where ``transaction`` is set too, the attempt was kept."""
@@ -136,6 +166,7 @@ class Outcome:
     answer: str | None = None
     fingerprint: str = ""
     payee_fee: int = 0
+    promise: Promise | None = None
 
     def or_raise(self) -> "Outcome":
         """Itself, or the refusal, which then carries the id and receipt of the kept attempt."""

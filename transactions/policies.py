@@ -20,6 +20,7 @@ from transactions.errors import (
     CurrencyMismatch,
     LimitExceeded,
     LimitsNotSet,
+    PayerUnavailable,
     RecipientUnavailable,
 )
 from transactions.movements import Movement
@@ -62,8 +63,8 @@ class Case:
 
     @property
     def mine(self) -> Party:
-        """The caller's side: the payer, or the payee of money that comes in."""
-        party = self.payer or self.payee
+        """The caller's side: the payer, or the payee of money that comes in or is captured."""
+        party = self.payee if self.movement.hold else self.payer or self.payee
         assert party is not None
         return party
 
@@ -94,14 +95,19 @@ def session_is_live(case: Case) -> Any:
 def customers_are_active(case: Case) -> Any:
     if not case.standings[case.mine.customer].is_active:
         raise CustomerSuspended()
+    if case.movement.hold and case.payer and not case.standings[case.payer.customer].is_active:
+        raise PayerUnavailable()
     if case.payee and not case.standings[case.payee.customer].is_active:
         raise RecipientUnavailable()
     return "ok"
 
 
 def wallets_are_usable(case: Case) -> Any:
-    """Right currency, open, not frozen on the side that is needed: read from the locked accounts."""
-    currency = case.movement.currency
+    """Right currency, open, not frozen on the side that is needed: read from the locked accounts.
+
+    What is captured is the caller's to receive; how the payer's wallet stands is the payer's business.
+    """
+    currency, captures = case.movement.currency, case.movement.hold is not None
     if case.mine.currency != currency:
         raise CurrencyMismatch(f"This wallet holds {case.mine.currency}.", wallet_currency=case.mine.currency)
     if case.payer:
@@ -109,13 +115,13 @@ def wallets_are_usable(case: Case) -> Any:
         if account.closed:
             raise WalletClosed()
         if account.debits_frozen:
-            raise WalletFrozen()
+            raise PayerUnavailable() if captures else WalletFrozen()
     if case.payee:
         account = case.accounts[case.payee.account]
         if case.payee.currency != currency:
             raise CurrencyMismatch("The recipient's wallet is in another currency.")
         if account.closed or account.credits_frozen:
-            if case.payer is None:
+            if case.payer is None or captures:
                 raise WalletClosed() if account.closed else WalletFrozen()
             raise RecipientUnavailable()
     return "ok"
@@ -124,11 +130,11 @@ def wallets_are_usable(case: Case) -> Any:
 def within_limits(case: Case) -> Any:
     """The payer's tier limits per movement, day and month; the payee's on what its wallet may hold, with what is on its
     way in, and per movement for money that a customer brings in. What a partner has moved already fits or does not.
-    What is given back counts for nobody."""
+    What is given back counts for nobody, and what is captured was counted for the payer when it was held."""
     facts: dict[str, Any] = {}
     if case.movement.reverses:
         return "gives back"
-    if case.payer:
+    if case.payer and not case.movement.hold:
         facts["payer"] = _may_send(case, case.payer)
     if case.payee:
         facts["payee"] = _may_hold(case, case.payee)
@@ -152,7 +158,7 @@ def _may_hold(case: Case, payee: Party) -> dict[str, Any]:
     if limits.balance is not None and reached > limits.balance:
         # How much somebody else's wallet holds is nobody's business.
         left = Money(max(limits.balance - (reached - movement.amount), 0), movement.currency)
-        raise BalanceLimitExceeded(**({} if case.payer else {"left": left.decimal}))
+        raise BalanceLimitExceeded(**({} if case.payer and not movement.hold else {"left": left.decimal}))
     return {"tier": limits.tier, "balance": [reached, limits.balance]}
 
 

@@ -27,6 +27,7 @@ from ledger import books as ledger_books
 from ledger.books import Books
 from transactions.attempt import told_before
 from transactions.deciding import decide, touched
+from transactions.models import Kind
 from transactions.movements import Movement, Order, Outcome
 from transactions.policies import Standing, Used
 from transactions.world import Target, World
@@ -161,6 +162,18 @@ GROUP BY r.reverses_id
 """
 
 
+# How far holds were captured, and when they expire.
+CAPTURED = """
+SELECT h.hold, h.expires_at, coalesce(sum(t.amount), 0)::bigint, coalesce(sum(t.fee), 0)::bigint,
+       coalesce(sum(t.payee_fee), 0)::bigint
+FROM ledger_holdevent h
+LEFT JOIN transactions_transaction t
+    ON t.hold_id = h.hold AND t.state IN ('completed', 'partially_reversed', 'reversed')
+WHERE h.hold = ANY(%s) AND h.kind = 'placed'
+GROUP BY h.hold, h.expires_at
+"""
+
+
 def _named(order: Order) -> list[UUID]:
     """The transactions that an order may change."""
     names = (order.reverses, order.hold) if isinstance(order, Movement) else (order.transaction,)
@@ -201,6 +214,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     charged = [target for target in world.targets.values() if target.fee or target.payee_fee]
     in_part = [target.id for target in charged if target.reversed_amount]
     returned = work.run(FEES_RETURNED, in_part) if in_part else None
+    holds = [target.id for target in world.targets.values() if target.kind == Kind.HOLD]
+    captured = work.run(CAPTURED, holds) if holds else None
     named = [m for m in movements if m.reference]
     references = work.run(REFERENCES, [m.caller for m in named], [m.reference for m in named]) if named else None
     named_in = [world.parties.at(address, m.currency) for m in movements for address in (m.payer, m.payee) if address]
@@ -224,6 +239,10 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     for original, to_payer, fees in returned.fetchall() if returned else ():
         target = world.targets[original]
         target.fee_returned, target.payee_fee_returned = to_payer, fees - to_payer
+    for hold, expires_at, *taken in captured.fetchall() if captured else ():
+        target = world.targets[hold]
+        target.expires_at = expires_at
+        target.captured, target.captured_fee, target.captured_payee_fee = taken
     if references:
         world.references = set(references.fetchall())
     if used:

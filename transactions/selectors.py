@@ -1,5 +1,6 @@
 """What customers read of their movements, filtered by the caller: somebody else's is a missing one."""
 
+import json
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,7 +13,7 @@ from core.work import prepared
 from customers.errors import CustomerSuspended, SessionEnded
 from customers.models import Customer, TierLimit
 from customers.selectors import current_limits
-from transactions.errors import LimitsNotSet, TransactionNotFound
+from transactions.errors import HoldNotFound, LimitsNotSet, TransactionNotFound
 from transactions.models import Usage
 from wallets.errors import WalletNotFound
 from wallets.models import Wallet
@@ -55,8 +56,9 @@ class Filters(NamedTuple):
 
 
 # Money that moved is found through the entries of the account, in the order and with the balances of the books. What
-# has not (refused, pending, unknown) is found through two partial indexes: as payer everything, as payee only top-ups,
-# for nobody is told of what others failed to send. Both are keyset scans; a date becomes an entry number by bisection.
+# has not (refused, pending, unknown) is found through two partial indexes: as payer all but what others failed to
+# capture, as payee only top-ups and holds, for nobody is told of what others failed to send. All are keyset scans; a
+# date becomes an entry number by bisection.
 SHOWN = """t.id, t.receipt, t.kind, t.state, t.payer_id, t.payee_id, t.amount, t.fee, t.currency, t.memo, t.caller,
            t.reference, t.refusal_code, t.reverses_id, t.rail,
            t.destination"""
@@ -84,7 +86,7 @@ WITH me AS (
          ORDER BY e.seq DESC LIMIT %(limit)s)
         UNION ALL
         (SELECT NULL, t.created_at, NULL, NULL, {SHOWN} FROM transactions_transaction t
-         WHERE t.payer_id = me.wallet AND t.id < %(id)s AND t.kind <> 'reversal'
+         WHERE t.payer_id = me.wallet AND t.id < %(id)s AND t.kind <> 'reversal' AND t.hold_id IS NULL
            AND t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')
            AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
            AND (%(until)s::timestamptz IS NULL OR t.created_at < %(until)s)
@@ -93,7 +95,8 @@ WITH me AS (
          ORDER BY t.id DESC LIMIT %(limit)s)
         UNION ALL
         (SELECT NULL, t.created_at, NULL, NULL, {SHOWN} FROM transactions_transaction t
-         WHERE t.payee_id = me.wallet AND t.id < %(id)s AND t.kind = 'top_up'
+         WHERE t.payee_id = me.wallet AND t.id < %(id)s
+           AND (t.kind = 'top_up' OR t.kind = 'hold' AND t.state <> 'failed')
            AND t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')
            AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
            AND (%(until)s::timestamptz IS NULL OR t.created_at < %(until)s)
@@ -176,7 +179,8 @@ LEFT JOIN (wallets_wallet payee JOIN customers_customer qc ON qc.id = payee.cust
 WHERE t.id = %(id)s
   AND (payer.customer_id = %(customer)s
        OR (payee.customer_id = %(customer)s
-           AND (t.kind = 'top_up' OR t.state IN ('completed', 'partially_reversed', 'reversed'))))
+           AND (t.kind = 'top_up' OR t.kind = 'hold' AND t.state <> 'failed'
+                OR t.state IN ('completed', 'partially_reversed', 'reversed'))))
 """  # noqa: S608
 
 
@@ -218,3 +222,98 @@ def limits_left(customer: UUID, wallet: UUID) -> LimitsLeft:
     days = Usage.objects.filter(wallet_id=mine.pk, day__gte=today.replace(day=1), day__lte=today)
     used = dict(days.values_list("day", "amount"))
     return LimitsLeft(mine, limit, used.get(today, 0), sum(used.values()))
+
+
+class HoldRow(NamedTuple):
+    """A hold as one of its sides sees it. Minor units; ``captured`` is what was taken so far, by ``captures``, oldest
+    first: ``{"id", "receipt", "amount", "fee", "state", "at"}`` each."""
+
+    id: UUID
+    receipt: str
+    state: str
+    amount: int
+    fee: int
+    currency: str
+    memo: str
+    reference: str | None
+    order_reference: str | None
+    created_at: datetime
+    completed_at: datetime | None
+    expires_at: datetime
+    capture_at: datetime | None
+    is_payer: bool
+    payer: UUID
+    payee: UUID
+    payer_name: str
+    payee_name: str
+    captured: int
+    captures: list[dict[str, Any]]
+
+
+HOLD_ROW = f"""
+SELECT t.id, t.receipt, t.state, t.amount, t.fee, t.currency, t.memo,
+       CASE WHEN t.caller = 'customer:' || %(customer)s THEN t.reference END, t.order_reference,
+       t.created_at, t.completed_at, h.expires_at, t.capture_at, payer.customer_id = %(customer)s,
+       t.payer_id, t.payee_id, {MASKED_NAME.format("pc.full_name")}, {MASKED_NAME.format("qc.full_name")},
+       taken.amount, taken.parts
+FROM {{found}} f JOIN transactions_transaction t ON t.id = f.id
+JOIN ledger_holdevent h ON h.hold = t.id AND h.kind = 'placed'
+JOIN (wallets_wallet payer JOIN customers_customer pc ON pc.id = payer.customer_id) ON payer.id = t.payer_id
+JOIN (wallets_wallet payee JOIN customers_customer qc ON qc.id = payee.customer_id) ON payee.id = t.payee_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(c.amount), 0)::bigint AS amount, coalesce(jsonb_agg(jsonb_build_object(
+               'id', c.id, 'receipt', c.receipt, 'amount', c.amount, 'fee', c.fee, 'state', c.state, 'at', c.created_at
+           ) ORDER BY c.id), '[]') AS parts
+    FROM transactions_transaction c
+    WHERE c.hold_id = t.id AND c.state IN ('completed', 'partially_reversed', 'reversed')
+) taken
+"""  # noqa: S608
+# Of each wallet its newest, each way; then the newest of them all.
+HOLDS = HOLD_ROW.format(
+    found="""(
+    SELECT x.id FROM wallets_wallet mine CROSS JOIN LATERAL (
+        SELECT t.id FROM transactions_transaction t
+        WHERE t.kind = 'hold' AND t.payer_id = mine.id AND t.id < %(after)s AND t.state <> 'failed'
+          AND (%(state)s::text IS NULL OR t.state = %(state)s)
+        ORDER BY t.id DESC LIMIT %(limit)s) x
+    WHERE mine.customer_id = %(customer)s AND coalesce(%(direction)s::text, 'out') = 'out'
+    UNION SELECT x.id FROM wallets_wallet mine CROSS JOIN LATERAL (
+        SELECT t.id FROM transactions_transaction t
+        WHERE t.kind = 'hold' AND t.payee_id = mine.id AND t.id < %(after)s AND t.state <> 'failed'
+          AND (%(state)s::text IS NULL OR t.state = %(state)s)
+        ORDER BY t.id DESC LIMIT %(limit)s) x
+    WHERE mine.customer_id = %(customer)s AND coalesce(%(direction)s::text, 'in') = 'in'
+    ORDER BY id DESC LIMIT %(limit)s
+)"""
+)
+ONE_HOLD = HOLD_ROW.format(
+    found="""(
+    SELECT id FROM transactions_transaction WHERE id = %(id)s AND kind = 'hold' AND state <> 'failed'
+)"""
+)
+
+
+def holds_of(
+    customer: UUID, *, state: str | None = None, direction: str | None = None, after: UUID | None = None, limit: int
+) -> list[HoldRow]:
+    """What the customer promised (``out``) or was promised (``in``), newest first: up to ``limit`` after ``after``."""
+    params = {"customer": customer, "state": state, "direction": direction, "after": after or LATEST[1], "limit": limit}
+    with connection.cursor() as cursor:
+        cursor.execute(f"{HOLDS} ORDER BY t.id DESC", params)
+        return [_hold_row(row) for row in cursor.fetchall()]
+
+
+def hold_of(customer: UUID, hold: UUID) -> HoldRow:
+    """One of them. Raises: HoldNotFound, also for somebody else's."""
+    sides = "WHERE payer.customer_id = %(customer)s OR payee.customer_id = %(customer)s"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{ONE_HOLD} {sides}", {"customer": customer, "id": hold})
+        row = cursor.fetchone()
+    if row is None:
+        raise HoldNotFound()
+    return _hold_row(row)
+
+
+def _hold_row(row: Any) -> HoldRow:
+    found = HoldRow._make(row)
+    return found._replace(captures=json.loads(found.captures) if isinstance(found.captures, str) else found.captures)

@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from transactions import proving
-from transactions.services import rail_calls, rail_messages, relay
+from transactions.services import holds, rail_calls, rail_messages, relay
 
 
 @shared_task(name="transactions.tasks.submit_to_rail")
@@ -28,6 +28,12 @@ def sweep() -> None:
 def sweep_rails() -> None:
     """The same for calls to rails. It waits for their answers, and has the queue of those who do."""
     rail_calls.sweep()
+
+
+@shared_task(name="transactions.tasks.sweep_holds")
+def sweep_holds() -> None:
+    """Captures by themselves, or lets expire, the holds whose time has come."""
+    holds.sweep()
 
 
 @shared_task(name="transactions.tasks.relay_events")

@@ -31,6 +31,11 @@ APPROVED = f"""
     WHERE state = 'approved' AND checker_id <> maker_id AND result ->> 'model' = 'transactions.transaction'
       AND operation IN {GIVING_BACK}
 """
+# What the captures of each hold took of it.
+TAKEN = f"""
+    SELECT hold_id, sum(amount + fee) AS taken FROM transactions_transaction
+    WHERE hold_id IS NOT NULL AND state IN {MOVED} GROUP BY hold_id
+"""
 
 CHECKS = [
     Check(
@@ -38,11 +43,22 @@ CHECKS = [
         f"""
         SELECT 'transaction ' || t.id, 'is ' || t.state || ' and its journal is missing'
         FROM transactions_transaction t LEFT JOIN ledger_journal j ON j.id = t.id
-        WHERE t.state IN {MOVED} AND j.id IS NULL
+        WHERE t.state IN {MOVED} AND t.kind <> 'hold' AND j.id IS NULL
         UNION ALL
         SELECT 'journal ' || j.id, coalesce('its transaction is ' || t.state, 'has no transaction')
         FROM ledger_journal j LEFT JOIN transactions_transaction t ON t.id = j.id
-        WHERE t.id IS NULL OR t.state NOT IN {MOVED}
+        WHERE t.id IS NULL OR t.state NOT IN {MOVED} OR t.kind = 'hold'
+        UNION ALL
+        SELECT 'transaction ' || h.hold_id, 'its captures come to ' || h.amount || ' of ' || coalesce(t.amount, 0)
+               || ', or are none of its payer and payee'
+        FROM (
+            SELECT c.hold_id, sum(c.amount) AS amount, bool_or(
+                       c.kind <> 'payment' OR (c.payer_id, c.payee_id, c.currency)
+                       IS DISTINCT FROM (o.payer_id, o.payee_id, o.currency)) AS foreign_one
+            FROM transactions_transaction c LEFT JOIN transactions_transaction o ON o.id = c.hold_id
+            WHERE c.hold_id IS NOT NULL AND c.state IN {MOVED} GROUP BY c.hold_id
+        ) h LEFT JOIN transactions_transaction t ON t.id = h.hold_id AND t.kind = 'hold'
+        WHERE t.id IS NULL OR h.foreign_one OR h.amount > t.amount
         UNION ALL
         SELECT 'transaction ' || id, 'says ' || amount || ' and a fee of ' || fee
                || CASE WHEN payee_fee > 0 THEN ', of the payee ' || payee_fee ELSE '' END
@@ -182,7 +198,8 @@ CHECKS = [
     ),
     Check(
         "I9",
-        "what was refused or called off moved nothing and holds nothing; an open cash-out or recall holds its money",
+        "what was refused or called off moved nothing and holds nothing;"
+        " an open cash-out, hold or recall holds its money",
         f"""
         SELECT coalesce('transaction ' || t.id, 'hold ' || h.hold),
                coalesce('is ' || t.state || ' and', 'has no transaction and') || ' holds ' || coalesce(h.remaining, 0)
@@ -192,8 +209,22 @@ CHECKS = [
             FROM ledger_holdevent e WHERE NOT EXISTS (SELECT FROM ({OWNED}) o WHERE o.id = e.hold)
             GROUP BY hold
         ) h ON h.hold = t.id
+        LEFT JOIN ({TAKEN}) c ON c.hold_id = t.id
         WHERE t.id IS NULL OR coalesce(h.remaining, 0) <> CASE
-            WHEN t.kind = 'cash_out' AND t.state IN ({STILL_OPEN}) THEN t.amount + t.fee ELSE 0 END
+            WHEN t.kind IN ('cash_out', 'hold') AND t.state IN ({STILL_OPEN})
+            THEN t.amount + t.fee - coalesce(c.taken, 0) ELSE 0 END
+        UNION ALL
+        SELECT 'transaction ' || t.id, 'is ' || t.state || '; its captures took ' || coalesce(c.taken, 0)
+               || ', its hold let go of ' || coalesce(h.captured, 0) || ' for them'
+        FROM transactions_transaction t
+        LEFT JOIN ({TAKEN}) c ON c.hold_id = t.id
+        LEFT JOIN (
+            SELECT hold, sum(amount) AS captured FROM ledger_holdevent WHERE kind = 'captured' GROUP BY hold
+        ) h ON h.hold = t.id
+        WHERE t.kind = 'hold'
+          AND (coalesce(c.taken, 0) <> coalesce(h.captured, 0) OR CASE
+              WHEN t.state IN ({STILL_OPEN}) THEN c.taken >= t.amount + t.fee
+              ELSE (t.state = 'completed') <> (c.taken IS NOT NULL) END)
         UNION ALL
         SELECT 'transaction ' || t.id, 'is ' || t.state || ' and has entries'
         FROM transactions_transaction t

@@ -54,6 +54,7 @@ class TransactionRow(msgspec.Struct, kw_only=True):
     received_currency: str | None = None
     payee_fee: int = 0
     order_reference: str | None = None
+    capture_at: datetime | msgspec.UnsetType | None = msgspec.UNSET  # of a hold; no other row names the column
 
 
 class EventRow(msgspec.Struct, kw_only=True):
@@ -72,7 +73,10 @@ class EventRow(msgspec.Struct, kw_only=True):
 
 
 class Target(msgspec.Struct, kw_only=True):
-    """A transaction that is settled or reversed: locked, changed in memory, written back."""
+    """A transaction that is settled, captured or reversed: locked, changed in memory, written back.
+
+    Of a hold: what was ``captured`` of it so far, the fees of that, and when it expires.
+    """
 
     id: UUID
     kind: str
@@ -94,6 +98,10 @@ class Target(msgspec.Struct, kw_only=True):
     last_us: int
     fee_returned: int = 0
     payee_fee_returned: int = 0
+    captured: int = 0
+    captured_fee: int = 0
+    captured_payee_fee: int = 0
+    expires_at: datetime | None = None
     changed: bool = False
 
 

@@ -115,7 +115,6 @@ def test_every_end_of_every_kind_is_told_or_left_out_on_purpose():
         (Kind.REVERSAL, State.FAILED),  # staff's attempt
         (Kind.ADJUSTMENT, State.FAILED),
         (Kind.PAYOUT, State.FAILED),  # told with the batch
-        (Kind.HOLD, State.COMPLETED),  # told with each capture
         *((kind, State.PENDING) for kind in Kind if kind != Kind.HOLD),
         *((kind, state) for kind in Kind for state in (State.PROCESSING, State.UNKNOWN)),
         *((kind, state) for kind in Kind for state in (State.REVERSED, State.PARTIALLY_REVERSED)),

@@ -89,6 +89,26 @@ OF_TRANSACTIONS = {
         "The wallet's page says when, and the audit trail by whom.",
         "The customer opens another wallet in this currency.",
     ),
+    "hold_over": (
+        "The hold had been captured, voided or had expired before this capture came.",
+        "The page of the hold says how it ended and what was captured of it.",
+        "The payee asks the payer for a new hold or payment.",
+    ),
+    "hold_expired": (
+        "The capture came after the time until which the money was set aside.",
+        "The page of the hold says until when it ran.",
+        "The payee asks the payer for a new hold or payment.",
+    ),
+    "capture_exceeds_hold": (
+        "All captures together never come to more than the hold, and this one would have.",
+        "The page of the hold lists its captures and what is left.",
+        "The payee captures what is left, and asks the payer for the rest.",
+    ),
+    "payer_unavailable": (
+        "The payer's wallet may not pay, or its owner is suspended. The hold stays as it is.",
+        "Open the payer's wallet to see which.",
+        "Do not tell the payee why: it is the payer's business. They may try again until the hold expires.",
+    ),
     "rail_refused": (
         "The bank or mobile-money partner refused. Nothing was taken; what was held is free again.",
         "The timeline has the partner's own answer.",
@@ -291,6 +311,21 @@ AT_THE_DOOR = {
         "The payer has asked for the payment back through us, and it is held until the merchant answers.",
         "The recall, on the transaction's page.",
         "They answer the recall in the app: agreeing gives the money back. A refund on top would give it twice.",
+    ),
+    "hold_not_found": (
+        "There is no such hold, or they are neither its payer nor its payee.",
+        "Search for the receipt that they have.",
+        "Ask for the receipt.",
+    ),
+    "not_payee_of_hold": (
+        "The payer of a hold tried to capture or void it, which only its payee does.",
+        "The page of the hold says until when it runs.",
+        "The payee lets it go, or it comes free by itself. We void it if the payee asks us to.",
+    ),
+    "hold_dates_impossible": (
+        "The dates of a hold were in the past, beyond 30 days, or its capture was to come after its expiry.",
+        "Nothing here: ask which app and version.",
+        "They choose other dates.",
     ),
     "reference_taken": (
         "Their own reference belongs to an earlier transaction of theirs.", "Search for the reference.",

@@ -47,6 +47,7 @@ TOLD: dict[tuple[str, str], tuple[str | None, str | None]] = {
     # What is captured of a hold is a payment of its own.
     (Kind.HOLD, State.PENDING): ("money_held", "payment_promised"),
     (Kind.HOLD, State.FAILED): ("hold_failed", None),
+    (Kind.HOLD, State.COMPLETED): ("hold_released", None),  # if some of it was not captured
     (Kind.HOLD, State.CANCELLED): ("hold_released", None),
     (Kind.HOLD, State.EXPIRED): ("hold_expired", "promise_expired"),
     (Kind.CONVERSION, State.COMPLETED): ("money_converted", None),
@@ -133,6 +134,10 @@ def stream_fields(event: Event) -> dict[Any, Any]:
 def notices_of(event: Event) -> Iterator[Notice]:
     """What the two parties are told of an event. A change that a later one undoes is not told (``processing``)."""
     txn = event.transaction
+    if txn.hold_id and event.to_state == State.FAILED:
+        return  # the payee was told at once, and the payer has nothing to do with it
+    if txn.kind == Kind.HOLD and event.to_state == State.COMPLETED and not event.facts.get("returned_minor"):
+        return
     payer, payee = (wallet.customer if wallet else None for wallet in (txn.payer, txn.payee))
     for_payer, for_payee = TOLD.get((txn.kind, event.to_state), (None, None))
     if for_payer and payer:
@@ -145,8 +150,9 @@ def notices_of(event: Event) -> Iterator[Notice]:
 def notice(event: Event, kind: str, *, told: Customer, other: Customer | None, owed: int = 0) -> Notice:
     txn = event.transaction
     fee = txn.fee or event.facts.get("fee_returned_minor", 0)
+    amount = txn.amount if txn.kind != Kind.HOLD else event.facts.get("returned_minor", txn.amount)
     facts = {
-        "amount": str(Money(txn.amount, txn.currency)),
+        "amount": str(Money(amount, txn.currency)),
         "taken": str(Money(txn.amount - owed, txn.currency)),
         "received": str(Money(txn.received, txn.received_currency or "")) if txn.received else "",
         "owed": str(Money(owed, txn.currency)),

@@ -1,0 +1,187 @@
+"""Holds: money promised to somebody, who captures it in one or more parts, or lets it go.
+
+The ledger's hold bears the id of the transaction of kind ``hold``, and sets aside amount and fee. Each capture is a
+payment of its own, whose journal takes what the hold lets go of. The fee is that of a payment of the whole amount,
+fixed when the hold is placed; of it each capture bears its share.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from core.errors import IllegalTransition
+from core.money import Money
+from ledger.books import instant
+from ledger.chart import fee_income
+from transactions import journals
+from transactions.attempt import Attempt, note_change, told_of
+from transactions.errors import (
+    AmountBelowFee,
+    CaptureExceedsHold,
+    HoldDatesImpossible,
+    HoldExpired,
+    HoldNotFound,
+    HoldOver,
+    NotPayeeOfHold,
+)
+from transactions.models import Kind, State
+from transactions.movements import Movement, Outcome, Promise, Settlement, Terms
+from transactions.rules import payments
+from transactions.world import Target, World
+from wallets.parties import Address, Party
+
+USUAL, LONGEST = timedelta(days=7), timedelta(days=30)
+ENDED_AS = {State.CANCELLED: "voided", State.EXPIRED: "expired"}
+
+
+# --- placing -------------------------------------------------------------------------------------------------------
+def named(order: Movement, world: World) -> tuple[Party | None, Party | None]:
+    """Raises: WalletNotFound, HoldDatesImpossible."""
+    sides = payments.named(order, world)
+    _expiry(order.terms or Terms(), instant(world.now_us))
+    return sides
+
+
+def touches(order: Movement, world: World) -> set[str]:
+    return set()
+
+
+def place(attempt: Attempt) -> None:
+    """Held until its payee captures or voids it, or it expires; counted against the payer's limits at once."""
+    payments.meet(attempt)
+    today = attempt.ask_policies()
+    attempt.charge(today)
+    attempt.take_from_payer(today)
+    order, world, payer = attempt.order, attempt.world, attempt.payer
+    assert payer is not None
+    terms = order.terms or Terms()
+    expires_at = _expiry(terms, attempt.moment.at)
+    world.books.hold(
+        payer.account, order.amount + attempt.fee, hold=attempt.id, moment=attempt.moment, expires_at=expires_at
+    )
+    attempt.state = State.PENDING
+    attempt.capture_at = terms.capture_at
+    attempt.due_at = terms.capture_at or expires_at
+    attempt.facts["expires_at"] = expires_at
+    if terms.capture_at:
+        attempt.facts["capture_at"] = terms.capture_at
+    attempt.promise = Promise(attempt.id, State.PENDING, order.amount, 0, expires_at, terms.capture_at)
+    attempt.balance_after = world.books.accounts[payer.account].posted
+
+
+def _expiry(terms: Terms, now: datetime) -> datetime:
+    """Raises: HoldDatesImpossible."""
+    lasts = USUAL if terms.expires_in is None else timedelta(seconds=terms.expires_in)
+    expires_at, latest = terms.expires_at or now + lasts, now + LONGEST
+    if not now < expires_at <= latest:
+        said = "A hold expires in the future, 30 days from now at the latest."
+        raise HoldDatesImpossible(said, latest=latest.isoformat())
+    if terms.capture_at and not now < terms.capture_at < expires_at:
+        said = "A hold is captured by itself in the future, before it expires."
+        raise HoldDatesImpossible(said, latest=expires_at.isoformat())
+    return expires_at
+
+
+# --- capturing -----------------------------------------------------------------------------------------------------
+def between(order: Movement, world: World) -> tuple[Party | None, Party | None]:
+    """The sides of the hold. Raises: HoldNotFound, also for who is neither; NotPayeeOfHold."""
+    hold = world.targets.get(order.hold)  # type: ignore[arg-type]
+    payer = world.parties.at(order.payer, order.currency) if order.payer else None
+    payee = world.parties.at(order.payee, order.currency) if order.payee else None
+    if (
+        hold is None or hold.kind != Kind.HOLD or order.kind != Kind.PAYMENT
+        or payer is None or payee is None or (payer.wallet, payee.wallet) != (hold.payer_id, hold.payee_id)
+    ):  # fmt: skip
+        raise HoldNotFound()
+    if order.owner and order.owner != payee.customer:
+        raise NotPayeeOfHold() if order.owner == payer.customer else HoldNotFound()
+    return payer, payee
+
+
+def fees(order: Movement, world: World) -> set[str]:
+    hold = world.targets.get(order.hold)  # type: ignore[arg-type]
+    return {fee_income(Kind.PAYMENT, hold.currency)} if hold and (hold.fee or hold.payee_fee) else set()
+
+
+def capture(attempt: Attempt) -> None:
+    """Take what was promised, or a part; with the last part, or a ``final`` one, the hold is over and the rest free.
+
+    Who asks late finds it expired, whether the sweeper has been there or not. A capture that was agreed on beforehand
+    (a job's: nobody's own) comes when it comes.
+    """
+    order, world, payer, payee = attempt.order, attempt.world, attempt.payer, attempt.payee
+    assert order.hold is not None and payer is not None and payee is not None
+    hold = world.targets[order.hold]
+    left = hold.amount - hold.captured
+    if not order.amount:
+        attempt.asked = order
+        attempt.order = order = replace(order, amount=left or hold.amount)
+    if hold.state != State.PENDING:
+        raise HoldOver(state=hold.state)
+    if order.owner and hold.expires_at and attempt.moment.at >= hold.expires_at:
+        raise HoldExpired(expired_at=hold.expires_at.isoformat())
+    if order.amount > left:
+        rest = Money(left, hold.currency)
+        raise CaptureExceedsHold(f"{rest} is left of this hold.", left=rest.decimal, currency=hold.currency)
+    attempt.ask_policies()
+    captured = hold.captured + order.amount
+    fee = _share(hold.fee, captured, hold.amount) - hold.captured_fee
+    payee_fee = _share(hold.payee_fee, captured, hold.amount) - hold.captured_payee_fee
+    if payee_fee >= order.amount:
+        raise AmountBelowFee()
+    attempt.fee, attempt.payee_fee = fee, payee_fee
+    hold.captured, hold.captured_fee = captured, hold.captured_fee + fee
+    world.books.release(
+        payer.account, "captured", order.amount + fee, _held(hold), hold=hold.id, moment=attempt.moment
+    )
+    accounts = (payer.account, payee.account)
+    attempt.post(journals.transfer_lines(*accounts, order.amount, fee, attempt.fee_account, payee_fee))
+    attempt.facts["hold"] = str(hold.id)
+    attempt.balance_after = world.books.accounts[payee.account].posted
+    if order.final or hold.captured == hold.amount:
+        _end(world, hold, payer, State.CANCELLED, actor=order.caller, reason="", request_id=order.request_id)
+    attempt.promise = Promise(hold.id, hold.state, hold.amount, hold.captured, hold.expires_at)
+
+
+def _share(fee: int, captured: int, amount: int) -> int:
+    """The fee of all that was captured so far, half up: so the parts come to all of it, whatever they are."""
+    return (2 * fee * captured + amount) // (2 * amount)
+
+
+def _held(hold: Target) -> int:
+    """What is still set aside."""
+    return hold.amount + hold.fee - hold.captured - hold.captured_fee
+
+
+# --- the end -------------------------------------------------------------------------------------------------------
+def end(order: Settlement, world: World) -> Outcome:
+    """Void it, or let it expire: what was not captured is free, and given back to the limits.
+
+    Freezes do not stop it, for nothing leaves the wallet. Raises: HoldOver; IllegalTransition, before its time is up.
+    """
+    hold = world.targets[order.transaction]
+    if order.to not in ENDED_AS:
+        raise IllegalTransition("A hold is captured, voided or expires.", state=hold.state)
+    if hold.state != State.PENDING:
+        raise HoldOver(state=hold.state)
+    if order.to == State.EXPIRED and hold.expires_at and instant(world.books.now_us) < hold.expires_at:
+        raise IllegalTransition("This hold has not expired yet.", state=hold.state)
+    payer = world.parties.at(Address("wallet", str(hold.payer_id)), "")
+    assert payer is not None
+    _end(world, hold, payer, State(order.to), actor=order.actor, reason=order.reason, request_id=order.request_id)
+    return told_of(hold)
+
+
+def _end(
+    world: World, hold: Target, payer: Party, to: State, *, actor: str, reason: str, request_id: str
+) -> None:  # fmt: skip
+    """Let go of the rest, whatever ended it; of what something was captured, it is completed."""
+    moment, left, held = world.books.tick(), hold.amount - hold.captured, _held(hold)
+    if held:
+        world.books.release(payer.account, ENDED_AS[to], held, 0, hold=hold.id, moment=moment)
+    if left:
+        world.count(payer, world.tariff.day(payer.country, hold.created_at), -left, 0 if hold.captured else -1)
+    hold.due_at, hold.completed_at = None, moment.at
+    note_change(
+        world, hold, State.COMPLETED if hold.captured else to, actor=actor, reason=reason, request_id=request_id,
+        facts={"ended": ENDED_AS[to] if left else "captured", "captured_minor": hold.captured, "returned_minor": left},
+    )  # fmt: skip

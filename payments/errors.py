@@ -7,7 +7,7 @@ class RequestNotFound(NotFound):
     """No payment request has this code or id, or it is not one of yours."""
 
     code, title = "payment_request_not_found", "No such payment request"
-    for_customer = "We could not find this payment request. Please check the link or code."
+    for_customer = "We could not find this payment request. Please check the link."
 
 
 class RequestExpired(Declined):

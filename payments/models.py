@@ -31,7 +31,8 @@ class Status(models.TextChoices):
 
 class PaymentRequest(models.Model):
     """Somebody asks for money: of a fixed ``amount``, or of any from ``least`` to ``most`` (null: no bound); minor
-    units of ``currency``. May be paid ``max_uses`` times in all and so often by one payer (null: as often as they like).
+    units of ``currency``. May be paid ``max_uses`` times in all, and so often by one payer (null: as often as one
+    likes).
 
     What it asks for never changes. ``used`` counts what was paid; the database keeps it.
     """
@@ -95,7 +96,11 @@ class PaymentRequest(models.Model):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"payment request {spaced(self.code)}"
+        return f"payment request {self.spaced_code}"
+
+    @property
+    def spaced_code(self) -> str:
+        return spaced(self.code)
 
     def status(self, at: datetime) -> Status:
         """As it stands at that moment; the clock closes what is over a little later."""

@@ -8,7 +8,6 @@ from django.conf import settings
 from core.money import Money
 from customers.models import AccountType, Customer
 from payments import emvco
-from payments.codes import spaced
 from payments.models import PaymentRequest
 from wallets.selectors import masked_name
 
@@ -19,7 +18,7 @@ SCALE, QUIET_ZONE = 8, 4  # of the drawing: pixels of a module, modules of white
 
 def link_of(request: PaymentRequest) -> str:
     """The page that anybody may open: it says who asks for how much."""
-    return f"{settings.PUBLIC_URL}/pay/{spaced(request.code)}"
+    return f"{settings.PUBLIC_URL}/pay/{request.spaced_code}"
 
 
 def app_link_of(request: PaymentRequest) -> str:

@@ -19,19 +19,19 @@ def requests_of(customer_id: UUID) -> QuerySet[PaymentRequest]:
     return PaymentRequest.objects.filter(customer_id=customer_id).select_related("customer__country")
 
 
-def request_of(customer_id: UUID, request_id: UUID) -> PaymentRequest:
-    """Raises: RequestNotFound, also for somebody else's."""
-    found = requests_of(customer_id).filter(pk=request_id).first()
-    if found is None:
-        raise RequestNotFound()
-    return found
-
-
 def by_code(text: str) -> PaymentRequest:
     """Whoever has the code may look, and pay. Raises: RequestNotFound."""
     code = read_code(text)
     found = PaymentRequest.objects.select_related("customer__country").filter(code=code).first() if code else None
     if found is None:
+        raise RequestNotFound()
+    return found
+
+
+def request_of(customer_id: UUID, code: str) -> PaymentRequest:
+    """Raises: RequestNotFound, also for somebody else's."""
+    found = by_code(code)
+    if found.customer_id != customer_id:
         raise RequestNotFound()
     return found
 

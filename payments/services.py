@@ -20,7 +20,7 @@ from core.transitions import advance
 from customers.authentication import CustomerPrincipal
 from notifications.services import Notice, notify_many
 from payments.claims import RequestClaim
-from payments.codes import new_code, spaced
+from payments.codes import new_code
 from payments.errors import RequestAmountMissing, RequestClosed, RequestExpiry, RequestNotFound, RequestNotWhole
 from payments.models import PaymentRequest, RequestState
 from staff.models import User
@@ -172,7 +172,7 @@ def told(request: PaymentRequest, kind: str) -> Notice:
         "amount": str(Money(request.amount, request.currency)) if request.amount is not None else "",
         "description": request.description,
         "order": request.order_reference or "",
-        "code": spaced(request.code),
+        "code": request.spaced_code,
         "uses": str(request.used) if request.used else "",
         "reason": request.close_reason,
     }

@@ -243,6 +243,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "CustomerStatusEnum": "customers.models.CustomerState.choices",
         "WalletStatusEnum": ["active", "frozen", "closed"],
         "TransactionStatusEnum": "transactions.models.State.choices",
+        "PaymentRequestStatusEnum": "payments.models.Status.choices",
         "PayoutStatusEnum": "payouts.models.BatchState.choices",
         "PayoutItemStatusEnum": "payouts.models.ItemState.choices",
         "PayoutApproverStatusEnum": "payouts.models.ApproverState.choices",

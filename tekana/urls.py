@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from core.health import healthz, readyz
 from core.problems import problem_pages
+from payments.pages import request_page, request_qr
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
@@ -16,11 +17,14 @@ urlpatterns = [
     path("v1/", include("wallets.api.urls")),
     path("v1/", include("customers.api.urls")),
     path("v1/", include("notifications.api.urls")),
+    path("v1/", include("payments.api.urls")),
     path("v1/", include("recalls.api.urls")),
     path("v1/", include("schedules.api.urls")),
     path("v1/", include("payouts.api.urls")),
     path("v1/", include("viewings.api.urls")),
     path("v1/", include("statements.api.urls")),
+    path("pay/<slug:code>", request_page),
+    path("pay/<slug:code>/qr.svg", request_qr),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),  # no inline script: the CSP
     path("api/docs/", RedirectView.as_view(pattern_name="docs")),

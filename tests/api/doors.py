@@ -20,6 +20,7 @@ from customers.authentication import CustomerPrincipal
 from customers.models import Customer, Session
 from customers.tokens import start_session
 from notifications.models import Notification
+from payments.services import NewRequest, Paying, create_request, pay_request
 from payouts.models import Approver
 from payouts.reading import read_json
 from payouts.services import PayoutOrder, make_payout, paying_wallet
@@ -69,6 +70,8 @@ class Mine(NamedTuple):
     notification: UUID
     session: UUID
     recall: UUID
+    payment: UUID
+    asked: str
     standing_order: UUID
     payout: UUID
     payout_approver: UUID
@@ -76,7 +79,7 @@ class Mine(NamedTuple):
 
     @classmethod
     def nobody(cls) -> "Mine":
-        return cls(*(uuid7() for _ in range(9)))
+        return cls(*(uuid7() for _ in range(11)))
 
 
 class Person(NamedTuple):
@@ -88,7 +91,7 @@ class Person(NamedTuple):
     def private(self) -> list[str]:
         """What nobody else may read. Ids too: whoever cannot name a thing cannot ask for it."""
         customer, mine = self.customer, self.mine
-        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:9]]
+        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:11]]
         return [str(value) for value in own]
 
 
@@ -98,11 +101,13 @@ class World(NamedTuple):
     aline: Person
     mallory: Person
     eric: Wallet
+    asked: str
 
 
 def new_world() -> World:
     eric = new_wallet(full_name="Eric Habimana")
-    return World(person("Aline Mukamana", eric), person("Mallory Wanjiru", eric), eric)
+    asked = create_request(NewRequest(wallet_id=eric.pk, currency="KES", max_uses=None), actor=somebody(eric))
+    return World(person("Aline Mukamana", eric), person("Mallory Wanjiru", eric), eric, asked.spaced_code)
 
 
 def person(full_name: str, payee: Wallet) -> Person:
@@ -129,8 +134,10 @@ def person(full_name: str, payee: Wallet) -> Person:
         ),
         actor=CustomerPrincipal(customer.id, other_session.id), idempotency_key=key(),
     )  # fmt: skip
+    asked = asked_for(wallet, payee)
     mine = Mine(
-        wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id, recall.id, standing_order.id,
+        wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id, recall.id,
+        *asked, standing_order.id,
         *a_payout(wallet, payee),
     )  # fmt: skip
     return Person(customer, mine, tokens.access_token)
@@ -148,6 +155,20 @@ def a_payout(wallet: Wallet, payee: Wallet) -> tuple[UUID, UUID]:
     )  # fmt: skip
     asked = Approver.objects.create(business=payee.customer, approver=customer, invited_at=now())
     return made[0], asked.pk
+
+
+def asked_for(wallet: Wallet, payer: Wallet) -> tuple[UUID, str]:
+    """What the payer paid on a request of the owner's, and the request's code."""
+    asked = create_request(NewRequest(wallet_id=wallet.pk, currency="KES", max_uses=None), actor=somebody(wallet))
+    fund(payer, 900)
+    paying = Paying(from_wallet_id=payer.pk, amount=900)
+    paid = pay_request(asked, paying, actor=somebody(payer), idempotency_key=key(), post=post_one).or_raise()
+    assert paid.transaction
+    return paid.transaction, asked.spaced_code
+
+
+def somebody(wallet: Wallet) -> CustomerPrincipal:
+    return CustomerPrincipal(wallet.customer_id, Session.objects.create(customer=wallet.customer).pk)
 
 
 class Ask(NamedTuple):

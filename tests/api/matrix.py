@@ -153,6 +153,44 @@ MATRIX: dict[str, Row] = {
     "POST v1/payouts/approvers/<uuid:approver_id>/end": Row(
         lambda mine, world: Ask(path={"approver_id": mine.payout_approver}, body={}), names=True
     ),
+    # Eric asks anybody for any amount; each of the others asks for some of their own, and was paid.
+    "GET v1/payments": Row(lambda mine, world: Ask(query={"order_reference": "A-17"})),
+    "POST v1/payments": Row(
+        lambda mine, world: Ask(
+            body={"from_wallet_id": mine.wallet, "request_code": world.asked, "amount": "15.50"}, keyed=True
+        ),
+        201,
+        names=True,
+    ),
+    "POST v1/payments/preview": Row(
+        lambda mine, world: Ask(body={"from_wallet_id": mine.wallet, "request_code": world.asked, "amount": "15.50"}),
+        names=True,
+    ),
+    "POST v1/payments/<uuid:payment_id>/refunds": Row(
+        lambda mine, world: Ask(path={"payment_id": mine.payment}, body={"amount": "2.00"}, keyed=True),
+        201,
+        names=True,
+    ),
+    "GET v1/payment-requests": NOTHING,
+    "POST v1/payment-requests": Row(
+        lambda mine, world: Ask(body={"wallet_id": mine.wallet, "currency": "KES", "amount": "15.50"}), 201, names=True
+    ),
+    # Whoever has a code may look and pay.
+    "GET v1/payment-requests/<slug:code>": Row(lambda mine, world: Ask(path={"code": world.asked})),
+    "GET v1/payment-requests/<slug:code>/qr.svg": Row(
+        lambda mine, world: Ask(path={"code": world.asked}, query={"content": "link"})
+    ),
+    "POST v1/payment-requests/<slug:code>/pay": Row(
+        lambda mine, world: Ask(
+            path={"code": world.asked}, body={"from_wallet_id": mine.wallet, "amount": "15.50"}, keyed=True
+        ),
+        201,
+        names=True,
+    ),
+    "POST v1/payment-requests/<slug:code>/cancel": Row(
+        lambda mine, world: Ask(path={"code": mine.asked}, body={}), names=True
+    ),
+    "GET v1/payment-requests/<slug:code>/payments": Row(lambda mine, world: Ask(path={"code": mine.asked}), names=True),
     "GET v1/recalls": NOTHING,
     "GET v1/recalls/<uuid:recall_id>": Row(lambda mine, world: Ask(path={"recall_id": mine.recall}), names=True),
     "POST v1/recalls/<uuid:recall_id>/consent": Row(
@@ -203,7 +241,7 @@ MATRIX: dict[str, Row] = {
 # Pages that are not DRF's and not for staff: what anybody gets.
 PLAIN = {
     "": 302, "api/docs/": 302, "healthz": 200, "readyz": 200, "problems": 200, "problems/<slug:code>": 200,
-    "admin": 302,
+    "admin": 302, "pay/<slug:code>": 404, "pay/<slug:code>/qr.svg": 404,
 }  # fmt: skip
 
 # The one page of the back office that a stranger sees: the way in.

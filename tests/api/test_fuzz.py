@@ -77,7 +77,7 @@ def test_no_request_surprises_us(door, schema, world):
 def knock(door: str, schema: Any, world: World, mode: GenerationMode) -> None:
     """Make PER_DOOR requests of one kind."""
     method, _, pattern = door.partition(" ")
-    operation = schema["/" + re.sub(r"<(?:uuid|int):(\w+)>", r"{\1}", pattern)][method]
+    operation = schema["/" + re.sub(r"<(?:uuid|int|slug):(\w+)>", r"{\1}", pattern)][method]
     headers = {} if MATRIX[door].public else {"Authorization": f"Bearer {world.aline.token}"}
 
     def one(case: Any, amount: Any) -> None:

@@ -17,9 +17,10 @@ from tests.api.doors import routes
 from tests.api.matrix import MATRIX
 
 UNLISTED = {"POST v1/rails/<slug:rail>/callbacks", "GET api/schema", "GET api/docs"}
-FILES = {"text/csv", "application/pdf", "application/xml", "text/plain"}
+FILES = {"text/csv", "application/pdf", "application/xml", "text/plain", "image/svg+xml"}
 WITH_FILES = {f"GET /v1/wallets/{{wallet_id}}/{path}" for path in ("statement", "statements/{number}")}
 WITH_FILES |= {"GET /v1/payouts/{payout_id}/results"}
+WITH_FILES |= {"GET /v1/payment-requests/{code}/qr.svg"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_the_committed_schema_is_that_of_the_code():
 
 def test_every_door_for_customers_is_in_it(schema):
     doors = {
-        re.sub(r"<(?:uuid|int):(\w+)>", r"{\1}", door.replace(" ", " /", 1)) for door in set(MATRIX) - UNLISTED
+        re.sub(r"<(?:uuid|int|slug):(\w+)>", r"{\1}", door.replace(" ", " /", 1)) for door in set(MATRIX) - UNLISTED
     }
 
     assert set(operations(schema)) == doors
@@ -99,7 +100,7 @@ def test_every_money_post_asks_for_a_key(schema):
     }
 
     assert keyed == {
-        door.replace(" ", " /", 1).replace("<uuid:", "{").replace(">", "}")
+        re.sub(r"<(?:uuid|int|slug):(\w+)>", r"{\1}", door.replace(" ", " /", 1))
         for door, row in MATRIX.items()
         if door not in UNLISTED and row.ask(AnyIds(), AnyIds()).keyed
     }

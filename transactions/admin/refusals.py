@@ -48,6 +48,36 @@ OF_TRANSACTIONS = {
         "Open the recipient's wallet to see which.",
         "Do not tell the payer why: it is the recipient's business. The recipient may ask us.",
     ),
+    "payment_request_expired": (
+        "Somebody paid a payment request whose time was over.",
+        "The request, on the page of who asked: search for its code.",
+        "They ask who sent it for a new one.",
+    ),
+    "payment_request_cancelled": (
+        "The payment request was called off, by who made it or by us.",
+        "The request's page says by whom; a reason of ours is for us.",
+        "They ask who sent it.",
+    ),
+    "payment_request_used_up": (
+        "The payment request had been paid as often as it may be, maybe by somebody else a moment before.",
+        "The request's page lists its payments: is one of them theirs?",
+        "Whether they have paid it already. Otherwise they ask who sent it for another one.",
+    ),
+    "payment_request_used_up_by_payer": (
+        "They had paid it as often as one payer may.",
+        "The request's page lists its payments.",
+        "When they paid it, with the receipt.",
+    ),
+    "payment_request_amount_mismatch": (
+        "The request asks for one amount, and they paid another.",
+        "The request's page: its amount.",
+        "They pay what it asks for; who made it can make another one.",
+    ),
+    "payment_request_amount_out_of_bounds": (
+        "The amount is below or above what the request leaves open.",
+        "The request's page: its bounds.",
+        "They choose an amount within the bounds, which the app shows.",
+    ),
     "currency_mismatch": (
         "The amount is in another currency than a wallet of this movement.",
         "The wallets' pages say which currency they hold.",
@@ -326,6 +356,24 @@ AT_THE_DOOR = {
         "The dates of a hold were in the past, beyond 30 days, or its capture was to come after its expiry.",
         "Nothing here: ask which app and version.",
         "They choose other dates.",
+    ),
+    "payment_request_not_found": (
+        "No payment request has that code, or it is not the caller's own.",
+        "Search for the code, with care for what looks alike.",
+        "Ask for the link itself, or for the code once more.",
+    ),
+    "payment_request_amount_missing": (
+        "The request leaves the amount open, and none was given.", "The request's page.", "They enter an amount.",
+    ),
+    "payment_request_not_whole": (
+        "They asked for an amount and gave bounds as well, or a least above the most.", "Nothing here.",
+        "Either one amount, or the least and the most.",
+    ),
+    "payment_request_expiry": (
+        "It would have expired in the past, or later than we let it.", "Nothing here.", "They choose another day.",
+    ),
+    "payment_request_closed": (
+        "The request had expired before they called it off.", "The request's page.", "Nobody can pay it any more.",
     ),
     "reference_taken": (
         "Their own reference belongs to an earlier transaction of theirs.", "Search for the reference.",

@@ -1,0 +1,261 @@
+"""What comes in at the door: files of every kind, twice, too large, out of every spreadsheet; who may approve."""
+
+import io
+from functools import partial
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import DatabaseError, connection, transaction
+from django.test import Client
+
+import core.chunks
+from core.roles import connected_as_owner
+from payouts import running, services
+from payouts.models import AloneLimit, Approver, Batch, BatchState, Item
+from payouts.reading import File, read_csv
+from payouts.results import FORMULA, inert
+from reports.tables import BLANKS, STARTS
+from tests.books import assert_books_balance, key, posted
+from tests.factories import fresh
+from tests.payouts.conftest import Person, lines, person
+from tests.racing import at_once
+
+PHONE = "+254712345687"
+
+
+def read(text: str, currency: str = "KES") -> File:
+    return read_csv(text.encode(), currency)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"to,amount\n{PHONE},1050.75\n",
+        f"\ufeffTo,Amount\r\n{PHONE},1050.75\r\n",
+        f"to;amount\n{PHONE};1050,75\n",
+        f"sep=;\nto;amount\n{PHONE};1050,75\n",
+        f"to\tamount\n'{PHONE}\t1050.75\n\n",
+        "phone number,amount,currency\n00254 712 345687,1050.75,kes\n",
+        f'email,to,amount\n,"{PHONE}"," 1050.75 "\n',
+    ],
+)
+def test_what_spreadsheets_write_is_read(text: str) -> None:
+    file = read(text)
+
+    assert file.errors.total == 0, file.errors.told
+    assert [(item.to.value, item.amount) for item in file.items] == [(PHONE, 1050_75)]
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "code"),
+    [
+        (f"{PHONE};1,050", "amount", "ambiguous_amount"),
+        (f"{PHONE};1.050,75", "amount", "ambiguous_amount"),
+        (f"{PHONE};1 050", "amount", "ambiguous_amount"),
+        (f"{PHONE};10.005", "amount", "amount_too_precise"),
+        (f"{PHONE};0", "amount", "amount_not_positive"),
+        (f"{PHONE};-5", "amount", "amount_not_positive"),
+        (f"{PHONE};", "amount", "required"),
+        (f"{PHONE};KES 5", "amount", "ambiguous_amount"),
+        (f"{PHONE};5E3", "amount", "invalid_amount"),
+        (";5", "to", "required"),
+        ("0712345678;5", "to", "invalid_phone"),
+        ("2.54713E+11;5", "to", "invalid_phone"),
+        ("Aline;5", "to", "invalid_recipient"),
+        ("a@b;5", "to", "invalid_email"),
+        (f"{PHONE};5;USD", "currency", "currency_mismatch"),
+        (f"{PHONE};5;KES;{'x' * 141}", "memo", "max_length"),
+        (f"{PHONE};5;KES;a\u202eb", "memo", "unprintable"),
+        (f"{PHONE};5;KES;a;b", "", "columns"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_told_with_its_field(row: str, field: str, code: str) -> None:
+    file = read(f"to;amount;currency;memo\n{PHONE};7\n{row}\n")
+
+    assert [(one.line, one.field, one.code) for one in file.errors.told] == [(3, field, code)]
+    assert len(file.items) == 1 and file.lines == 2
+    assert PHONE not in file.errors.told[0].message
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"\n", "no_items"),
+        (b"to,amount\n", "no_items"),
+        ("to,amount\n".encode("utf-16"), "payout_file_unreadable"),
+        ("to,amount,name\n+254712345678,5,René\n".encode("latin-1"), "payout_file_unreadable"),
+        (b"to,amount,salary\n+254712345678,5,x\n", "payout_file_unreadable"),
+        (b"+254712345678,5\n", "payout_file_unreadable"),
+        (b"to,amount,to\n", "payout_file_unreadable"),
+        (b'to,amount\n"+254712345678,5\n', "payout_file_unreadable"),
+        (b"to,amount\n" + b"+254712345678,5\n" * 10_001, "too_many_items"),
+        (b"to,amount\n" + b"x" * (8 * 2**20), "payout_file_too_large"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_as_a_whole(business: Person, content: bytes, code: str) -> None:
+    answer = business.send(content)
+
+    assert answer.json()["code"] == code and answer.status_code in (400, 413)
+    assert not Batch.objects.exists()
+
+
+def test_a_body_in_chunks_is_read_to_the_bound_of_its_address_and_not_cut(settings: Any) -> None:
+    seen: dict[str, int] = {}
+
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        seen[environ["PATH_INFO"]] = int(environ["CONTENT_LENGTH"])
+        return []
+
+    settings.LARGE_BODIES = {"/v1/payouts": 200_000}
+    for path in ("/v1/payouts", "/v1/transfers"):
+        body = io.BytesIO(b"x" * 500_000)
+        environ = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": body, "PATH_INFO": path}
+        core.chunks.with_length(application)(environ, lambda *args: None)  # type: ignore[arg-type]
+
+    assert seen == {"/v1/payouts": 200_001, "/v1/transfers": core.chunks.MAX_BODY_BYTES + 1}
+
+
+def test_a_form_with_a_file(business: Person, staff_of: Any) -> None:
+    rows = "".join(f"{wallet.customer.phone_number},5\n" for wallet in staff_of(2))
+    fields = {
+        "from_wallet_id": str(business.wallet.pk), "mode": "all_or_nothing", "again": "true",  # type: ignore[union-attr]
+        "file": SimpleUploadedFile("salaries.csv", f"to,amount\n{rows}".encode(), "text/csv"),
+    }  # fmt: skip
+
+    answer = Client().post("/v1/payouts", fields, headers=business.headers | {"Idempotency-Key": key()})
+    without = Client().post(
+        "/v1/payouts", fields | {"file": "to,amount"}, headers=business.headers | {"Idempotency-Key": key()}
+    )
+
+    assert answer.status_code == 201, answer.content
+    assert answer.json()["mode"] == "all_or_nothing" and answer.json()["summary"]["total"] == "10.00"
+    assert Batch.objects.get().again and without.json()["code"] == "payout_file_unreadable"
+
+
+def test_the_same_file_pays_once_unless_it_is_meant(business: Person, staff_of: Any) -> None:
+    items = lines(staff_of(3))
+    once = key()
+    first = business.make(items, key=once)
+    payout = first.json()["payout_id"]
+
+    assert business.make(items, key=once).content == first.content
+    assert business.make(items[::-1], key=once).json()["code"] == "idempotency_key_reused"
+    again = business.make(items[::-1], key=key())  # in another order, too
+    assert (again.status_code, again.json()["code"], again.json()["payout_id"]) == (409, "payout_exists", payout)
+    meant = business.make(items, key=key(), again=True)
+    assert meant.status_code == 201
+    business.post(f"/{payout}/cancel")
+    assert business.make(items, key=key()).status_code == 201  # the first is cancelled, and what was meant is beside it
+    assert business.make(items, key=key()).status_code == 409
+    assert Item.objects.count() == 9
+
+
+def test_who_approves_and_how_much_the_owner_does_alone(business: Person, approver: Person, staff_of: Any) -> None:
+    stranger = person(full_name="Somebody Else")
+    (row,) = business.get("/approvers").json()["data"]
+    assert (row["status"], row["name"], row["role"]) == ("active", "Wanjiru K.", "business")
+    assert approver.get("/approvers").json()["data"][0]["name"] == "Kazi Ltd"
+    assert business.post("/approvers", {"email": approver.customer.email}).json()["code"] == "approver_exists"
+    assert business.post("/approvers", {"email": business.customer.email}).json()["code"] == "approver_is_owner"
+    assert business.post("/approvers", {"email": "nobody@example.com"}).json()["code"] == "approver_not_found"
+    assert stranger.post("/approvers", {"email": approver.customer.email}).json()["code"] == "not_a_business"
+    limit = {"amount": "150.00", "currency": "KES"}
+    assert business.post("/alone-limit", limit).json()["code"] == "only_approvers_raise"
+    assert stranger.post("/alone-limit", limit | {"approver_id": row["approver_id"]}).status_code == 404
+
+    told = approver.post("/alone-limit", limit | {"approver_id": row["approver_id"]})
+
+    assert told.json()["left"] == "150.00"
+    small, more = (business.make(lines(staff_of(1)), key=key()).json()["payout_id"] for _ in range(2))
+    assert stranger.post(f"/{small}/approve", key=key()).json()["code"] == "payout_not_found"
+    assert business.post(f"/{small}/approve", key=key()).status_code == 200
+    refused = business.post(f"/{more}/approve", key=key())
+    assert (refused.json()["code"], refused.json()["alone_left"]) == ("second_person_needed", "50.00")
+    assert business.post("/alone-limit", {"amount": "0", "currency": "KES"}).status_code == 200
+    approver.post(f"/approvers/{row['approver_id']}/end")
+    assert approver.post(f"/{more}/approve", key=key()).json()["code"] == "payout_not_found"
+    assert approver.post(f"/approvers/{row['approver_id']}/accept").json()["code"] == "approver_closed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_approve_and_two_files_at_once_one_does(business: Person, approver: Person, staff_of: Any) -> None:
+    items = lines(staff_of(3), 1_00)
+    made = at_once([partial(business.make, items, key=key()) for _ in range(4)])
+    assert sorted(answer.status_code for answer in made) == [201, 409, 409, 409]
+    payout = next(answer.json()["payout_id"] for answer in made if answer.status_code == 201)
+
+    answers = at_once([partial(approver.post, f"/{payout}/approve", key=key()) for _ in range(4)])
+    ran = at_once([running.run_due for _ in range(3)])
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+    assert sum(ran) == 1
+    assert fresh(Batch(pk=payout)).state == BatchState.COMPLETED
+    assert posted(business.wallet) == 10_000_000 - 3_00  # type: ignore[arg-type]
+    assert_books_balance()
+
+
+EVENT = (
+    "INSERT INTO payouts_batchevent (id, batch_id, from_state, to_state, actor, note, facts, request_id, at)"
+    " VALUES (gen_random_uuid(), %(id)s, 'validated', 'approved', 'x', '', '{}', '', now());"
+)
+APPROVE = (
+    "UPDATE payouts_batch SET state = 'approved', approved_at = now(), due_at = now(), approved_by_id = %(by)s"
+    " WHERE id = %(id)s"
+)
+ATTACKS = [
+    "DELETE FROM payouts_batch",
+    "DELETE FROM payouts_item",
+    "UPDATE payouts_batch SET total = total + 1 WHERE id = %(id)s",
+    "UPDATE payouts_batch SET made_by_id = %(by)s WHERE id = %(id)s",
+    "UPDATE payouts_batch SET posted = 1 WHERE id = %(id)s; UPDATE payouts_batch SET posted = 0 WHERE id = %(id)s",
+    "UPDATE payouts_item SET amount = amount + 1",
+    "UPDATE payouts_item SET wallet_id = gen_random_uuid()",
+    "UPDATE payouts_item SET state = 'paid', tries = 1,"
+    " transaction_id = (SELECT id FROM transactions_transaction LIMIT 1)",
+    "UPDATE payouts_item SET state = 'refused', refusal_code = 'x', tries = 2",
+    "INSERT INTO payouts_item SELECT (jsonb_populate_record(i, '{\"id\": 999999, \"line\": 99, \"tries\": 1}')).*"
+    " FROM payouts_item i LIMIT 1",
+    "UPDATE payouts_answer SET body = ''",
+    "UPDATE payouts_approver SET business_id = approver_id",
+    "INSERT INTO payouts_alonelimit SELECT gen_random_uuid(), 'KES', 5, now(), customer_id, customer_id"
+    " FROM payouts_batch",
+    APPROVE,  # without its event
+    EVENT + APPROVE.replace("%(by)s", "made_by_id"),  # maker and checker
+    EVENT + APPROVE.replace("%(by)s", "%(stranger)s"),
+    "INSERT INTO payouts_batchevent SELECT * FROM payouts_batchevent; UPDATE payouts_batch SET state = 'posting'",
+]  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_database_holds_maker_and_checker_apart_and_items_as_they_are(
+    business: Person, approver: Person, staff_of: Any
+) -> None:
+    payout = business.make(lines(staff_of(2)), key=key()).json()["payout_id"]
+    stranger = person().customer.pk
+    ids = {"id": payout, "by": str(approver.customer.pk), "stranger": str(stranger)}
+    with connected_as_owner(), connection.cursor() as cursor:
+        for attack in ATTACKS:
+            with pytest.raises(DatabaseError), transaction.atomic():
+                cursor.execute(attack, ids)
+        cursor.execute(EVENT + APPROVE, ids)  # what is right goes through
+    assert fresh(Batch(pk=payout)).state == BatchState.APPROVED
+    assert AloneLimit.objects.count() == 0 and Approver.objects.count() == 1
+    assert running.run_due() == 1
+    assert_books_balance()
+
+
+def test_a_guard_that_is_missing_would_be_noticed(business: Person, staff_of: Any, monkeypatch: Any) -> None:
+    """The service asks too: without it the database still refuses the owner."""
+    payout = business.make(lines(staff_of(1)), key=key()).json()["payout_id"]
+    monkeypatch.setattr(services, "is_business", lambda customer: False)
+
+    with pytest.raises(DatabaseError, match="approved by who made it"), transaction.atomic():
+        business.post(f"/{payout}/approve", key=key())
+
+
+def test_nothing_in_a_result_is_a_formula_by_the_rules_of_exports() -> None:
+    for char in STARTS.replace("\\", ""):
+        assert inert(f"{char}1") == f"'{char}1" and inert(f" '{char}1").startswith("'")
+    assert inert("salary of March") == "salary of March"
+    assert all(part in FORMULA.pattern for part in (BLANKS.replace("\\s\\", "\\s")[2:20], "=+@"))

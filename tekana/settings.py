@@ -247,6 +247,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "PayoutStatusEnum": "payouts.models.BatchState.choices",
         "PayoutItemStatusEnum": "payouts.models.ItemState.choices",
         "PayoutApproverStatusEnum": "payouts.models.ApproverState.choices",
+        "HoldStatusEnum": ["pending", "completed", "cancelled", "expired"],
     },
 }
 

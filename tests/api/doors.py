@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from core.ids import uuid7
 from core.money import Money
 from customers.authentication import CustomerPrincipal
-from customers.models import Customer, Session
+from customers.models import AccountType, Customer, Session
 from customers.tokens import start_session
 from notifications.models import Notification
 from payments.services import NewRequest, Paying, create_request, pay_request
@@ -28,9 +28,12 @@ from recalls.services import open_recall
 from schedules.services import NewOrder, Schedule, create_order
 from tests.books import fund, key, transfer
 from tests.factories import PASSWORD, empty_statement, new_wallet
+from tests.holding import held
 from transactions.posting import post_one
 from wallets.models import Wallet
 from wallets.parties import Address
+
+SHOP = "+254700000881"  # a merchant's number
 
 
 class Route(NamedTuple):
@@ -75,11 +78,12 @@ class Mine(NamedTuple):
     standing_order: UUID
     payout: UUID
     payout_approver: UUID
+    hold: UUID
     password: str = PASSWORD
 
     @classmethod
     def nobody(cls) -> "Mine":
-        return cls(*(uuid7() for _ in range(11)))
+        return cls(*(uuid7() for _ in cls._fields[:-1]))
 
 
 class Person(NamedTuple):
@@ -91,7 +95,7 @@ class Person(NamedTuple):
     def private(self) -> list[str]:
         """What nobody else may read. Ids too: whoever cannot name a thing cannot ask for it."""
         customer, mine = self.customer, self.mine
-        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:11]]
+        own = [customer.id, customer.email, customer.phone_number, customer.full_name, customer.password, *mine[:-1]]
         return [str(value) for value in own]
 
 
@@ -106,6 +110,7 @@ class World(NamedTuple):
 
 def new_world() -> World:
     eric = new_wallet(full_name="Eric Habimana")
+    new_wallet(full_name="Kibanda Fresh Foods", phone_number=SHOP, account_type=AccountType.SME)
     asked = create_request(NewRequest(wallet_id=eric.pk, currency="KES", max_uses=None), actor=somebody(eric))
     return World(person("Aline Mukamana", eric), person("Mallory Wanjiru", eric), eric, asked.spaced_code)
 
@@ -122,7 +127,7 @@ def person(full_name: str, payee: Wallet) -> Person:
         customer=customer, event=uuid4(), transaction=paid.transaction, kind="money_sent", title="Sent", body="KES 10"
     )
     assert paid.transaction
-    fund(payee, 700)
+    fund(payee, 1_000)
     asked_back = post_one(transfer(payee, wallet, 700)).or_raise()
     assert asked_back.transaction
     recall = open_recall(asked_back.transaction, reason_code="fraud", note="He called.", actor=None)
@@ -138,7 +143,7 @@ def person(full_name: str, payee: Wallet) -> Person:
     mine = Mine(
         wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id, recall.id,
         *asked, standing_order.id,
-        *a_payout(wallet, payee),
+        *a_payout(wallet, payee), held(payee, wallet, 300),
     )  # fmt: skip
     return Person(customer, mine, tokens.access_token)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from tests.api.doors import Ask, Mine, World
+from tests.api.doors import SHOP, Ask, Mine, World
 
 
 class Row(NamedTuple):
@@ -47,6 +47,10 @@ def ahead(days: int) -> str:
 
 def each_day(days: int) -> dict[str, object]:
     return {"frequency": "daily", "start_on": ahead(days)}
+
+
+def promise(mine: Mine, world: World) -> dict[str, object]:
+    return payment(mine, world) | {"to": {"phone_number": SHOP}, "expires_in": 3600}
 
 
 MATRIX: dict[str, Row] = {
@@ -191,6 +195,16 @@ MATRIX: dict[str, Row] = {
         lambda mine, world: Ask(path={"code": mine.asked}, body={}), names=True
     ),
     "GET v1/payment-requests/<slug:code>/payments": Row(lambda mine, world: Ask(path={"code": mine.asked}), names=True),
+    "GET v1/holds": NOTHING,
+    "POST v1/holds": Row(lambda mine, world: Ask(body=promise(mine, world), keyed=True), 201, names=True),
+    "POST v1/holds/preview": Row(lambda mine, world: Ask(body=promise(mine, world)), names=True),
+    "GET v1/holds/<uuid:hold_id>": Row(lambda mine, world: Ask(path={"hold_id": mine.hold}), names=True),
+    "POST v1/holds/<uuid:hold_id>/capture": Row(
+        lambda mine, world: Ask(path={"hold_id": mine.hold}, body={"amount": "1.50", "final": True}, keyed=True),
+        201,
+        names=True,
+    ),
+    "POST v1/holds/<uuid:hold_id>/void": Row(lambda mine, world: Ask(path={"hold_id": mine.hold}, body={}), names=True),
     "GET v1/recalls": NOTHING,
     "GET v1/recalls/<uuid:recall_id>": Row(lambda mine, world: Ask(path={"recall_id": mine.recall}), names=True),
     "POST v1/recalls/<uuid:recall_id>/consent": Row(

@@ -12,10 +12,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # Movements have a trail of their own, the events, by which customers and webhooks are told too.
 MOVES = {
     "POST v1/transfers", "POST v1/wallets/<uuid:wallet_id>/deposit", "POST v1/wallets/<uuid:wallet_id>/withdraw",
+    "POST v1/holds", "POST v1/holds/<uuid:hold_id>/capture", "POST v1/holds/<uuid:hold_id>/void",
 }  # fmt: skip
 # Change nothing but what one sees oneself, or end in a refusal.
 NOTHING_CHANGES = {
-    "POST v1/transfers/preview", "POST v1/auth/refresh", "POST v1/notifications/read-all",
+    "POST v1/transfers/preview", "POST v1/holds/preview", "POST v1/auth/refresh", "POST v1/notifications/read-all",
     "POST v1/notifications/<uuid:notification_id>/read",
 }  # fmt: skip
 CHANGES = [

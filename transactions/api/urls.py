@@ -1,11 +1,16 @@
 from django.urls import path
 
-from transactions.api import views
+from transactions.api import holds, views
 from transactions.api.callbacks import RailCallbackView
 
 urlpatterns = [
     path("transfers", views.TransfersView.as_view()),
     path("transfers/preview", views.TransferPreviewView.as_view()),
+    path("holds", holds.HoldsView.as_view()),
+    path("holds/preview", holds.HoldPreviewView.as_view()),
+    path("holds/<uuid:hold_id>", holds.HoldView.as_view()),
+    path("holds/<uuid:hold_id>/capture", holds.CaptureView.as_view()),
+    path("holds/<uuid:hold_id>/void", holds.VoidView.as_view()),
     path("transactions/<uuid:transaction_id>", views.TransactionView.as_view()),
     path("wallets/<uuid:wallet_id>/deposit", views.DepositView.as_view()),
     path("wallets/<uuid:wallet_id>/withdraw", views.WithdrawView.as_view()),

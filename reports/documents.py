@@ -1,4 +1,4 @@
-"""What is on a paper: wallet statement, general ledger, trial balance, daily proof. How it looks: `papers.py`.
+"""What is on a paper: general ledger, trial balance, daily proof. How it looks: `papers.py`.
 
 Each paper has a number, under which it is kept who made it and what it hashes to. The SHA-256 on it is of its data: the
 same question asked again gives the same one, so that two papers can be compared, and a paper with the books.
@@ -7,7 +7,7 @@ same question asked again gives the same one, so that two papers can be compared
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,7 +15,6 @@ from core import audit
 from core.days import midnight
 from core.ids import CROCKFORD, RECEIPT_LENGTH, check_character
 from core.money import grouped
-from ledger.chart import wallet_account
 from reports import balances
 from reports.balances import AccountLedger, Movement, Named, Period, Section, Totals
 from reports.errors import MayNotIssue, PaperTooLong
@@ -24,13 +23,9 @@ from reports.papers import Block, Column, Paper, draw
 from reports.proofs import Figures
 from reports.totals import utc_now
 from staff.models import User
-from transactions.models import Kind, Transaction
-from wallets.models import Wallet
-from wallets.selectors import masked_name
 
 MOST_LINES = 5_000
 MAY_ISSUE = {
-    IssuedPaper.Kind.STATEMENT: "reports.statement",
     IssuedPaper.Kind.LEDGER: "ledger.view_account",
     IssuedPaper.Kind.TRIAL_BALANCE: "ledger.view_account",
     IssuedPaper.Kind.DAILY_PROOF: "reports.view_dailyproof",
@@ -63,10 +58,6 @@ class Issued(NamedTuple):
     row: IssuedPaper
     content: bytes
 
-    @property
-    def file_name(self) -> str:
-        return f"tekana-{self.row.kind.replace('_', '-')}-{self.row.number}.pdf"
-
 
 def issue(kind: str, build: Callable[[], Content], *, actor: User) -> Issued:
     """Make a paper and keep what it was, for whom may see what is on it.
@@ -84,12 +75,24 @@ def issue(kind: str, build: Callable[[], Content], *, actor: User) -> Issued:
             signatures=content.signatures, is_wide=content.is_wide,
         )
     )  # fmt: skip
-    row = IssuedPaper.objects.create(
-        number=number, kind=kind, title=content.title[:200], about=content.about, data_sha256=data,
-        file_sha256=hashlib.sha256(file).hexdigest(), pages=pages, made_by=actor, made_at=made_at,
+    row = register(
+        kind, file, pages, number=number, title=content.title, about=content.about, data_sha256=data, actor=actor,
+        made_at=made_at,
     )  # fmt: skip
-    audit.record(actor=actor, action="issue_paper", subject=row, after={"kind": kind, "data_sha256": data})
     return Issued(row, file)
+
+
+def register(
+    kind: str, file: bytes, pages: int, *, number: str, title: str, about: dict[str, Any], data_sha256: str,
+    actor: User, made_at: datetime | None = None,
+) -> IssuedPaper:  # fmt: skip
+    """Keep of a paper that was drawn what it was about, who made it, and what it must hash to."""
+    row = IssuedPaper.objects.create(
+        number=number, kind=kind, title=title[:200], about=about, data_sha256=data_sha256,
+        file_sha256=hashlib.sha256(file).hexdigest(), pages=pages, made_by=actor, made_at=made_at or utc_now(),
+    )  # fmt: skip
+    audit.record(actor=actor, action="issue_paper", subject=row, after={"kind": kind, "data_sha256": data_sha256})
+    return row
 
 
 def new_number() -> str:
@@ -229,84 +232,6 @@ def disagreement(ledger: AccountLedger) -> str:
         if ledger.agrees
         else "THIS ACCOUNT DOES NOT AGREE: opening and movements do not come to its closing balance."
     )
-
-
-# --- A customer's statement ------------------------------------------------------------------------------------------
-
-
-def statement(wallet: Wallet, period: Period) -> Content:
-    """As its owner reads it: what came in, what went out, what was left. Others are named as the app names them."""
-    account = balances.find_account(wallet_account(wallet.pk))
-    if account is None:
-        raise LookupError(f"wallet {wallet.pk} has no account")  # the books would be broken
-    ledger = whole_ledger(account, period)
-    currency = wallet.currency
-    transactions = Transaction.objects.in_bulk([one.journal for one in ledger.page])
-    names = counterparties(ledger.page)
-    rows = []
-    for one in ledger.page:
-        amount = grouped(one.amount, currency)
-        rows.append(
-            [
-                f"{one.recorded_at.astimezone(UTC):%-d %b %Y %H:%M}",
-                told(one, transactions.get(one.journal), names, currency),
-                one.receipt or "",
-                *(["", amount] if one.side > 0 else [amount, ""]),
-                grouped(one.balance_after, currency),
-            ]
-        )
-    columns = [
-        Column("Date (UTC)", 25), Column("What", 38), Column("Receipt", 16, mono=True), Column("In", 17, amount=True),
-        Column("Out", 17, amount=True), Column("Balance", 20, amount=True),
-    ]  # fmt: skip
-    opening = ["", "Balance brought forward", "", "", "", grouped(ledger.opening, currency)]
-    total = [
-        "", "Total and closing balance", "", grouped(ledger.credits, currency), grouped(ledger.debits, currency),
-        grouped(ledger.closing, currency),
-    ]  # fmt: skip
-    return Content(
-        kind=IssuedPaper.Kind.STATEMENT,
-        title="Wallet statement",
-        about={**about_period(period), "wallet": str(wallet.pk)},
-        facts=[
-            ("Customer", wallet.customer.full_name),
-            ("Wallet", str(wallet.pk)),
-            ("Currency", currency),
-            ("From", instant(period.start)),
-            ("Up to", instant(period.end)),
-            ("Opening", f"{currency} {grouped(ledger.opening, currency)}"),
-            ("Closing", f"{currency} {grouped(ledger.closing, currency)}"),
-        ],
-        blocks=[Block("Movements", columns, [opening, *rows], [total], frozenset({0}), disagreement(ledger))],
-        ending=[
-            f"{ledger.entries:,} movements. In {currency} {grouped(ledger.credits, currency)},"
-            f" out {currency} {grouped(ledger.debits, currency)}. What left includes fees."
-        ],
-        signatures=["For the company"],
-    )
-
-
-def counterparties(page: Sequence[Movement]) -> dict[str, str]:
-    codes = {code for one in page for code in one.against}
-    wallets = Wallet.objects.filter(account__code__in=codes).select_related("customer")
-    return {wallet_account(one.pk): masked_name(one.customer.full_name) for one in wallets}
-
-
-def told(one: Movement, transaction: Transaction | None, names: dict[str, str], currency: str) -> str:
-    """A movement in a few words: ``Transfer to John O., fee 10.00``."""
-    other = next((names[code] for code in one.against if code in names), "")
-    is_out = one.side > 0
-    match one.kind:
-        case Kind.TOP_UP:
-            text = "Top-up"
-        case Kind.CASH_OUT:
-            text = "Cash-out"
-        case _:
-            direction = "to" if is_out else "from"
-            text = one.kind.replace("_", " ").capitalize() + (f" {direction} {other}" if other else "")
-    if transaction is not None and transaction.fee and (is_out or one.kind == Kind.TOP_UP):
-        text += f", fee {grouped(transaction.fee, currency)}"
-    return text + (f": {transaction.memo}" if transaction is not None and transaction.memo else "")
 
 
 # --- The daily proof -------------------------------------------------------------------------------------------------

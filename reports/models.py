@@ -325,3 +325,7 @@ class IssuedPaper(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.title} {self.number}"
+
+    @property
+    def file_name(self) -> str:
+        return f"tekana-{self.kind.replace('_', '-')}-{self.number}.pdf"

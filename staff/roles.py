@@ -93,7 +93,8 @@ RIGHTS: dict[str, list[Right]] = {
             "Freeze and close wallets; lift freezes, those for fraud or by order with a second person",
             ["wallets.freeze"], DESK | {Role.COMPLIANCE},
         ),
-        do("Make statements for customers", ["reports.statement"], WORKERS),
+        see("See the statements that were sent to customers", ["statements.view_statement"]),
+        do("Make statements for customers", ["statements.make"], WORKERS),
         do(
             "View as a customer: read-only, for a while, and the customer is told", ["customers.view_as"],
             DESK | {Role.COMPLIANCE},

@@ -74,6 +74,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
             ("Receivables", "request_quote", "transactions_receivable_changelist", "transactions.view_receivable"),
             ("Standing orders", "event_repeat", "schedules_standingorder_changelist", "schedules.view_standingorder"),
             ("Runs of standing orders", "update", "schedules_orderrun_changelist", "schedules.view_orderrun"),
+            ("Statements", "receipt", "statements_statement_changelist", "statements.view_statement"),
             ("Canned answers", "support_agent", "transactions_answers", "transactions.view_transaction"),
         ],
     ),

@@ -119,6 +119,11 @@ class Statement(AppendOnly):
                 name="statement_days_in_order",
             ),
         ]
+        indexes = [  # filters of the list of staff
+            models.Index(fields=["every", "-id"], name="statement_by_every"),
+            models.Index(fields=["format", "-id"], name="statement_by_format"),
+            models.Index(fields=["sha256"], name="statement_by_checksum"),
+        ]
 
     def __str__(self) -> str:
         return f"Statement {self.number} of {self.wallet_id}"

@@ -9,8 +9,9 @@ country, so that no one business date would do for all (`core/jobs.py`).
 import logging
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from time import monotonic
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -25,9 +26,13 @@ from core.ids import uuid7
 from core.models import FailedJob
 from ledger.services import SETTLES_IN
 from notifications.services import Attachment, Notice, notify_many
+from reports.documents import new_number, register
+from reports.models import IssuedPaper
+from reports.papers import draw
 from statements import files
 from statements.errors import StatementMade
-from statements.models import Every, Statement, StatementSettings
+from statements.files import pdf
+from statements.models import Every, Format, Statement, StatementSettings
 from statements.periods import ONE_DAY, Days, asked, first_day, following
 from statements.selectors import Stated, digest, figures, language_of, stated_again
 from statements.words import WORDS, amount
@@ -250,15 +255,32 @@ period_statement = PeriodStatement()
 # --- Staff ------------------------------------------------------------------------------------------------------------
 
 
-def make_for_customer(wallet: Wallet, first: date, last: date, file_format: str, language: str, *, actor: Any) -> Any:
-    """A statement as its owner would get it, made by staff: the file and its name. It is on record.
+def make_for_customer(stated: Stated, file_format: str, *, actor: Any) -> tuple[IO[bytes], str]:
+    """The file of a statement as its owner would get it, made by staff, and its name. It is on record; a PDF is a paper
+    with a number, in the register of papers.
 
-    Raises: as `state` and `files.write`.
+    Raises: as `files.write`.
     """
-    stated = state(wallet, first, last, language)
-    file = files.write(stated, file_format)
-    audit.record(
-        actor=actor, action="make_statement", subject=wallet,
-        after={"from": str(first), "to": str(last), "format": file_format, "lines": stated.figures.entries},
-    )  # fmt: skip
-    return file, files.name_of(stated, file_format)
+    days, found = stated.figures.days, stated.figures
+    facts = {"from": str(days.first), "to": str(days.last), "format": file_format, "lines": found.entries}
+    if stated.number:
+        facts["number"] = stated.number
+    if file_format != Format.PDF:
+        file, name = files.write(stated, file_format), files.name_of(stated, file_format)
+        audit.record(actor=actor, action="make_statement", subject=stated.wallet, after=facts)
+        return file, name
+    files.refuse_too_long(stated)
+    number, sha256 = new_number(), stated.sha256 or digest(stated.wallet, 0, found, "")
+    content, pages = draw(pdf.paper(stated._replace(sha256=sha256), paper=number))
+    with db_transaction.atomic():
+        row = register(
+            IssuedPaper.Kind.STATEMENT, content, pages, number=number, title=f"Statement of {stated.wallet.pk}",
+            about={"wallet": str(stated.wallet.pk), **facts}, data_sha256=sha256, actor=actor,
+        )  # fmt: skip
+        audit.record(actor=actor, action="make_statement", subject=stated.wallet, after={**facts, "paper": number})
+    return BytesIO(content), row.file_name
+
+
+def make_again_for_customer(statement: Statement, file_format: str, *, actor: Any) -> tuple[IO[bytes], str]:
+    """The same of one that is kept. Raises: as `files.write`."""
+    return make_for_customer(stated_again(statement, statement.wallet), file_format, actor=actor)

@@ -5,7 +5,6 @@ Each takes a number, so that it is asked for by POST: a link, a reload or a brow
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -23,20 +22,17 @@ from core.admin import (
     choice_filter,
     code,
     finder,
-    link,
     moment,
-    money,
     page_url,
     panel,
     place,
 )
-from core.admin.pages import may
 from core.errors import TekanaError
 from core.ids import read_receipt
 from ledger.chart import wallet_account
 from reports import balances, documents
-from reports.admin.books import ISSUE, page
-from reports.admin.periods import PeriodForm, query_of
+from reports.admin.books import ISSUE
+from reports.admin.periods import PeriodForm
 from reports.models import DailyProof, IssuedPaper
 from transactions.admin.shown import receipt_tag
 from wallets.models import Wallet
@@ -52,7 +48,7 @@ def sent(request: HttpRequest, kind: str, build: Callable[[], documents.Content]
         messages.error(request, f"{refusal.title}. {refusal.detail}")
         return HttpResponseRedirect(back)
     headers = {
-        "Content-Disposition": f'attachment; filename="{issued.file_name}"',
+        "Content-Disposition": f'attachment; filename="{issued.row.file_name}"',
         "Cache-Control": "no-store",
     }
     return HttpResponse(issued.content, content_type="application/pdf", headers=headers)
@@ -86,56 +82,12 @@ def proof_pdf(request: HttpRequest, proof_id: int) -> HttpResponse:
     return sent(request, Kind.DAILY_PROOF, lambda: documents.daily_proof(proof), back)
 
 
-# --- Statements ------------------------------------------------------------------------------------------------------
-
-
-@place("finance/statement/<uuid:wallet_id>/", name="reports_statement", permission="reports.statement")
-def statement(request: HttpRequest, wallet_id: UUID) -> HttpResponse:
-    """What a statement would say, for any period, before it is made."""
-    wallet = wallet_of(wallet_id)
-    if wallet is None:
-        return HttpResponseRedirect(reverse("admin:wallets_wallet_changelist"))
-    form = PeriodForm(request, recorded_only=True)
-    context: dict[str, Any] = {"form": form, "wallet": wallet}
-    account = balances.find_account(wallet_account(wallet.pk))
-    if form.is_valid() and account is not None:
-        ledger = balances.account_ledger(account, form.period, limit=1)
-        figures = [
-            ("Opening", money(ledger.opening, wallet.currency)),
-            ("In", money(ledger.credits, wallet.currency)),
-            ("Out", money(ledger.debits, wallet.currency)),
-            ("Closing", money(ledger.closing, wallet.currency)),
-        ]
-        pdf = f"{reverse('admin:reports_statement_pdf', args=[wallet.pk])}?{query_of(form.period)}"
-        context |= {"figures": figures, "ledger": ledger, "period": form.period, "pdf": pdf}
-    context["title_link"] = link(request, "wallets.wallet", wallet.pk, f"{wallet.currency} wallet")
-    return page(request, "statement", f"Statement of {wallet.customer.full_name}", **context)
-
-
-@place(
-    "finance/statement/<uuid:wallet_id>.pdf", name="reports_statement_pdf", permission="reports.statement", acts=True
-)
-def statement_pdf(request: HttpRequest, wallet_id: UUID) -> HttpResponse:
-    wallet, form = wallet_of(wallet_id), PeriodForm(request, recorded_only=True)
-    back = f"{reverse('admin:reports_statement', args=[wallet_id])}?{request.GET.urlencode()}"
-    if wallet is None or not form.is_valid():
-        return HttpResponseRedirect(back)
-    return sent(request, Kind.STATEMENT, lambda: documents.statement(wallet, form.period), back)
-
-
-def wallet_of(wallet_id: UUID) -> Wallet | None:
-    return Wallet.objects.select_related("customer").filter(pk=wallet_id).first()
-
-
-@panel("wallets.wallet", order=85, permission="reports.statement")
-def statements(request: HttpRequest, wallet: Wallet) -> Panel:
-    """On the wallet's page: the way to its statement, and to its ledger for who reads the books."""
-    to_statement = reverse("admin:reports_statement", args=[wallet.pk])
-    rows = [("Statement", format_html('<a class="to" href="{}">make one for any period</a>', to_statement))]
-    if may(request, "ledger.view_account"):
-        to_ledger = f"{reverse('admin:reports_ledger')}?account={wallet_account(wallet.pk)}"
-        rows.append(("Ledger", format_html('<a class="to" href="{}">movements and balances</a>', to_ledger)))
-    return Facts(title="Papers", side=True, rows=rows)
+@panel("wallets.wallet", order=86, permission="ledger.view_account")
+def ledger_of_wallet(request: HttpRequest, wallet: Wallet) -> Panel:
+    """On the wallet's page, for who reads the books."""
+    to_ledger = f"{reverse('admin:reports_ledger')}?account={wallet_account(wallet.pk)}"
+    rows = [("Ledger", format_html('<a class="to" href="{}">movements and balances</a>', to_ledger))]
+    return Facts(title="Books", side=True, rows=rows)
 
 
 @finder("Papers", order=70, permission="reports.view_issuedpaper")

@@ -38,14 +38,20 @@ def refuse_unless_offered(file_format: str, account_type: str) -> None:
         raise StatementFormatNotOffered()
 
 
+def refuse_too_long(stated: Stated) -> None:
+    """For a PDF. Raises: StatementTooManyLines."""
+    if stated.figures.entries > pdf.MOST_LINES:
+        raise StatementTooManyLines(lines=stated.figures.entries, most=pdf.MOST_LINES)
+
+
 def write(stated: Stated, file_format: str) -> IO[bytes]:
     """The whole file, to be read from its beginning; who opens it closes it.
 
     Raises: StatementFormatNotOffered, StatementTooManyLines.
     """
     refuse_unless_offered(file_format, stated.wallet.customer.account_type)
-    if file_format == Format.PDF and stated.figures.entries > pdf.MOST_LINES:
-        raise StatementTooManyLines(lines=stated.figures.entries, most=pdf.MOST_LINES)
+    if file_format == Format.PDF:
+        refuse_too_long(stated)
     file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (who asked for it reads and closes it)
     try:
         for part in KINDS[file_format].parts(stated):

@@ -15,7 +15,8 @@ def parts(stated: Stated) -> Iterator[bytes]:
     yield content
 
 
-def paper(stated: Stated) -> Paper:
+def paper(stated: Stated, paper: str = "") -> Paper:
+    """``paper``: its number in the register of papers, of one that staff made."""
     found, language = stated.figures, stated.language
     days, currency, words = found.days, found.currency, WORDS[stated.language]
     zone = ZoneInfo(days.timezone)
@@ -43,7 +44,7 @@ def paper(stated: Stated) -> Paper:
     made_at = stated.made_at or found.as_of
     return Paper(
         title=words.title,
-        number=str(stated.number or ""),
+        number=paper or str(stated.number or ""),
         facts=[
             (words.customer, stated.wallet.customer.full_name),
             (words.wallet, str(stated.wallet.pk)),
@@ -72,7 +73,7 @@ def paper(stated: Stated) -> Paper:
         sha256=stated.sha256,
         made_by="",
         made_at=made_at,
-        made=words.made.format(f"{made_at.astimezone(zone):%Y-%m-%d %H:%M}"),
+        made=" ".join([words.made.format(f"{made_at.astimezone(zone):%Y-%m-%d %H:%M}"), paper]),
         page=words.page,
         checksum=words.checksum,
     )

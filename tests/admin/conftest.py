@@ -35,7 +35,7 @@ from staff.models import Approval, Totp, User
 from staff.roles import Role
 from tests.books import fund, key, transfer
 from tests.evidence.conftest import seal_uncommitted
-from tests.factories import new_wallet
+from tests.factories import empty_statement, new_wallet
 from tests.fx.conftest import trade_currency
 from tests.standing import standing
 from transactions.models import Event, Kind, RailMessage, Receivable, Transaction
@@ -230,6 +230,7 @@ def world(staff: dict[str, User]) -> World:
         transaction=small.sent, debtor=small.johns, account_id=open_account(code, "KES", 1, floor=0), currency="KES",
         opened_at=now(),
     )  # fmt: skip
+    empty_statement(wallet)
     seen = Viewing.objects.create(
         customer=small.john, agent=staff[Role.SUPPORT], role=Role.SUPPORT, why="complaint", note="ticket 3",
         session_began_at=LONG_AGO, started_at=LONG_AGO, ends_at=LONG_AGO + timedelta(minutes=15),

@@ -142,7 +142,7 @@ def test_no_instant_is_an_error_of_the_books(finance: Client, world: World) -> N
         (reverse("admin:reports_accounts"), {"line": "liability:wallet", "currency": "KES"}),
         (reverse("admin:reports_ledger"), account),
         (reverse("admin:reports_balance"), account),
-        (reverse("admin:reports_statement", args=[world.wallet.pk]), {}),
+        (reverse("admin:statements_make", args=[world.wallet.pk]), {}),
     ]
     wrong = []
     for (url, query), name, at, basis in product(pages, ["start", "end", "at", "known"], INSTANTS, ["", "effective"]):

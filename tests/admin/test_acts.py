@@ -33,6 +33,7 @@ from staff import services
 from staff.approvals import approve, request_approval
 from staff.models import Session, User
 from staff.roles import Role
+from statements.models import Statement
 from tests.admin.conftest import PASSWORD, World, client_of, code_of, sign_in
 from tests.admin.test_adjust_dialog import place
 from tests.admin.test_reverse_dialog import previewed
@@ -352,7 +353,8 @@ ACTS: dict[str, Act] = {
     "reports_trial_balance_pdf": Act(F, "issue_paper", new(), why=False),
     "reports_ledger_pdf": Act(F, "issue_paper", new(), why=False),
     "reports_proof_pdf": Act(F, "issue_paper", on(lambda scene: DailyProof.objects.get()), why=False),
-    "reports_statement_pdf": Act(S, "issue_paper", on(lambda scene: scene.world.wallet), why=False),
+    "statements_file": Act(S, "make_statement", on(lambda scene: scene.world.wallet), why=False),
+    "statements_kept_file": Act(S, "make_statement", on(lambda scene: Statement.objects.first()), why=False),
 }
 QUERIES = {"reports_ledger_pdf": "?account=asset:rail:sandbox:KES"}
 NOT_DIALOGS = {"reports_export_new"}  # an address of the admin class, with a form of its own

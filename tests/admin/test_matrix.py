@@ -31,7 +31,8 @@ MATRIX = {
         transactions_transaction_change transactions_feerule_changelist transactions_feerule_change
         transactions_reversalreason_changelist transactions_reversalreason_change recalls_recall_changelist
         recalls_recall_change recalls_recallreason_changelist recalls_recallreason_change evidence_block_changelist
-        evidence_block_change notes_file transactions_unknownoutcome_changelist
+        evidence_block_change notes_file statements_statement_changelist statements_statement_change
+        transactions_unknownoutcome_changelist
         transactions_unknownoutcome_change
         customers_stafflink_changelist customers_stafflink_change customers_stafflink_declare
         transactions_receivable_changelist transactions_receivable_change
@@ -60,8 +61,8 @@ MATRIX = {
     "SNCFKOD": """
         staff_approval_withdraw staff_my_requests
         notes_note_withdraw customers_customer_add_note wallets_wallet_add_note
-        transactions_transaction_add_note recalls_recall_add_note schedules_standingorder_add_note reports_statement
-        reports_statement_pdf
+        transactions_transaction_add_note recalls_recall_add_note schedules_standingorder_add_note statements_make
+        statements_file statements_kept_file
     """,
     "D": """
         staff_user_create staff_user_set_role staff_user_send_password_link staff_user_reset_factor
@@ -171,6 +172,8 @@ def addresses(world: World, staff: dict[str, User]) -> dict[str, str]:
             kwargs["name"] = "transactions"
         if "wallet_id>" in route:
             kwargs["wallet_id"] = world.wallet.pk
+        if "statement_id>" in route:
+            kwargs["statement_id"] = first["statements_statement_"].pk
         if "viewing_id>" in route:
             kwargs["viewing_id"] = first["viewings_viewing_"].pk
         if "transaction_id>" in route:

@@ -11,13 +11,15 @@ from core.admin.places import places
 from reports.models import DailyProof
 from staff.models import User
 from staff.roles import PERMISSIONS, Role
+from statements.models import Statement
 from tests.admin.conftest import World, client_of
 from viewings.models import Viewing
 
 # What an address needs beside its name, in order. A place that needs more has a row here.
 ARGS = {
-    "reports_statement": "wallet",
-    "reports_statement_pdf": "wallet",
+    "statements_make": "wallet",
+    "statements_file": "wallet",
+    "statements_kept_file": "statement",
     "reports_proof_pdf": "proof",
     "notes_file": "note",
     "fx_pair": "pair",
@@ -36,6 +38,7 @@ def address(name: str, world: World) -> str:
         "wallet": world.wallet.pk,
         "proof": DailyProof.objects.values_list("pk", flat=True).first(),
         "note": UUID(int=7),
+        "statement": Statement.objects.values_list("pk", flat=True).first(),
         "pair": "USD-KES",
         "transaction": world.sent.pk,
         "viewing": Viewing.objects.values_list("pk", flat=True).first(),

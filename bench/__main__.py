@@ -65,6 +65,7 @@ def main() -> int:
         runs["memory after"].append(grouped.memory_kb())
     for _ in range(rounds):
         runs["export"].append(measured("export"))
+        runs["statements"].append(measured("statements"))
 
     results = report.results({name: middle(values) for name, values in runs.items()}, rounds, seconds, generator())
     asked.out.mkdir(parents=True, exist_ok=True)

@@ -92,6 +92,16 @@ def goals(m: Medians) -> list[Goal]:
                 export["first_byte_ms"] < 1000,
             ),
         ]  # fmt: skip
+    if statements := m.get("statements"):
+        what, extra = f"statement of {statements['lines']:,} lines as CSV", statements["csv_extra_kb"]
+        found += [
+            Goal(what, f"{statements['csv_ms']} ms", "< 1000 ms", statements["csv_ms"] < 1000),
+            Goal(f"{what}: extra memory", _mb(extra), "<= 8 MB", extra <= 8 * 1024),
+            Goal(
+                "statement of 2,000 lines as PDF", f"{statements['pdf_ms']} ms", "< 2000 ms",
+                statements["pdf_ms"] < 2000,
+            ),
+        ]  # fmt: skip
     return found
 
 

@@ -134,7 +134,7 @@ WORDS: dict[str, Words] = {
     Language.KINYARWANDA: Words(
         title="Raporo y’ikofi", customer="Umukiriya", wallet="Ikofi", currency="Ifaranga", period="Igihe",
         timezone="Isaha y’akarere", opening="Asigaye mbere", closing="Asigaye nyuma", money_in="Ayinjiye",
-        money_out="Ayasohotse", fees="Harimo ikiguzi", movements="Ibikorwa", control_total="Igiteranyo cyo kugenzura",
+        money_out="Ayasohotse", fees="Harimo ikiguzi", movements="Ibikorwa", control_total="Igenzura",
         number="Raporo", on_demand="yasabwe", date="Itariki", what="Ibisobanuro", receipt="Inyemezabwishyu",
         balance="Asigaye", total="Igiteranyo", nothing="Nta gikorwa cyabaye muri iyi minsi.",
         not_final="Umunsi wa nyuma nturarangira: hashobora kubaho ibindi bikorwa.",

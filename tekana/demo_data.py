@@ -24,6 +24,9 @@ from django.utils import timezone
 
 import staff.services
 from core import audit
+from core.ids import uuid7
+from core.money import Money
+from customers.authentication import CustomerPrincipal
 from customers.models import Customer, CustomerState
 from customers.services import Newcomer, suspend_customer
 from ledger import chart
@@ -31,6 +34,10 @@ from ledger.selectors import balance_at
 from notes.services import write_note
 from notifications.services import deliver_due, mark_read
 from recalls.services import open_recall
+from schedules.models import StandingOrder
+from schedules.running import run_standing_orders
+from schedules.selectors import today_in
+from schedules.services import NewOrder, Schedule, create_order, pause_order
 from staff import second_factor
 from staff.approvals import approve, request_approval
 from staff.models import Approval, Totp, User
@@ -293,6 +300,30 @@ class Pilot:
         if not Approval.objects.filter(operation=adjustment.name).exists():
             finance = User.objects.get(username=Role.FINANCE)
             request_approval(adjustment.name, params, maker=finance, reason=reason)
+
+    def standing_order(
+        self, key: str, payer: Person, payee: Person, amount: int, memo: str, frequency: str, rule: str = "same",
+        month_day: int | None = None, runs: int | None = None,
+    ) -> None:  # fmt: skip
+        """From tomorrow on."""
+        wallet = self._wallet(payer)
+        if StandingOrder.objects.filter(customer=wallet.customer_id, idempotency_key=key).exists():
+            return
+        tomorrow = today_in(wallet.customer.country) + timedelta(days=1)
+        schedule = Schedule(frequency=frequency, start_on=tomorrow, month_day=month_day, rule=rule, runs=runs)
+        asked = NewOrder(
+            from_wallet_id=wallet.pk, to=_of(payee), amount=Money(amount, wallet.currency), memo=memo,
+            schedule=schedule, retries=1, retry_hours=12,
+        )  # fmt: skip
+        create_order(asked, actor=CustomerPrincipal(wallet.customer_id, uuid7()), idempotency_key=key)
+
+    def pause(self, key: str, payer: Person, order: str) -> None:
+        row = StandingOrder.objects.get(customer=self.ids[payer.email], idempotency_key=order)
+        pause_order(row.pk, actor=CustomerPrincipal(row.customer_id, uuid7()))
+
+    def round(self, key: str) -> None:
+        """Of the clock: standing orders that are due."""
+        run_standing_orders()
 
     def read(self, key: str, who: Person) -> None:
         mark_read(self.ids[who.email])

@@ -121,7 +121,8 @@ def everybody() -> list[Person]:
 def steps(now: datetime) -> list[Step]:
     """Everything that happens in the thirty days before ``now``, in order."""
     first = datetime.combine(now.astimezone(UTC).date() - timedelta(days=DAYS), time(), UTC)
-    month = [Step(first + after, key, what, about) for after, key, what, about in [*joining(), *everyday(), *stories()]]
+    planned = [*joining(), *everyday(), *stories(), *orders()]
+    month = [Step(first + after, key, what, about) for after, key, what, about in planned]
     today = [Step(now - before, key, what, about) for before, key, what, about in last_hours()]
     return sorted(month + today, key=lambda step: (step.at, step.key))
 
@@ -244,6 +245,24 @@ def stories() -> Iterator[Planned]:
         yield at(day, clock), f"{original}-back", "reverse", about
     for person, day in ((WANJIRU, 26), (ALINE, 20), (ERIC, 28), (HASSAN, 12)):
         yield at(day, "19:30"), f"pilot-read-{person.email}", "read", {"who": person}
+
+
+def orders() -> Iterator[Planned]:
+    """Standing orders, and the rounds that run them, in the morning and for second tries in the afternoon."""
+    weekly = {"frequency": "weekly", "rule": "next"}
+    last_day = {"frequency": "monthly", "month_day": 31, "rule": "previous"}
+    for day, clock, about in [
+        (5, "17:00", {"payer": WANJIRU, "payee": OTIENO, "amount": 450_00, "memo": "chama", **weekly}),
+        (6, "18:20", {"payer": ALINE, "payee": ERIC, "amount": 2_000, "memo": "guitar lessons", **last_day}),
+        (12, "16:30", {"payer": ERIC, "payee": ALINE, "amount": 450_000, "memo": "for the flat", "frequency": "once"}),
+        (20, "18:00", {"payer": ERIC, "payee": ALINE, "amount": 500, "memo": "bread", "frequency": "daily", "runs": 5}),
+        (22, "09:00", {"payer": OTIENO, "payee": WANJIRU, "amount": 300_00, "memo": "savings", **weekly}),
+    ]:
+        yield at(day, clock), f"pilot-order-{day:02}", "standing_order", about
+    yield at(28, "19:00"), "pilot-order-22-pause", "pause", {"payer": OTIENO, "order": "pilot-order-22"}
+    for day in range(6, DAYS):
+        for clock in ("04:05", "16:10"):
+            yield at(day, clock), f"pilot-round-{day:02}-{clock}", "round", {}
 
 
 def story(day: int, clock: str) -> str:

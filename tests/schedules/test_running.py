@@ -28,7 +28,8 @@ from wallets.services import close_wallet, freeze_wallet, lift_freeze
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
-TARIFF = ("transactions_feerule", "customers_tierlimit", "SELECT code, timezone")  # read again each second
+# Read again each second.
+TARIFF = ("transactions_feerule", "transactions_feewaiver", "customers_tierlimit", "SELECT code, timezone")
 Order = Callable[..., StandingOrder]
 
 

@@ -42,6 +42,7 @@ class HoldStep(NamedTuple):
     amount: int
     remaining: int
     at: datetime
+    expires_at: datetime | None = None
 
 
 class TrialRow(NamedTuple):
@@ -122,8 +123,21 @@ def journal_ids(reference: str) -> list[UUID]:
 
 def hold_of(transaction: UUID) -> list[HoldStep]:
     """What a movement set aside and what became of it, oldest first; its hold has its id."""
-    query = "SELECT kind, amount, remaining_after, recorded_at FROM ledger_holdevent WHERE hold = %s ORDER BY seq"
+    query = """
+        SELECT kind, amount, remaining_after, recorded_at, expires_at FROM ledger_holdevent WHERE hold = %s ORDER BY seq
+    """
     return [HoldStep(*row) for row in _all(query, transaction)]
+
+
+def still_held(transactions: Collection[UUID]) -> dict[UUID, tuple[int, datetime | None]]:
+    """Of each of these movements that set something aside: what remains of it, and until when; one statement."""
+    query = """
+        SELECT placed.hold, last.remaining_after, placed.expires_at
+        FROM ledger_holdevent placed CROSS JOIN LATERAL (
+            SELECT remaining_after FROM ledger_holdevent WHERE hold = placed.hold ORDER BY seq DESC LIMIT 1) last
+        WHERE placed.hold = ANY(%s) AND placed.kind = 'placed'
+    """
+    return {hold: (remaining, expires_at) for hold, remaining, expires_at in _all(query, list(transactions))}
 
 
 class Coverage(NamedTuple):

@@ -124,6 +124,7 @@ RIGHTS: dict[str, list[Right]] = {
         see("See unknown outcomes", ["transactions.view_unknownoutcome"]),
         do("Release what waits for a bank", ["transactions.release"], DESK | {Role.OPERATIONS}),
         do("Call off what no bank has heard of", ["transactions.call_off"], BOSS | {Role.OPERATIONS}),
+        do("Void holds, with a reason", ["transactions.void"], DESK),
         do("Close odd messages of banks", ["transactions.close_message"], DESK | {Role.OPERATIONS}),
     ],
     "Books": [

@@ -37,6 +37,7 @@ from tests.books import fund, key, transfer
 from tests.evidence.conftest import seal_uncommitted
 from tests.factories import empty_statement, new_wallet
 from tests.fx.conftest import trade_currency
+from tests.holding import held
 from tests.standing import standing
 from transactions.models import Event, Kind, RailMessage, Receivable, Transaction
 from transactions.movements import Movement
@@ -140,6 +141,10 @@ class World:
                 owner=self.wanjiku.pk, destination=bank if kind == Kind.CASH_OUT else None, **mine,
             )
         )  # fmt: skip
+
+    def promised(self, amount: int) -> Transaction:
+        """Money of Wanjiku's that is set aside for somebody else."""
+        return Transaction.objects.get(pk=held(self.wallet, new_wallet(), amount))
 
 
 def posted_as(movement: Movement) -> Transaction:

@@ -303,6 +303,7 @@ ACTS: dict[str, Act] = {
     "transactions_transaction_call_off": Act(
         Role.OPERATIONS, "call_off", on(lambda scene: scene.world.through_a_rail("cash_out", 50_00))
     ),
+    "transactions_transaction_void": Act(S, "void", on(lambda scene: scene.world.promised(60_00))),
     "transactions_transaction_adjust": Act(F, "request_approval", adjusted),
     "transactions_railmessage_close": Act(S, "close", on(lambda scene: scene.world.odd)),
     "recalls_recall_open": Act(

@@ -96,6 +96,7 @@ MATRIX = {
         transactions_transaction_adjust transactions_receivable_collect transactions_receivable_write_off
     """,
     "SND": """
+        transactions_transaction_void
         transactions_transaction_reverse recalls_recall_open recalls_recall_consent recalls_recall_refuse
         recalls_recall_withdraw recalls_recall_take recalls_recall_hand_over
     """,

@@ -14,6 +14,7 @@ from core.admin import Panel, Table, link, moment, money, panel, words
 from core.admin.pages import NOTHING, list_url
 from core.contacts import masked_text
 from customers.selectors import all_limits
+from ledger.selectors import still_held
 from transactions.admin.refusals import explain
 from transactions.admin.shown import elsewhere, kind_shown, party, receipt_tag, state_badge
 from transactions.admin.transactions import UNPOSTED
@@ -150,21 +151,38 @@ def holds_of_wallet(request: HttpRequest, wallet: Any) -> Panel | None:
     """What is set aside for open movements; apps above show what they hold."""
     if not wallet.account.held:
         return None
-    waiting = Transaction.objects.filter(payer_id=wallet.pk, state__in=sorted(OPEN)).order_by("-pk")[:SHOWN]
-    if not waiting:
+    return held_of(request, [wallet.pk], side=True)
+
+
+@panel("customers.customer", order=25, permission="transactions.view_transaction")
+def holds_of_customer(request: HttpRequest, customer: Any) -> Panel | None:
+    """The same of all their wallets: for whom, and until when."""
+    return held_of(request, list(customer.wallets.filter(account__held__gt=0).values_list("pk", flat=True)))
+
+
+def held_of(request: HttpRequest, wallets: list[UUID], *, side: bool = False) -> Table | None:
+    waiting = Transaction.objects.filter(payer_id__in=wallets, state__in=sorted(OPEN)).order_by("-pk")
+    rows = list(waiting.select_related("payee__customer")[:SHOWN]) if wallets else []
+    if not rows:
         return None
+    held = still_held([one.pk for one in rows])
     return Table(
         title="Held",
-        side=True,
-        columns=["Since", "For", "Amount"],
+        side=side,
+        columns=["Since", "For", "Until", "Amount"],
         numeric=["Amount"],
         rows=[
             (
                 moment(one.created_at),
-                link(request, "transactions.transaction", one.pk, f"{kind_shown(one)} {one.receipt}"),
-                money(one.amount + one.fee, one.currency),
+                format_html(
+                    '{}<br><span class="muted small">{}</span>',
+                    link(request, "transactions.transaction", one.pk, f"{kind_shown(one)} {one.receipt}"),
+                    one.payee.customer.full_name if one.payee else elsewhere(one),
+                ),
+                moment(until) if (until := held.get(one.pk, (0, None))[1]) else "",
+                money(held.get(one.pk, (0, None))[0], one.currency),
             )
-            for one in waiting
+            for one in rows
         ],
     )
 

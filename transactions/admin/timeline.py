@@ -213,6 +213,10 @@ def others(
         if name == "reason_code":
             yield "Why", reason_shown(value, reasons)
             continue
+        if name == "hold":
+            value = link(request, "transactions.transaction", value, "this hold")
+        if name in ("expires_at", "capture_at"):
+            value = moment(datetime.fromisoformat(value))
         if name == "reversed_by":
             value = link(request, "transactions.transaction", value, "this reversal")
         label = name.removesuffix("_minor").replace("_", " ").capitalize()

@@ -55,6 +55,7 @@ from transactions.admin.shown import (
 from transactions.admin.timeline import timeline
 from transactions.approvals import adjustment
 from transactions.models import OPEN, Kind, State, Transaction
+from transactions.services.holds import void_by_staff
 from transactions.services.rail_calls import call_off, release
 from transactions.services.reversals import approval_of
 from transactions.undoing import UNDONE
@@ -72,13 +73,15 @@ UNION ALL SELECT t.id FROM transactions_transaction t WHERE t.payee_id = ANY(%s)
 """  # noqa: S608
 
 
-STATES = [("open", "under way"), ("given_up", "given up by the worker"), *State.choices]
+STATES = [("open", "under way"), ("held", "open holds"), ("given_up", "given up by the worker"), *State.choices]
 
 
 class StateFilter(choice_filter("state", "state", STATES)):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "open":
             return queryset.filter(state__in=sorted(OPEN))
+        if self.value() == "held":
+            return queryset.filter(kind=Kind.HOLD, state=State.PENDING)
         if self.value() == "given_up":
             return queryset.filter(state__in=sorted(OPEN), quarantined_at__isnull=False)
         return queryset.filter(state=self.value()) if self.value() else queryset
@@ -139,6 +142,13 @@ class ReleaseForm(ReasonForm):
     submit = "Ask again"
 
 
+class VoidForm(ReasonForm):
+    intro = (
+        "What was not captured is the payer's again at once. What was captured stays a payment, and is reversed as one."
+    )
+    submit = "Void"
+
+
 class CallOffForm(ReasonForm):
     intro = "The bank has not heard of it. What is held is the customer's again, and they are told."
     submit = "Call off"
@@ -169,9 +179,9 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
     ordering = ["-pk"]
     search_fields = ["receipt"]
     search_help_text = "Receipt, reference, key, id"
-    page_select_related = ("payer__customer", "payee__customer", "reverses")
+    page_select_related = ("payer__customer", "payee__customer", "reverses", "hold")
     actions_list = ["adjust"]
-    actions_detail = ["reverse", "release", "call_off", "take", "hand_over", "add_note"]
+    actions_detail = ["reverse", "void", "release", "call_off", "take", "hand_over", "add_note"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         asked = search_term.strip()
@@ -232,7 +242,7 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
 
     def panels(self, request: HttpRequest, transaction: Transaction) -> list[Panel]:
         staff, reasons = names(), reason_titles()
-        held = ledger.selectors.hold_of(transaction.pk) if transaction.kind == Kind.CASH_OUT else []
+        held = ledger.selectors.hold_of(transaction.pk) if transaction.kind in (Kind.CASH_OUT, Kind.HOLD) else []
         moments = timeline(request, transaction, staff, reasons)
         panels: list[Panel] = []
         if transaction.refusal_code:
@@ -242,6 +252,8 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
         )
         if related := reversals(request, transaction, staff):
             panels.append(related)
+        if transaction.kind == Kind.HOLD:
+            panels.append(captures(request, transaction, staff))
         if held:
             panels.append(hold(transaction, held))
         return [*panels, legs(request, transaction), details(request, transaction, reasons)]
@@ -250,13 +262,19 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
 
     def offers(self, request: HttpRequest, transaction: Transaction, name: str) -> bool:
         """A rail is asked about what is under way; what it has not heard of is called off."""
+        if name == "void":
+            return transaction.kind == Kind.HOLD and transaction.state == State.PENDING
         if name == "call_off":
-            return transaction.state == State.PENDING
+            return transaction.kind != Kind.HOLD and transaction.state == State.PENDING
         return transaction.state in OPEN if name == "release" else super().offers(request, transaction, name)
 
     def why_not(self, request: HttpRequest, transaction: Transaction, name: str) -> str:
         if name == "reverse":
             return why_irreversible(transaction)
+        if name == "void":
+            return "" if self.offers(request, transaction, name) else "Only a hold that is open can be voided."
+        if name == "call_off" and transaction.kind == Kind.HOLD:
+            return "A hold goes to no bank: it is voided."
         if name == "call_off":
             waits = transaction.state == State.PENDING
             return "" if waits else "Only a top-up or cash-out that no bank has heard of yet can be called off."
@@ -293,6 +311,13 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
         return self.call(form, release, transaction.pk, reason=form.cleaned_data["reason"])
 
     @staff_action(
+        "Void", permission="transactions.void", form=VoidForm, done="Voided; the payer is told.", icon="lock_open",
+        variant=ActionVariant.DANGER, step_up=True,
+    )  # fmt: skip
+    def void(self, request: HttpRequest, transaction: Transaction, form: VoidForm) -> bool:
+        return self.call(form, void_by_staff, transaction.pk, reason=form.cleaned_data["reason"])
+
+    @staff_action(
         "Call off", permission="transactions.call_off", form=CallOffForm, done="Called off; the customer is told.",
         icon="cancel", variant=ActionVariant.DANGER, step_up=True,
     )  # fmt: skip
@@ -325,8 +350,36 @@ def hold(transaction: Transaction, steps: list[ledger.selectors.HoldStep]) -> Ta
     )
 
 
+def captures(request: HttpRequest, transaction: Transaction, staff: dict[str, str]) -> Table:
+    """What its payee took of a hold, and tried to; what is left, and until when."""
+    parts = list(transaction.captures.order_by("pk"))
+    taken = sum(one.amount for one in parts if one.state != State.FAILED)
+    left = Money(transaction.amount - taken if transaction.state == State.PENDING else 0, transaction.currency)
+    return Table(
+        title=f"Captures: {left} left",
+        columns=["When", "Receipt", "", "By", "Amount", "Fee"],
+        numeric=["Amount", "Fee"],
+        rows=[
+            (
+                moment(one.created_at),
+                link(request, "transactions.transaction", one.pk, receipt_tag(one.receipt)),
+                state_badge(one),
+                named(one.caller, staff),
+                money(one.amount, one.currency),
+                money(one.fee, one.currency),
+            )
+            for one in parts
+        ],
+        empty="Nothing of it was captured." if transaction.completed_at else "Nothing of it was captured yet.",
+    )
+
+
 def unposted(transaction: Transaction) -> str:
     """Where the money is of what has no entries in the books."""
+    if transaction.kind == Kind.HOLD:
+        waits = transaction.state == State.PENDING
+        where = "It is set aside in the payer's wallet. " if waits else ""
+        return f"{where}What is captured of a hold is a payment with entries of its own."
     if transaction.state not in OPEN:
         return "Nothing was posted: no money has moved."
     unknown = transaction.state == State.UNKNOWN
@@ -387,6 +440,12 @@ def details(request: HttpRequest, transaction: Transaction, reasons: dict[str, s
         rows += [("Reverses", original), ("Why", reason_shown(transaction.reason_code, reasons))]
     if (approval := approval_of(transaction)) is not None:
         rows.append(("Approved by", link(request, "staff.approval", approval.pk, approval.checker)))
+    if transaction.kind == Kind.HOLD:
+        _, until = ledger.selectors.still_held([transaction.pk]).get(transaction.pk, (0, None))
+        rows += [("Expires", moment(until)), ("Captured by itself", moment(transaction.capture_at))]
+    if transaction.hold:
+        receipt = receipt_tag(transaction.hold.receipt)
+        rows.append(("Captured of", link(request, "transactions.transaction", transaction.hold_id, receipt)))
     if transaction.rail:
         rows += [("Rail", transaction.rail), ("Rail's reference", code(transaction.rail_reference))]
         rows.append(("Calls", transaction.attempts))

@@ -8,14 +8,14 @@ import pypdf
 import pytest
 
 from core.money import grouped
-from reports import balances, proofs, totals
-from reports.balances import Period
+from reports import proofs, totals
 from reports.models import DailyProof, IssuedPaper, SavedExport
 from staff.roles import Role
+from tests.books import posted
+from tests.factories import empty_statement
 from tests.journeys import test_admin_browser as support
 from tests.journeys.looks import well_seen
 from tests.reports.test_balances import lived as lived_fixture
-from tests.reports.test_balances import midnight
 from tests.reports.test_daily_proof import guards_off
 from transactions import proving
 from wallets.models import Wallet
@@ -89,22 +89,33 @@ def test_a_figure_of_the_trial_balance_is_followed_down(page: Any, lived: list[W
 
 def test_a_statement_goes_out_as_a_paper(page: Any, lived: list[Wallet]) -> None:
     page.goto(f"/admin/wallets/wallet/{lived[0].pk}/change/")
-    page.get_by_role("link", name="make one for any period").click()
-    page.get_by_role("link", name="Yesterday").click()
+    page.locator(".actions").get_by_role("link", name="Make a statement").click()
+    page.get_by_role("link", name="This month").click()
+    page.get_by_text("not final yet").wait_for()
+    well_seen(page)
     with page.expect_download() as downloading:
-        page.get_by_role("button", name="Statement as PDF").click()
+        page.get_by_role("button", name="PDF").click()
     content = Path(downloading.value.path())
 
     row = IssuedPaper.objects.get()
     assert row.number in downloading.value.suggested_filename
     text = pypdf.PdfReader(content).pages[0].extract_text()
-    account = balances.find_account(f"liability:wallet:{lived[0].pk}")
-    assert account is not None
-    ledger = balances.account_ledger(account, Period(midnight(1), midnight(0)))
-    assert grouped(ledger.closing, "KES") in text and "Wanjiku Kamau" in text and row.data_sha256 in text
+    assert grouped(posted(lived[0]), "KES") in text and "Wanjiku Kamau" in text and row.data_sha256 in text
     open_menu(page, "Papers")
-    page.get_by_role("link", name="Wallet statement").click()
+    page.get_by_role("link", name=f"Statement of {lived[0].pk}").click()
     page.get_by_text(row.file_sha256).wait_for()
+
+
+def test_a_statement_that_was_sent_is_found_and_proven(page: Any, lived: list[Wallet]) -> None:
+    empty_statement(lived[0])
+    open_menu(page, "Statements")
+    page.get_by_role("link", name="No. 1").click()
+    page.get_by_text("Proven", exact=True).wait_for()
+    well_seen(page)
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="CSV").click()
+
+    assert Path(downloading.value.path()).read_text().count("\n") == 3
 
 
 def test_an_export_is_saved_and_scheduled(page: Any, lived: list[Wallet]) -> None:
@@ -142,7 +153,8 @@ def test_the_pages_of_finance_fit_their_window_light_and_dark(page: Any, lived: 
     pages = [
         "/admin/finance/trial-balance/", "/admin/finance/trial-balance/accounts/?line=liability:wallet&currency=KES",
         f"/admin/finance/ledger/?account={wallet}", f"/admin/finance/balance/?account={wallet}",
-        f"/admin/finance/statement/{lived[0].pk}/", "/admin/finance/books-now/", "/admin/reports/dailyproof/",
+        "/admin/statements/statement/", f"/admin/wallets/wallet/{lived[0].pk}/change/", "/admin/finance/books-now/",
+        "/admin/reports/dailyproof/",
         f"/admin/reports/dailyproof/{DailyProof.objects.get().pk}/change/", "/admin/reports/summedday/",
         "/admin/reports/savedexport/", "/admin/reports/holdline/", "/admin/reports/export/new/transactions/",
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """What this app refuses. `Declined` ones are final for a movement and stay with it; the others leave no row."""
 
-from core.errors import BadRequest, Conflict, Declined, NotFound, Unavailable
+from core.errors import BadRequest, Conflict, Declined, NotFound, TooMany, Unavailable
 
 # --- Quotes ----------------------------------------------------------------------------------------------------------
 
@@ -33,6 +33,13 @@ class QuoteMismatch(Declined):
     for_customer = "This rate is for another amount or currency. Please ask for a new one."
 
 
+class TooManyQuotes(TooMany):
+    """So many quotes of one caller may be open at once; each counts towards what providers take in a day."""
+
+    code, title = "too_many_quotes", "Too many open quotes"
+    for_customer = "You have asked for several rates already. Please use one of them, or wait a minute."
+
+
 class SameCurrency(Declined):
     """Both sides are in one currency: there is nothing to exchange."""
 
@@ -61,7 +68,7 @@ class RateStale(Unavailable):
     for_customer = "We have no current exchange rate for this. Please try again a little later."
 
 
-class RateMissing(Unavailable):
+class RateMissing(Declined):
     """No source has a rate for these currencies, directly or through others."""
 
     code, title = "fx_rate_missing", "There is no exchange rate"

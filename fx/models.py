@@ -307,6 +307,7 @@ class Quote(AppendOnly):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     caller = models.CharField(max_length=80)
+    kind = models.CharField(max_length=12, default="conversion", db_default="conversion", help_text="of movement")
     fixed = models.CharField(max_length=4, choices=Fixed)
     sell = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
     buy = models.CharField(max_length=3, choices=CURRENCY_CHOICES)

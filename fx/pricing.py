@@ -6,6 +6,7 @@ part of the margin. The fee is taken from the source amount.
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal, localcontext
 from typing import NamedTuple
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from fx.models import Quote
 from fx.routing import NoWay, Route, route, route_for
 from fx.selectors import Benchmark, Snapshot
 
+RATE_DIGITS = 10
 # ``(kind, currency, amount_minor) -> fee in minor units``; the amount is all that is taken, the fee included.
 FeeHook = Callable[[str, str, int], int]
 
@@ -47,6 +49,13 @@ class Price(NamedTuple):
     benchmark_minor: int
     benchmark: Benchmark
     route: Route
+
+
+def effective_rate(sold_minor: int, sold: str, bought_minor: int, bought: str) -> str:
+    """What one major unit of ``sold`` brought, as a decimal string of at most ten significant digits."""
+    with localcontext(prec=RATE_DIGITS):
+        rate = Decimal(bought_minor * 10 ** EXPONENTS[sold]) / Decimal(sold_minor * 10 ** EXPONENTS[bought])
+        return f"{rate.normalize():f}"
 
 
 def price(

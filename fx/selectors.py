@@ -15,7 +15,7 @@ from core.admin.lists import first_id_at
 from core.money import EXPONENTS
 from fx.ages import is_stale
 from fx.errors import RateMissing, RateStale
-from fx.models import Margin, ProviderTerms, RateSource
+from fx.models import Margin, ProviderTerms, Quote, RateSource
 from fx.routing import Market, Offer
 
 KEPT_SECONDS = 1
@@ -38,10 +38,17 @@ WHERE l.provider_id = ANY(%s) AND l.id >= %s AND (u.id IS NOT NULL OR q.expires_
 GROUP BY 1, 2, 3
 """
 QUOTES = """
-SELECT q.id, q.caller, q.fixed, q.sell, q.buy, q.sell_minor, q.fee_minor, q.buy_minor, q.margin_minor, d.buy_minor,
-       d.benchmark_minor, q.expires_at, u.transaction
+SELECT q.id, q.caller, q.kind, q.fixed, q.sell, q.buy, q.sell_minor, q.fee_minor, q.buy_minor, q.margin_minor,
+       d.buy_minor, d.benchmark_minor, q.expires_at, u.transaction
 FROM fx_quote q JOIN fx_routingdecision d ON d.id = q.decision_id LEFT JOIN fx_quoteuse u ON u.quote_id = q.id
 WHERE q.id = ANY(%s)
+"""
+
+
+# What we kept of the exchange of a movement, by the quote that it took.
+MARGINS = """
+SELECT u.transaction, q.margin_minor FROM fx_quoteuse u JOIN fx_quote q ON q.id = u.quote_id
+WHERE u.transaction = ANY(%s)
 """
 
 
@@ -123,6 +130,10 @@ class Snapshot:
 
     def stale(self, one: Latest) -> bool:
         return is_stale(self.sources[one.source], one.base, one.quote, one.as_of, self.at)
+
+    def best(self) -> list[tuple[Latest, bool]]:
+        """Of each pair the rate that counts, and whether it is too old."""
+        return sorted(self._best.values(), key=lambda found: (found[0].base, found[0].quote))
 
     def _preference(self, one: Latest) -> tuple[bool, int, str, str]:
         """Fresh before stale, then by the source's priority; names decide between equals, for both directions alike."""
@@ -343,6 +354,7 @@ class QuoteTerms(NamedTuple):
 
     id: UUID
     caller: str
+    kind: str
     fixed: str
     sell: str
     buy: str
@@ -354,6 +366,20 @@ class QuoteTerms(NamedTuple):
     benchmark_minor: int
     expires_at: datetime
     used_by: UUID | None
+
+    @property
+    def exchanged(self) -> int:
+        """What of the amount is sold: all but the fee."""
+        return self.sell_minor - self.fee_minor
+
+
+def terms_of(quote: Quote) -> QuoteTerms:
+    """Of a quote that was given just now."""
+    return QuoteTerms(
+        quote.pk, quote.caller, quote.kind, quote.fixed, quote.sell, quote.buy, quote.sell_minor, quote.fee_minor,
+        quote.buy_minor, quote.margin_minor, quote.decision.buy_minor, quote.decision.benchmark_minor,
+        quote.expires_at, None,
+    )  # fmt: skip
 
 
 def read_quotes(ids: Sequence[UUID]) -> dict[UUID, QuoteTerms]:

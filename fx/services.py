@@ -412,14 +412,14 @@ def quote(
                     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"fx:cap:{provider}"])
             if (since := selectors.used_today(capped, at)) != used:
                 found = price(now, used=since, **asked)
-        return _keep(now, found, caller=caller, tier=tier, at=at)
+        return _keep(now, found, caller=caller, kind=kind, tier=tier, at=at)
 
 
 def _capped(now: Snapshot) -> list[UUID]:
     return sorted({one.provider_id for one in now.terms if one.daily_cap is not None})
 
 
-def _keep(now: Snapshot, found: Price, *, caller: str, tier: int | None, at: datetime) -> Quote:
+def _keep(now: Snapshot, found: Price, *, caller: str, kind: str, tier: int | None, at: datetime) -> Quote:
     route = found.route
     decision = RoutingDecision.objects.create(
         sell=found.sell, buy=found.buy, sell_minor=route.sell_minor, buy_minor=route.buy_minor,
@@ -439,7 +439,7 @@ def _keep(now: Snapshot, found: Price, *, caller: str, tier: int | None, at: dat
         )  # fmt: skip
     RouteLeg.objects.bulk_create(legs)
     return Quote.objects.create(
-        caller=caller, fixed=found.fixed, sell=found.sell, buy=found.buy, sell_minor=found.sell_minor,
+        caller=caller, kind=kind, fixed=found.fixed, sell=found.sell, buy=found.buy, sell_minor=found.sell_minor,
         fee_minor=found.fee_minor, buy_minor=found.buy_minor, margin_minor=found.margin_minor,
         margin_bps=found.margin_bps, tier=tier, decision=decision, created_at=at,
         expires_at=at + timedelta(seconds=settings.FX_QUOTE_SECONDS),

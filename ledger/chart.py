@@ -39,6 +39,18 @@ CHART = [
     ),
     AccountType("income:fees:{kind}:{currency}", CREDIT, None, "Fees", "What we earned on one kind of movement."),
     AccountType(
+        "equity:fx:{currency}", CREDIT, None, "Exchange position",
+        "What conversions brought in of one currency, less what they gave out: above zero we have too much of it, "
+        "below zero we owe it to the market.",
+    ),
+    AccountType(
+        "income:fx_margin:{currency}", CREDIT, None, "Exchange margin", "What we kept of what conversions brought."
+    ),
+    AccountType(
+        "income:fx_result:{currency}", CREDIT, None, "Exchange result",
+        "What undoing conversions at another rate than theirs has brought; below zero: what it has cost.",
+    ),
+    AccountType(
         "expense:adjustments:{currency}", DEBIT, None, "Adjustments",
         "What we bear ourselves: goodwill, differences that two people wrote off. On the credit side: what was found.",
     ),
@@ -71,6 +83,18 @@ def write_offs(currency: str) -> str:
 
 def fee_income(kind: str, currency: str) -> str:
     return f"income:fees:{kind}:{currency}"
+
+
+def fx_position(currency: str) -> str:
+    return f"equity:fx:{currency}"
+
+
+def fx_margin(currency: str) -> str:
+    return f"income:fx_margin:{currency}"
+
+
+def fx_result(currency: str) -> str:
+    return f"income:fx_result:{currency}"
 
 
 def adjustments(currency: str) -> str:

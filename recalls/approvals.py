@@ -68,8 +68,7 @@ class Consent(Operation):
                 wallet_account(original.payee_id): recall.recipient.full_name,
             }
             legs = [
-                Leg(name=owners.get(line["account"]) or type_of(line["account"]).name, currency=currency, **line)
-                for line in world.lines()
+                Leg(name=owners.get(line["account"]) or type_of(line["account"]).name, **line) for line in world.lines()
             ]
         return Preview(facts=facts, legs=legs, context=standing_of(recall.wallet, original))
 

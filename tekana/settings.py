@@ -243,6 +243,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "CustomerStatusEnum": "customers.models.CustomerState.choices",
         "WalletStatusEnum": ["active", "frozen", "closed"],
         "TransactionStatusEnum": "transactions.models.State.choices",
+        "CurrencyEnum": "core.money.CURRENCY_CHOICES",
+        "KindEnum": "transactions.models.Kind.choices",
+        "QuotedKindEnum": "transactions.services.conversions.QUOTED_CHOICES",
         "PaymentRequestStatusEnum": "payments.models.Status.choices",
         "PayoutStatusEnum": "payouts.models.BatchState.choices",
         "PayoutItemStatusEnum": "payouts.models.ItemState.choices",
@@ -308,6 +311,7 @@ STANDING_ORDER_LATE_DAYS = env.int("STANDING_ORDER_LATE_DAYS", default=3)  # wha
 
 # --- Exchange -------------------------------------------------------------------------------------------------------
 FX_QUOTE_SECONDS = env.int("FX_QUOTE_SECONDS", default=60)  # how long a quote is honoured
+FX_OPEN_QUOTES = env.int("FX_OPEN_QUOTES", default=5)  # quotes that a customer may have open at once
 FX_FEE = "fx.pricing.no_fee"  # (kind, currency, amount) -> fee, from an app that knows fees
 # Where files of rates are, by source: ecb=https://…,cbk=https://…; without an address they are loaded by hand.
 FX_SOURCE_URLS = env.dict("FX_SOURCE_URLS", default={})

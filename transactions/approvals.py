@@ -110,7 +110,7 @@ class Reversal(Operation):
             facts.append(Fact("Fee that goes back to the recipient", str(Money(found.payee_fee_returned, currency))))
         if found.owed:
             facts.append(Fact("Of it the recipient will owe us", str(Money(found.owed, currency))))
-        legs = [Leg(name=owners.get(line["account"]) or type_of(line["account"]).name, currency=currency, **line)
+        legs = [Leg(name=owners.get(line["account"]) or type_of(line["account"]).name, **line)
                 for line in found.lines]  # fmt: skip
         assert original.payee is not None
         return Preview(facts=facts, legs=legs, context=[*standing_of(original.payee, original), *history_of(original)])
@@ -205,8 +205,7 @@ class Settling(Operation):
                 Fact("Since the reversal of", named(row.transaction)),
             ],
             legs=[
-                Leg(name=names.get(line["account"]) or type_of(line["account"]).name.lower(), currency=currency, **line)
-                for line in lines
+                Leg(name=names.get(line["account"]) or type_of(line["account"]).name.lower(), **line) for line in lines
             ],
             context=[
                 Fact("Owed now", str(Money(row.account.posted, currency))),
@@ -433,7 +432,7 @@ class Adjustment(Operation):
                 Fact("Debited", names[params["debit"]]),
                 Fact("Credited", names[params["credit"]]),
             ],
-            legs=[Leg(name=names[line["account"]], currency=currency, **line) for line in lines],
+            legs=[Leg(name=names[line["account"]], **line) for line in lines],
             context=[*(fact for one in self._wallets(params) for fact in weighed(one, params)), *cover(params)],
         )
 

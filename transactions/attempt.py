@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from core.errors import Declined
 from core.ids import new_receipt, uuid7
+from fx.selectors import QuoteTerms
 from ledger.books import Line
 from ledger.chart import fee_income
 from transactions.errors import AmountBelowFee, InsufficientFunds
@@ -38,6 +39,7 @@ class Attempt:
         self.id = uuid7(self.moment.us)
         self.state: str = State.COMPLETED
         self.fee = self.payee_fee = 0
+        self.exchange: QuoteTerms | None = None
         self.facts: dict[str, Any] = {}
         self.balance_after: int | None = None
         self.refused: Declined | None = None
@@ -144,7 +146,9 @@ class Attempt:
         outcome = Outcome(
             refused, self.id, receipt, order.kind, self.state, self.payer.wallet if self.payer else None,
             self.payee.wallet if self.payee else None, order.amount, self.fee, order.currency, self.balance_after, at,
-            fingerprint=(self.asked or order).fingerprint, payee_fee=self.payee_fee, promise=self.promise,
+            fingerprint=(self.asked or order).fingerprint, promise=self.promise, payee_fee=self.payee_fee,
+            received=order.received, received_currency=order.received_currency,
+            quote=self.exchange.id if self.exchange else None,
         )  # fmt: skip
         if refused:
             refused.facts["receipt"] = outcome.receipt

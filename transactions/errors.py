@@ -76,6 +76,13 @@ class CurrencyMismatch(Declined):
     for_customer = "The amount is in another currency than the wallet. Please send in the wallet's currency."
 
 
+class NoWalletInCurrency(Declined):
+    """To convert, both wallets are the customer's own; one in the currency that is bought is opened first."""
+
+    code, title = "no_wallet_in_currency", "You have no wallet in this currency"
+    for_customer = "You have no wallet in this currency yet. Please open one first; it takes a moment."
+
+
 class InsufficientFunds(Declined):
     """The available balance does not cover the amount and its fee. Money on hold is not available."""
 

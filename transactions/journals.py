@@ -5,6 +5,7 @@ Zero lines are skipped by the books.
 """
 
 from ledger.books import Line, credit, debit
+from ledger.chart import fx_margin, fx_position
 
 
 def transfer_lines(payer: str, payee: str, amount: int, fee: int, fees: str, payee_fee: int = 0) -> list[Line]:
@@ -20,6 +21,17 @@ def top_up_lines(wallet: str, rail: str, amount: int, fee: int, fees: str) -> li
 def cash_out_lines(wallet: str, rail: str, amount: int, fee: int, fees: str) -> list[Line]:
     """The rail paid out; we owe the owner that much less, and the fee."""
     return [debit(wallet, amount + fee), credit(rail, amount), credit(fees, fee)]
+
+
+def exchange_lines(
+    payer: str, payee: str, sold: str, amount: int, fee: int, fees: str, bought: str, received: int, margin: int
+) -> list[Line]:
+    """A movement whose payee, a wallet or a rail, gets another currency than the payer gives. The position in the one
+    ``sold`` grows by the amount; that in the one ``bought`` shrinks by what the payee gets and what we keep of it."""
+    return [
+        debit(payer, amount + fee), credit(fees, fee), credit(fx_position(sold), amount),
+        debit(fx_position(bought), received + margin), credit(payee, received), credit(fx_margin(bought), margin),
+    ]  # fmt: skip
 
 
 def adjustment_lines(debited: str, credited: str, amount: int) -> list[Line]:

@@ -8,7 +8,7 @@ from django_fsm import FSMField, transition
 
 from core.ids import uuid7
 from core.models import AppendOnly
-from core.money import CURRENCY_CHOICES
+from core.money import CURRENCY_CHOICES, Money
 from customers.models import AccountType
 from transactions.tariff import Fee, bands_of
 
@@ -196,6 +196,11 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.receipt}"
+
+    @property
+    def arriving(self) -> Money:
+        """What its payee, a wallet or a bank, gets of it before any fee of theirs, in its own currency."""
+        return Money(self.received or self.amount, self.received_currency or self.currency)
 
     # The legal moves. `posting.py` reads the same table (LEGAL, below); a trigger holds it against any client.
 

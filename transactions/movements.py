@@ -36,6 +36,7 @@ class Movement:
     so that a top-up or cash-out completes at once. ``debit`` and ``credit`` are the accounts of an adjustment.
     Of a reversal: ``refunds_fee`` gives the fee back, with the last part or, ``fee_by_share``, each part its share;
     ``owed`` is what the recipient lacks and is to owe from then on.
+    ``asked`` is what the caller asked for where the rest was made of it, and not the same when it comes again.
     ``claim`` is what it uses up beside money. Where the payee receives another currency, ``received`` minor units of
     ``received_currency`` are what arrives. ``hold`` is the hold that a payment captures, ``amount`` of it or, where
     that is 0, all that is left; with ``final`` for the last time. ``terms`` are those of a hold that is placed.
@@ -75,11 +76,14 @@ class Movement:
     final: bool = False
     terms: Terms | None = None
     order_reference: str | None = None
+    asked: tuple[str, ...] = ()
     answer: Answer | None = None
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over what was asked for, canonically: a key that comes back with another one is refused."""
+        if self.asked:
+            return hashlib.sha256(msgspec.json.encode((self.kind, *self.asked))).hexdigest()
         asked = (
             self.kind, self.payer, self.payee, self.amount, self.currency, self.memo, self.reference, self.destination,
             self.reverses, self.reason_code,
@@ -166,6 +170,9 @@ class Outcome:
     answer: str | None = None
     fingerprint: str = ""
     payee_fee: int = 0
+    received: int | None = None
+    received_currency: str = ""
+    quote: UUID | None = None
     promise: Promise | None = None
 
     def or_raise(self) -> "Outcome":

@@ -68,6 +68,12 @@ class Case:
         assert party is not None
         return party
 
+    @property
+    def arriving(self) -> tuple[int, str]:
+        """What the payee gets, in its own currency."""
+        movement = self.movement
+        return movement.received or movement.amount, movement.received_currency or movement.currency
+
 
 Policy = Callable[[Case], Any]
 
@@ -118,7 +124,7 @@ def wallets_are_usable(case: Case) -> Any:
             raise PayerUnavailable() if captures else WalletFrozen()
     if case.payee:
         account = case.accounts[case.payee.account]
-        if case.payee.currency != currency:
+        if case.payee.currency != case.arriving[1]:
             raise CurrencyMismatch("The recipient's wallet is in another currency.")
         if account.closed or account.credits_frozen:
             if case.payer is None or captures:
@@ -142,7 +148,7 @@ def within_limits(case: Case) -> Any:
 
 
 def _may_send(case: Case, payer: Party) -> dict[str, Any]:
-    limits, used, amount = _limits(case, payer), case.used[payer.wallet], case.movement.amount
+    limits, used, amount = _limits(case, payer, case.movement.currency), case.used[payer.wallet], case.movement.amount
     reached = {"movement": amount, "day": used.day + amount, "month": used.month + amount}
     allowed = {"movement": limits.per_movement, "day": limits.per_day, "month": limits.per_month}
     for period, limit in allowed.items():
@@ -151,21 +157,22 @@ def _may_send(case: Case, payer: Party) -> dict[str, Any]:
 
 
 def _may_hold(case: Case, payee: Party) -> dict[str, Any]:
-    limits, movement = _limits(case, payee), case.movement
+    movement, (arriving, currency) = case.movement, case.arriving
+    limits = _limits(case, payee, currency)
     if case.payer is None and not movement.settled:
         _refuse_above(case, "movement", movement.amount, limits.per_movement)
-    reached = case.accounts[payee.account].posted + case.used[payee.wallet].coming + movement.amount
+    reached = case.accounts[payee.account].posted + case.used[payee.wallet].coming + arriving
     if limits.balance is not None and reached > limits.balance:
         # How much somebody else's wallet holds is nobody's business.
-        left = Money(max(limits.balance - (reached - movement.amount), 0), movement.currency)
+        left = Money(max(limits.balance - (reached - arriving), 0), currency)
         raise BalanceLimitExceeded(**({} if case.payer and not movement.hold else {"left": left.decimal}))
     return {"tier": limits.tier, "balance": [reached, limits.balance]}
 
 
-def _limits(case: Case, party: Party) -> Limits:
+def _limits(case: Case, party: Party, currency: str) -> Limits:
     """Raises: LimitsNotSet."""
     tier = case.standings[party.customer].tier
-    limits = case.tariff.limits(party.country, case.movement.currency, tier, case.today)
+    limits = case.tariff.limits(party.country, currency, tier, case.today)
     if limits is None:
         raise LimitsNotSet()
     return limits

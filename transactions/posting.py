@@ -23,6 +23,7 @@ from uuid import UUID
 
 from core.errors import OutcomeUnknown, Unavailable
 from core.work import CONFLICTS, Work, unit_of_work
+from fx.selectors import MARGINS
 from ledger import books as ledger_books
 from ledger.books import Books
 from transactions.attempt import told_before
@@ -105,8 +106,8 @@ def dry_run(*orders: Order) -> tuple[Outcome, World]:
 
 
 TARGETS = """
-SELECT id, kind, state, payer_id, payee_id, amount, fee, payee_fee, currency, reversed_amount, rail, receipt,
-       created_at, refusal_code, rail_reference, due_at, completed_at,
+SELECT id, kind, state, payer_id, payee_id, amount, fee, payee_fee, currency, received, received_currency,
+       reversed_amount, rail, receipt, created_at, refusal_code, rail_reference, due_at, completed_at,
        (SELECT (extract(epoch FROM max(e.at)) * 1000000)::bigint FROM transactions_event e WHERE e.transaction_id = t.id)
 FROM transactions_transaction t WHERE id = ANY(%s) ORDER BY id
 """
@@ -214,11 +215,16 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     charged = [target for target in world.targets.values() if target.fee or target.payee_fee]
     in_part = [target.id for target in charged if target.reversed_amount]
     returned = work.run(FEES_RETURNED, in_part) if in_part else None
+    exchanged = [target.id for target in world.targets.values() if target.received]
+    margins = work.run(MARGINS, exchanged) if exchanged else None
     holds = [target.id for target in world.targets.values() if target.kind == Kind.HOLD]
     captured = work.run(CAPTURED, holds) if holds else None
     named = [m for m in movements if m.reference]
     references = work.run(REFERENCES, [m.caller for m in named], [m.reference for m in named]) if named else None
-    named_in = [world.parties.at(address, m.currency) for m in movements for address in (m.payer, m.payee) if address]
+    named_in = [
+        world.parties.at(address, currency) for m in movements
+        for address, currency in ((m.payer, m.currency), (m.payee, m.received_currency or m.currency)) if address
+    ]  # fmt: skip
     todays = {party.wallet: world.today(party) for party in named_in if party}
     used = work.run(USED, list(todays), list(todays.values())) if todays else None
     open_from = ledger_books.open_from(work) if any(m.effective_at for m in movements) else None
@@ -243,6 +249,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
         target = world.targets[hold]
         target.expires_at = expires_at
         target.captured, target.captured_fee, target.captured_payee_fee = taken
+    for exchange, margin in margins.fetchall() if margins else ():
+        world.targets[exchange].margin = margin
     if references:
         world.references = set(references.fetchall())
     if used:

@@ -43,6 +43,9 @@ class HistoryRow(NamedTuple):
     rail: str
     counterparty_wallet: UUID | None
     counterparty: str | None
+    received: int | None
+    received_currency: str | None
+    wallet_currency: str
 
 
 class Filters(NamedTuple):
@@ -59,12 +62,12 @@ class Filters(NamedTuple):
 # has not (refused, pending, unknown) is found through two partial indexes: as payer all but what others failed to
 # capture, as payee only top-ups and holds, for nobody is told of what others failed to send. All are keyset scans; a
 # date becomes an entry number by bisection.
-SHOWN = """t.id, t.receipt, t.kind, t.state, t.payer_id, t.payee_id, t.amount, t.fee, t.currency, t.memo, t.caller,
-           t.reference, t.refusal_code, t.reverses_id, t.rail,
-           t.destination"""
+SHOWN = """t.id, t.receipt, t.kind, t.state, t.payer_id, t.payee_id, t.amount, t.fee, t.payee_fee, t.currency, t.memo,
+           t.caller, t.reference, t.refusal_code, t.reverses_id, t.rail,
+           t.destination, t.received, t.received_currency"""
 PAGE = f"""
 WITH me AS (
-    SELECT s.revoked_at IS NOT NULL AS ended, c.state AS customer_state, w.id AS wallet, a.id AS account,
+    SELECT s.revoked_at IS NOT NULL AS ended, c.state AS customer_state, w.id AS wallet, w.currency, a.id AS account,
            'customer:' || c.id AS principal,
            least(%(seq)s, 1 + CASE
                WHEN %(until)s::timestamptz IS NULL THEN a.seq
@@ -108,10 +111,12 @@ WITH me AS (
 SELECT me.ended, me.customer_state, me.wallet, p.seq,
        to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), p.change, p.balance_after, p.id,
        p.receipt, p.kind, p.state,
-       p.payer_id IS NOT DISTINCT FROM me.wallet, p.amount, p.fee, p.currency, p.memo,
+       p.payer_id IS NOT DISTINCT FROM me.wallet, p.amount,
+       CASE WHEN p.payer_id = me.wallet OR p.kind = 'top_up' THEN p.fee ELSE p.payee_fee END, p.currency, p.memo,
        CASE WHEN p.caller = me.principal THEN p.reference END,
        CASE WHEN p.payer_id IS NOT DISTINCT FROM me.wallet OR p.kind = 'top_up' THEN p.refusal_code ELSE '' END,
-       p.reverses_id, coalesce(p.destination ->> 'bank_id', p.rail), o.id, {MASKED_NAME.format("oc.full_name")}
+       p.reverses_id, coalesce(p.destination ->> 'bank_id', p.rail), o.id, {MASKED_NAME.format("oc.full_name")},
+       p.received, p.received_currency, me.currency
 FROM me LEFT JOIN page p ON true
 LEFT JOIN wallets_wallet o ON o.id = CASE WHEN p.payer_id = me.wallet THEN p.payee_id ELSE p.payer_id END
 LEFT JOIN customers_customer oc ON oc.id = o.customer_id
@@ -165,7 +170,10 @@ def next_key(rows: list[HistoryRow], after: tuple[int, UUID] | None) -> tuple[in
 
 
 DETAIL = f"""
-SELECT t.id, t.receipt, t.kind, t.state, t.amount, t.fee, t.currency, t.memo, t.refusal_code, t.reversed_amount,
+SELECT t.id, t.receipt, t.kind, t.state, t.amount,
+       CASE WHEN payer.customer_id = %(customer)s OR t.kind = 'top_up' THEN t.fee ELSE t.payee_fee END AS fee,
+       t.currency, t.memo, t.refusal_code, t.reversed_amount,
+       t.received, t.received_currency, (SELECT u.quote_id FROM fx_quoteuse u WHERE u.transaction = t.id) AS quote_id,
        t.created_at, t.completed_at, t.payer_id, t.payee_id, t.reverses_id,
        coalesce(t.destination ->> 'bank_id', t.rail) AS outside,
        CASE WHEN t.caller = 'customer:' || %(customer)s THEN t.reference END AS reference,

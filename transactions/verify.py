@@ -15,6 +15,7 @@ from ledger.verify import CHECKS as LEDGER_CHECKS
 from ledger.verify import Check, Finding, HoldOwner, Result, run
 from transactions.authority import MOST_ALONE
 from transactions.models import BORN, LEGAL, OPEN, State
+from transactions.proving_exchanges import EXCHANGES
 
 MOVED = "('completed', 'partially_reversed', 'reversed')"
 # Its birth, each move, and each further part that was reversed.
@@ -23,6 +24,11 @@ STEPS = ", ".join(f"('{before}', '{after}')" for before, after in sorted(STEPPED
 OWNERS: list[HoldOwner] = [import_string(path) for path in settings.HOLD_OWNERS]
 OWNED = " UNION ALL ".join(one.ids for one in OWNERS) or "SELECT NULL::uuid AS id WHERE false"
 MOST = ", ".join(f"('{currency}', {amount}::bigint)" for currency, amount in sorted(MOST_ALONE.items()))
+# With one currency on both sides; of those with two, the entries are told again in a query of their own.
+NO_EXCHANGE = """
+    t.received IS NULL AND (t.reverses_id IS NULL OR NOT EXISTS (
+        SELECT FROM transactions_transaction x WHERE x.id = t.reverses_id AND x.received IS NOT NULL))
+"""
 STILL_OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN))
 # Requests to give something back that a second person approved: what each posted, who asked, whom it was about.
 GIVING_BACK = ("reversal", "receivable", "recall_consent")  # a proof names them itself; a test holds it to the program
@@ -83,6 +89,7 @@ CHECKS = [
             FROM transactions_transaction t
             JOIN ledger_entry e ON e.journal_id = t.id
             JOIN ledger_account a ON a.id = e.account_id
+            WHERE {NO_EXCHANGE}
             GROUP BY t.id
         ) moved
         WHERE foreign_money OR strangers > 0 OR CASE kind
@@ -95,6 +102,8 @@ CHECKS = [
                 amount, CASE WHEN payer_id IS NULL THEN 0 ELSE amount END,
                 CASE WHEN payee_id IS NULL THEN 0 ELSE amount END)
             ELSE (debits, taken, given, fees) <> (amount + fee, amount + fee, amount - payee_fee, fee + payee_fee) END
+        UNION ALL
+        {EXCHANGES}
         UNION ALL
         SELECT 'transaction ' || t.id, 'adjusts the books and was approved by nobody'
         FROM transactions_transaction t

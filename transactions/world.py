@@ -75,6 +75,7 @@ class EventRow(msgspec.Struct, kw_only=True):
 class Target(msgspec.Struct, kw_only=True):
     """A transaction that is settled, captured or reversed: locked, changed in memory, written back.
 
+    ``margin``: what we kept of what its exchange brought, in the currency that was received.
     Of a hold: what was ``captured`` of it so far, the fees of that, and when it expires.
     """
 
@@ -87,6 +88,8 @@ class Target(msgspec.Struct, kw_only=True):
     fee: int
     payee_fee: int
     currency: str
+    received: int | None
+    received_currency: str | None
     reversed_amount: int
     rail: str
     receipt: str
@@ -96,6 +99,7 @@ class Target(msgspec.Struct, kw_only=True):
     due_at: datetime | None
     completed_at: datetime | None
     last_us: int
+    margin: int = 0
     fee_returned: int = 0
     payee_fee_returned: int = 0
     captured: int = 0
@@ -135,6 +139,7 @@ class World:
             {
                 "account": codes[entry.account_id],
                 "side": "debit" if entry.side > 0 else "credit",
+                "currency": entry.currency,
                 "amount_minor": entry.amount,
                 "balance_after_minor": entry.balance_after,
             }

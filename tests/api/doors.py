@@ -14,6 +14,7 @@ from django.urls.resolvers import URLResolver
 from django.utils.timezone import now
 from rest_framework.views import APIView
 
+import fx.services
 from core.ids import uuid7
 from core.money import Money
 from customers.authentication import CustomerPrincipal
@@ -28,6 +29,7 @@ from recalls.services import open_recall
 from schedules.services import NewOrder, Schedule, create_order
 from tests.books import fund, key, transfer
 from tests.factories import PASSWORD, empty_statement, new_wallet
+from tests.fx.conftest import load_rates_of, three_providers, today
 from tests.holding import held
 from transactions.posting import post_one
 from wallets.models import Wallet
@@ -76,6 +78,7 @@ class Mine(NamedTuple):
     payment: UUID
     asked: str
     standing_order: UUID
+    quote: UUID
     payout: UUID
     payout_approver: UUID
     hold: UUID
@@ -109,6 +112,8 @@ class World(NamedTuple):
 
 
 def new_world() -> World:
+    load_rates_of(today())
+    three_providers()
     eric = new_wallet(full_name="Eric Habimana")
     new_wallet(full_name="Kibanda Fresh Foods", phone_number=SHOP, account_type=AccountType.SME)
     asked = create_request(NewRequest(wallet_id=eric.pk, currency="KES", max_uses=None), actor=somebody(eric))
@@ -140,9 +145,10 @@ def person(full_name: str, payee: Wallet) -> Person:
         actor=CustomerPrincipal(customer.id, other_session.id), idempotency_key=key(),
     )  # fmt: skip
     asked = asked_for(wallet, payee)
+    quote = fx.services.quote(caller=f"customer:{customer.id}", sell="KES", buy="USD", sell_minor=1_300_00)
     mine = Mine(
         wallet.id, empty_wallet.id, paid.transaction, notification.id, other_session.id, recall.id,
-        *asked, standing_order.id,
+        *asked, standing_order.id, quote.pk,
         *a_payout(wallet, payee), held(payee, wallet, 300),
     )  # fmt: skip
     return Person(customer, mine, tokens.access_token)

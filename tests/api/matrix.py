@@ -239,6 +239,19 @@ MATRIX: dict[str, Row] = {
     "GET v1/standing-orders/<uuid:order_id>/runs": Row(
         lambda mine, world: Ask(path={"order_id": mine.standing_order}), names=True
     ),
+    "GET v1/fx/rates": NOTHING,
+    "POST v1/fx/quotes": Row(
+        lambda mine, world: Ask(body={"currency_from": "KES", "currency_to": "USD", "amount_from": "130.00"}), 201
+    ),
+    "GET v1/fx/quotes/<uuid:quote_id>": Row(lambda mine, world: Ask(path={"quote_id": mine.quote}), names=True),
+    "POST v1/fx/convert": Row(
+        lambda mine, world: Ask(
+            body={"wallet_id": mine.wallet, "amount": "130.00", "currency_from": "KES", "currency_to": "USD"},
+            keyed=True,
+        ),
+        201,
+        names=True,
+    ),
     "GET v1/notifications": NOTHING,
     "POST v1/notifications/read-all": Row(lambda mine, world: EMPTY),
     "POST v1/notifications/<uuid:notification_id>/read": Row(

@@ -13,11 +13,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MOVES = {
     "POST v1/transfers", "POST v1/wallets/<uuid:wallet_id>/deposit", "POST v1/wallets/<uuid:wallet_id>/withdraw",
     "POST v1/holds", "POST v1/holds/<uuid:hold_id>/capture", "POST v1/holds/<uuid:hold_id>/void",
+    "POST v1/fx/convert",
 }  # fmt: skip
 # Change nothing but what one sees oneself, or end in a refusal.
 NOTHING_CHANGES = {
     "POST v1/transfers/preview", "POST v1/holds/preview", "POST v1/auth/refresh", "POST v1/notifications/read-all",
-    "POST v1/notifications/<uuid:notification_id>/read",
+    "POST v1/notifications/<uuid:notification_id>/read", "POST v1/fx/quotes",
 }  # fmt: skip
 CHANGES = [
     door for door in MATRIX if not door.startswith("GET") and door not in NOTHING_CHANGES and "rails" not in door

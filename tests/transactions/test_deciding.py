@@ -508,8 +508,10 @@ def test_a_question_is_answered_and_nothing_is_written(aline, eric):
     assert (outcome.error, outcome.transaction, outcome.receipt, outcome.balance_after) == (None, None, "", 600)
     assert (outcome.state, outcome.amount, outcome.payee) == ("completed", 400, eric.pk)
     assert world.lines() == [
-        {"account": f"liability:wallet:{aline.pk}", "side": "debit", "amount_minor": 400, "balance_after_minor": 600},
-        {"account": f"liability:wallet:{eric.pk}", "side": "credit", "amount_minor": 400, "balance_after_minor": 400},
+        {"account": f"liability:wallet:{aline.pk}", "side": "debit", "amount_minor": 400, "balance_after_minor": 600}
+        | {"currency": "RWF"},
+        {"account": f"liability:wallet:{eric.pk}", "side": "credit", "amount_minor": 400, "balance_after_minor": 400}
+        | {"currency": "RWF"},
     ]
     assert (type(refused.error), refused.error.facts) == (InsufficientFunds, {})
     assert (refused.transaction, refused.receipt) == (None, "")

@@ -78,6 +78,11 @@ OF_TRANSACTIONS = {
         "The request's page: its bounds.",
         "They choose an amount within the bounds, which the app shows.",
     ),
+    "no_wallet_in_currency": (
+        "The customer converted into a currency of which they hold no open wallet.",
+        "The wallets on the customer's page.",
+        "They open a wallet in this currency in the app, which takes a moment, and convert again.",
+    ),
     "currency_mismatch": (
         "The amount is in another currency than a wallet of this movement.",
         "The wallets' pages say which currency they hold.",
@@ -199,6 +204,11 @@ OF_TRANSACTIONS = {
         "Try the amount under What would it cost, on the page of quotes: it says what each provider takes at least.",
         "They convert a larger amount.",
     ),
+    "fx_rate_missing": (
+        "No source has a rate that leads from one currency to the other.",
+        "Rates, in the menu: which pairs there are.",
+        "We do not exchange these currencies yet.",
+    ),
     "fx_no_route": (
         "No provider took this amount at that moment: above their limits, closed, or switched off.",
         "Try the amount under What would it cost, on the page of quotes: it says who was left out and why.",
@@ -241,6 +251,16 @@ AT_THE_DOOR = {
     ),
     "amount_too_large": ("No movement is ever that large.", "Nothing here.", "They check the amount."),
     "amount_not_positive": ("The amount was zero or below.", "Nothing here.", "They check the amount."),
+    "too_many_quotes": (
+        "The app asked for more rates than may be open at once without using one.",
+        "Quotes, in the menu: theirs, and until when each holds.",
+        "They use one of them, or wait a minute.",
+    ),
+    "fx_rate_stale": (
+        "The newest rate for this pair is older than its source's limit, and nothing is quoted with it.",
+        "Rates, in the menu: it is red there, with its source and age.",
+        "They try again later. If it lasts, tell finance: a file of rates is missing.",
+    ),
     "not_authenticated": (
         "The app asked without being signed in.", "Their sessions, on the customer's page.", "They sign in.",
     ),

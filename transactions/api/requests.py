@@ -62,6 +62,7 @@ class TransferBody(msgspec.Struct, forbid_unknown_fields=True):
     currency: str
     memo: str = ""
     reference: str | None = None
+    quote_id: UUID | None = None
 
 
 # Names that may come once: msgspec would take the last of two, which another reader might not.
@@ -100,6 +101,7 @@ def read_transfer(request: Request) -> TransferOrder:
         amount=positive(_field("amount", body.amount), body.currency),
         memo=_field("memo", body.memo) if body.memo else "",
         reference=None if body.reference is None else _field("reference", body.reference),
+        quote=body.quote_id,
     )
 
 

@@ -16,6 +16,8 @@ from core.serializers import (
     StrictSerializer,
     TextField,
 )
+from fx.pricing import effective_rate
+from fx.selectors import QuoteTerms
 from transactions.attempt import refusal
 from transactions.errors import RailRefused
 from transactions.models import Kind, State
@@ -51,6 +53,9 @@ class TransferSerializer(StrictSerializer):
     currency = CurrencyField()
     memo = TextField(max_length=140, required=False, allow_blank=True, help_text="the recipient reads it")
     reference = TextField(max_length=80, required=False, allow_null=True, help_text="your own, unique for ever")
+    quote_id = serializers.UUIDField(
+        required=False, allow_null=True, help_text="the recipient gets what it promises; amount is its `exchanged`"
+    )
 
 
 class DepositSerializer(StrictSerializer):
@@ -80,6 +85,17 @@ class WithdrawSerializer(DepositSerializer):
     }  # fmt: skip
 
     bank_account = BankAccountSerializer()
+    quote_id = serializers.UUIDField(
+        required=False, allow_null=True, help_text="the bank account gets what it promises; amount is its `exchanged`"
+    )
+
+
+class ExchangeSerializer(serializers.Serializer):
+    amount_from = serializers.CharField(help_text="all that was taken, the fee included")
+    amount_to = serializers.CharField(help_text="what arrived")
+    currency_from = CurrencyField()
+    currency_to = CurrencyField()
+    fx_rate = serializers.CharField(help_text="units of currency_to for one of currency_from, after the fee")
 
 
 class MovementSerializer(serializers.Serializer):
@@ -90,6 +106,8 @@ class MovementSerializer(serializers.Serializer):
     currency = CurrencyField()
     status = serializers.ChoiceField(choices=State.choices)
     timestamp = serializers.DateTimeField()
+    quote_id = serializers.UUIDField(required=False, help_text="where one was taken")
+    exchange = ExchangeSerializer(required=False, help_text="where a quote was taken")
 
 
 class TransferredSerializer(MovementSerializer):
@@ -117,6 +135,7 @@ class LineSerializer(serializers.Serializer):
     account = serializers.CharField()
     side = serializers.ChoiceField(choices=["debit", "credit"])
     amount = serializers.CharField()
+    currency = CurrencyField()
 
 
 class LimitsLeftSerializer(serializers.Serializer):
@@ -131,10 +150,13 @@ class PreviewSerializer(serializers.Serializer):
     amount = serializers.CharField()
     fee = serializers.CharField()
     total = serializers.CharField(help_text="amount and fee")
+    arrives = serializers.CharField(help_text="the amount less what the recipient pays of the fee")
     currency = CurrencyField()
     balance_after = serializers.CharField()
     limits_left = LimitsLeftSerializer()
     lines = LineSerializer(many=True)
+    exchange = ExchangeSerializer(required=False, help_text="with a quote: what arrives, at which rate")
+    expires_at = serializers.DateTimeField(required=False, help_text="with a quote: until when it holds")
 
 
 class UsedLimitSerializer(serializers.Serializer):
@@ -177,7 +199,7 @@ class HistoryRowSerializer(serializers.Serializer):
                 "balance_change": "-1050.75", "balance_after": "3949.25",
                 "counterparty": {"name": "Eric H.", "wallet_id": "01981f6e-9b02-7d18-b3c6-2e4f7a8d5c90"},
                 "memo": "rent, March", "reference": None, "code": None, "reversal_of": None,
-                "timestamp": "2026-03-01T08:15:30.123456Z",
+                "exchange": None, "timestamp": "2026-03-01T08:15:30.123456Z",
             }
         ]
     }  # fmt: skip
@@ -187,7 +209,7 @@ class HistoryRowSerializer(serializers.Serializer):
     kind = serializers.ChoiceField(choices=Kind.choices)
     direction = serializers.ChoiceField(choices=DIRECTIONS)
     amount = serializers.CharField()
-    fee = serializers.CharField(help_text="what this wallet paid on top")
+    fee = serializers.CharField(help_text="what you pay: on top as payer, off what arrives as payee")
     currency = CurrencyField()
     status = serializers.ChoiceField(choices=State.choices)
     balance_change = serializers.CharField(allow_null=True, help_text="signed; null while no money moved")
@@ -197,6 +219,7 @@ class HistoryRowSerializer(serializers.Serializer):
     reference = serializers.CharField(allow_null=True, help_text="yours, if you gave one")
     code = serializers.CharField(allow_null=True, help_text="why it was refused")
     reversal_of = serializers.UUIDField(allow_null=True)
+    exchange = ExchangeSerializer(allow_null=True, help_text="where the two sides have different currencies")
     timestamp = serializers.DateTimeField()
 
 
@@ -211,7 +234,7 @@ class TransactionSerializer(serializers.Serializer):
     kind = serializers.ChoiceField(choices=Kind.choices)
     direction = serializers.ChoiceField(choices=DIRECTIONS)
     amount = serializers.CharField()
-    fee = serializers.CharField()
+    fee = serializers.CharField(help_text="what you pay: on top as payer, off what arrives as payee")
     currency = CurrencyField()
     status = serializers.ChoiceField(choices=State.choices)
     counterparty = CounterpartySerializer(allow_null=True)
@@ -222,6 +245,8 @@ class TransactionSerializer(serializers.Serializer):
     reversal_of = serializers.UUIDField(allow_null=True)
     reversed_by = serializers.ListField(child=serializers.UUIDField())
     reversed_amount = serializers.CharField()
+    exchange = ExchangeSerializer(allow_null=True)
+    quote_id = serializers.UUIDField(allow_null=True, help_text="whose rate it is")
     timestamp = serializers.DateTimeField()
     completed_at = serializers.DateTimeField(allow_null=True)
 
@@ -238,7 +263,34 @@ class HistoryQuery(PageQuery):
         return super().get_fields() | {"from": InstantField(required=False, help_text="from this instant on")}
 
 
+def exchange_body(amount: int, fee: int, currency: str, received: int, received_currency: str) -> dict[str, str]:
+    """An `ExchangeSerializer`'s answer."""
+    return {
+        "amount_from": decimal_string(amount + fee, currency),
+        "amount_to": decimal_string(received, received_currency),
+        "currency_from": currency,
+        "currency_to": received_currency,
+        "fx_rate": effective_rate(amount, currency, received, received_currency),
+    }
+
+
+def quoted_body(terms: QuoteTerms) -> dict[str, Any]:
+    """What a preview says of the quote that would be taken."""
+    exchange = exchange_body(terms.exchanged, terms.fee_minor, terms.sell, terms.buy_minor, terms.buy)
+    return {"exchange": exchange, "expires_at": terms.expires_at}
+
+
 def movement_body(outcome: Outcome) -> dict[str, Any]:
+    body = _movement_body(outcome)
+    if outcome.received:
+        body["quote_id"] = outcome.quote
+        body["exchange"] = exchange_body(
+            outcome.amount, outcome.fee, outcome.currency, outcome.received, outcome.received_currency
+        )
+    return body
+
+
+def _movement_body(outcome: Outcome) -> dict[str, Any]:
     return {
         "transaction_id": outcome.transaction,
         "receipt": outcome.receipt,
@@ -288,30 +340,40 @@ def limits_body(found: LimitsLeft) -> dict[str, Any]:
 def history_body(row: HistoryRow) -> dict[str, Any]:
     """A `HistoryRowSerializer`'s answer."""
     going_out = row.change < 0 if row.change is not None else row.is_payer
-    mine = row.is_payer or row.kind == Kind.TOP_UP
+    own = row.received if row.received and row.wallet_currency == row.received_currency else row.amount
     return {
         "transaction_id": row.id,
         "receipt": row.receipt,
         "kind": row.kind,
         "direction": "out" if going_out else "in",
-        "amount": decimal_string(row.amount, row.currency),
-        "fee": decimal_string(row.fee if mine else 0, row.currency),
-        "currency": row.currency,
+        "amount": decimal_string(own, row.wallet_currency),
+        "fee": decimal_string(row.fee, row.wallet_currency),
+        "currency": row.wallet_currency,
         "status": row.state,
-        "balance_change": None if row.change is None else decimal_string(row.change, row.currency),
-        "balance_after": None if row.balance_after is None else decimal_string(row.balance_after, row.currency),
+        "balance_change": None if row.change is None else decimal_string(row.change, row.wallet_currency),
+        "balance_after": None if row.balance_after is None else decimal_string(row.balance_after, row.wallet_currency),
         "counterparty": counterparty(row.counterparty, row.counterparty_wallet, row.rail),
         "memo": row.memo,
         "reference": row.reference,
         "code": row.refusal_code or None,
         "reversal_of": row.reverses,
+        "exchange": exchange_of(row.kind, row.amount, row.fee, row.currency, row.received, row.received_currency),
         "timestamp": row.at,
     }
 
 
+def exchange_of(
+    kind: str, amount: int, fee: int, currency: str, received: int | None, received_currency: str | None
+) -> dict[str, str] | None:
+    """None where both sides have one currency. A reversal tells its amounts, and its original the rate."""
+    if received is None or received_currency is None or kind == Kind.REVERSAL:
+        return None
+    return exchange_body(amount, fee, currency, received, received_currency)
+
+
 def transaction_body(row: dict[str, Any]) -> dict[str, Any]:
     """A `TransactionSerializer`'s answer."""
-    mine, currency = row["is_payer"] or row["kind"] == Kind.TOP_UP, row["currency"]
+    currency = row["currency"]
     other = "payee" if row["is_payer"] else "payer"
     code = row["refusal_code"]
     return {
@@ -320,7 +382,7 @@ def transaction_body(row: dict[str, Any]) -> dict[str, Any]:
         "kind": row["kind"],
         "direction": "out" if row["is_payer"] else "in",
         "amount": decimal_string(row["amount"], currency),
-        "fee": decimal_string(row["fee"] if mine else 0, currency),
+        "fee": decimal_string(row["fee"], currency),
         "currency": currency,
         "status": row["state"],
         "counterparty": counterparty(row[f"{other}_name"], row[f"{other}_id"], row["outside"]),
@@ -331,6 +393,10 @@ def transaction_body(row: dict[str, Any]) -> dict[str, Any]:
         "reversal_of": row["reverses_id"],
         "reversed_by": row["reversed_by"],
         "reversed_amount": decimal_string(row["reversed_amount"], currency),
+        "exchange": exchange_of(
+            row["kind"], row["amount"], row["fee"], currency, row["received"], row["received_currency"]
+        ),
+        "quote_id": row["quote_id"],
         "timestamp": row["created_at"],
         "completed_at": row["completed_at"],
     }

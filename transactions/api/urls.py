@@ -1,6 +1,6 @@
 from django.urls import path
 
-from transactions.api import holds, views
+from transactions.api import fx, holds, views
 from transactions.api.callbacks import RailCallbackView
 
 urlpatterns = [
@@ -16,5 +16,9 @@ urlpatterns = [
     path("wallets/<uuid:wallet_id>/withdraw", views.WithdrawView.as_view()),
     path("wallets/<uuid:wallet_id>/transactions", views.HistoryView.as_view()),
     path("wallets/<uuid:wallet_id>/limits", views.WalletLimitsView.as_view()),
+    path("fx/rates", fx.RatesView.as_view()),
+    path("fx/quotes", fx.QuotesView.as_view()),
+    path("fx/quotes/<uuid:quote_id>", fx.QuoteView.as_view()),
+    path("fx/convert", fx.ConvertView.as_view()),
     path("rails/<slug:rail>/callbacks", RailCallbackView.as_view(), name="rail-callback"),
 ]

@@ -20,6 +20,7 @@ from customers.authentication import caller
 from customers.errors import CustomerSuspended, SessionEnded
 from customers.models import Customer
 from customers.permissions import LiveSession
+from fx.errors import QuoteExpired, QuoteMismatch, QuoteNotFound, QuoteUsed
 from transactions import errors, selectors
 from transactions.api import serializers as s
 from transactions.api.requests import answer_with, idempotency_key, positive, read_transfer
@@ -39,6 +40,7 @@ TO_SOMEBODY: list[Any] = [
     errors.SelfTransfer, errors.RecipientNotFound, errors.RecipientHasNoWallet, errors.RecipientUnavailable,
     errors.BalanceLimitExceeded,
 ]  # fmt: skip
+QUOTED: list[Any] = [QuoteNotFound, QuoteExpired, QuoteUsed, QuoteMismatch]
 IDEMPOTENT: list[Any] = [
     errors.MissingIdempotencyKey, errors.InvalidIdempotencyKey, errors.IdempotencyKeyReused, errors.ReferenceTaken,
     OutcomeUnknown,
@@ -61,7 +63,7 @@ def told(outcome: Outcome) -> HttpResponse:
 class TransfersView(APIView):
     permission_classes = [IsAuthenticated]  # session and suspension are looked at inside the posting transaction
     idempotent = True
-    problems = SENDING + TO_SOMEBODY + IDEMPOTENT
+    problems = SENDING + TO_SOMEBODY + QUOTED + IDEMPOTENT
 
     @extend_schema(operation_id="send_transfer", request=s.TransferSerializer, responses={201: s.TransferredSerializer})
     def post(self, request: Request) -> HttpResponse:
@@ -74,14 +76,14 @@ class TransfersView(APIView):
 
 class TransferPreviewView(APIView):
     permission_classes = [LiveSession]
-    problems = SENDING + TO_SOMEBODY
+    problems = SENDING + TO_SOMEBODY + QUOTED
 
     @extend_schema(operation_id="preview_transfer", request=s.TransferSerializer, responses={200: s.PreviewSerializer})
     def post(self, request: Request) -> Response:
         """What the same transfer would do: to whom, at which fee, with which lines and limits left. Posts nothing."""
         order = read_transfer(request)
         preview = preview_transfer(order, actor=caller(request))
-        currency = order.amount.currency
+        currency, quoted = order.amount.currency, preview.exchange
         recipient = Customer.objects.get(wallets=preview.payee)
 
         def shown(amount: int | None) -> str | None:
@@ -98,10 +100,16 @@ class TransferPreviewView(APIView):
                 "balance_after": shown(preview.balance_after),
                 "limits_left": {period: shown(left) for period, left in preview.limits_left.items()},
                 "lines": [
-                    {"account": line["account"], "side": line["side"], "amount": shown(line["amount_minor"])}
+                    {
+                        "account": line["account"],
+                        "side": line["side"],
+                        "amount": decimal_string(line["amount_minor"], line["currency"]),
+                        "currency": line["currency"],
+                    }
                     for line in preview.lines
                 ],
             }
+            | (s.quoted_body(quoted) if quoted else {})
         )
 
 
@@ -128,7 +136,7 @@ class DepositView(APIView):
 class WithdrawView(APIView):
     permission_classes = [IsAuthenticated]  # as for transfers
     idempotent = True
-    problems = SENDING + IDEMPOTENT
+    problems = SENDING + QUOTED + IDEMPOTENT
 
     @extend_schema(operation_id="withdraw", request=s.WithdrawSerializer, responses={201: s.RailMovementSerializer})
     def post(self, request: Request, wallet_id: UUID) -> HttpResponse:
@@ -137,7 +145,8 @@ class WithdrawView(APIView):
         body = read_body(request, s.WithdrawSerializer)
         outcome = start_cash_out(
             wallet_id, positive(body["amount"], body["currency"]), dict(body["bank_account"]), actor=caller(request),
-            idempotency_key=key, reference=body.get("reference"), answer=answer_with(s.rail_body, request),
+            idempotency_key=key, reference=body.get("reference"), quote=body.get("quote_id"),
+            answer=answer_with(s.rail_body, request),
         )  # fmt: skip
         return told(outcome)
 

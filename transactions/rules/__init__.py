@@ -10,7 +10,7 @@ from typing import NamedTuple
 from transactions.attempt import Attempt
 from transactions.models import Kind
 from transactions.movements import Movement, Outcome, Settlement
-from transactions.rules import adjustments, holds, payments, rails, reversals
+from transactions.rules import adjustments, exchanges, holds, payments, rails, reversals
 from transactions.world import World
 from wallets.parties import Party
 
@@ -36,6 +36,7 @@ RULES: dict[str, Rule] = {
     Kind.TOP_UP: Rule(payments.named, rails.touches, rails.accept),
     Kind.CASH_OUT: Rule(payments.named, rails.touches, rails.accept),
     Kind.REFUND: Rule(reversals.between_merchant_and_payer, reversals.touches, reversals.accept_refund),
+    Kind.CONVERSION: Rule(payments.named, exchanges.touches, exchanges.accept),
     Kind.REVERSAL: Rule(reversals.between, reversals.touches, reversals.accept),
     Kind.ADJUSTMENT: Rule(adjustments.between, adjustments.touches, adjustments.accept),
 }

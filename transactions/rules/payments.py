@@ -5,6 +5,8 @@ from transactions import journals
 from transactions.attempt import Attempt
 from transactions.errors import RecipientHasNoWallet, RecipientNotFound, SelfTransfer
 from transactions.movements import Movement
+from transactions.quotes import QuoteClaim
+from transactions.rules import exchanges
 from transactions.world import World
 from wallets.errors import WalletNotFound
 from wallets.parties import Party
@@ -13,7 +15,7 @@ from wallets.parties import Party
 def named(order: Movement, world: World) -> tuple[Party | None, Party | None]:
     """Those whom the order names; the caller's side is there and its own. Raises: WalletNotFound."""
     payer = world.parties.at(order.payer, order.currency) if order.payer else None
-    payee = world.parties.at(order.payee, order.currency) if order.payee else None
+    payee = world.parties.at(order.payee, order.received_currency or order.currency) if order.payee else None
     mine = payer if order.payer else payee
     if mine is None or (order.owner and mine.customer != order.owner):
         raise WalletNotFound()
@@ -21,10 +23,17 @@ def named(order: Movement, world: World) -> tuple[Party | None, Party | None]:
 
 
 def fees(order: Movement, world: World) -> set[str]:
+    if isinstance(order.claim, QuoteClaim):
+        return exchanges.touches(order, world)
     return {fee_income(order.kind, order.currency)} if world.tariff.ever_costs(order.kind, order.currency) else set()
 
 
 def accept(attempt: Attempt) -> None:
+    if isinstance(attempt.order.claim, QuoteClaim):
+        if attempt.order.received:
+            meet(attempt)
+        exchanges.pay(attempt)
+        return
     meet(attempt)
     today = attempt.ask_policies()
     attempt.charge(today)

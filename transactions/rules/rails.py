@@ -10,7 +10,7 @@ from transactions.attempt import Attempt, note_change, told_of
 from transactions.errors import AmountBelowFee, TransactionNotFound
 from transactions.models import LEGAL, OPEN, THROUGH_A_RAIL, Kind, State
 from transactions.movements import Movement, Outcome, Settlement
-from transactions.rules import payments
+from transactions.rules import exchanges, payments
 from transactions.world import World
 from wallets.parties import Address
 
@@ -19,6 +19,8 @@ FINAL = frozenset(RELEASED_AS)
 
 
 def touches(order: Movement, world: World) -> set[str]:
+    if order.claim:
+        return set()  # nothing is posted before the rail answers
     return payments.fees(order, world) | ({rail_float(order.rail, order.currency)} if order.settled else set())
 
 
@@ -26,7 +28,8 @@ def accept(attempt: Attempt) -> None:
     """Held until the rail answers, what goes out; counted as coming, what comes in; at once, what has happened."""
     order, world, mine = attempt.order, attempt.world, attempt.mine
     today = attempt.ask_policies()
-    attempt.charge(today)
+    if attempt.exchange is None:
+        attempt.charge(today)
     if attempt.payer:
         attempt.take_from_payer(today)
     elif order.amount <= attempt.fee:
@@ -47,7 +50,9 @@ def settling_touches(order: Settlement, world: World) -> set[str]:
     target = world.targets.get(order.transaction)
     if target is None or not target.rail or order.to != State.COMPLETED:
         return set()
-    codes = {rail_float(target.rail, target.currency), suspense(target.currency)}
+    codes = {rail_float(target.rail, target.received_currency or target.currency), suspense(target.currency)}
+    if target.received_currency:
+        codes |= exchanges.positions(target.currency, target.received_currency)
     return codes | ({fee_income(target.kind, target.currency)} if target.fee else set())
 
 
@@ -76,8 +81,15 @@ def settle(order: Settlement, world: World) -> Outcome:
         wallet = wallet_account(target.payer_id or target.payee_id)
         if target.kind == Kind.TOP_UP and accounts[wallet].closed:
             wallet = suspense(target.currency)
-        rail, fees = rail_float(target.rail, target.currency), fee_income(target.kind, target.currency)
-        lines = _lines(target.kind)(wallet, rail, target.amount, target.fee, fees)
+        rail = rail_float(target.rail, target.received_currency or target.currency)
+        fees = fee_income(target.kind, target.currency)
+        if target.received and target.received_currency:
+            lines = journals.exchange_lines(
+                wallet, rail, target.currency, target.amount, target.fee, fees, target.received_currency,
+                target.received, target.margin,
+            )  # fmt: skip
+        else:
+            lines = _lines(target.kind)(wallet, rail, target.amount, target.fee, fees)
         world.books.post(lines, id=target.id, moment=moment, kind=target.kind, reference=f"{target.kind}:{target.id}")
     target.refusal_code = order.refusal_code or target.refusal_code
     target.rail_reference = order.rail_reference or target.rail_reference

@@ -126,6 +126,8 @@ def set_aside(order: Holding, world: World) -> Outcome:
     if order.kind != "placed":
         world.books.release(code, order.kind, amount, order.remaining, hold=order.hold, moment=world.books.tick())
         return told_of(target)
+    if target.received:
+        raise NotReversible("What arrived in another currency is not set aside.", state=target.state)
     _left(target, amount)
     account = world.books.accounts[code]
     if account.closed:

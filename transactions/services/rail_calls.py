@@ -207,7 +207,7 @@ def _count(txn: Transaction, purpose: RailCall.Purpose) -> RailCall:
     Transaction.objects.filter(pk=txn.pk).update(attempts=txn.attempts, due_at=_in(settings.RAIL_LEASE_SECONDS))
     request: dict[str, Any] = {"reference": str(txn.pk)}
     if purpose == RailCall.Purpose.SUBMIT:  # where the money goes is in the transaction, once
-        request |= {"operation": _operation(txn), "amount_minor": txn.amount, "currency": txn.currency}
+        request |= {"operation": _operation(txn), **txn.arriving._asdict()}
     return RailCall.objects.create(transaction=txn, number=txn.attempts, purpose=purpose, request=request)
 
 
@@ -240,7 +240,7 @@ def _instruction(txn: Transaction) -> Instruction:
         counterparty = txn.destination or {}
     else:
         counterparty = {"phone_number": txn.payee.customer.phone_number} if txn.payee else {}
-    return Instruction(str(txn.pk), _operation(txn), txn.amount, txn.currency, counterparty)
+    return Instruction(str(txn.pk), _operation(txn), *txn.arriving, counterparty)
 
 
 def _operation(txn: Transaction) -> Operation:
@@ -264,7 +264,7 @@ def _record(call: RailCall, answer: Answer) -> RailCall | None:
                 _again(txn, settings.RAIL_INQUIRE_AFTER_SECONDS, answer.rail_reference)
             case Refused() | Failed():
                 settling.settle(txn.pk, to=State.FAILED, actor=by_rail, facts=facts, refusal_code=code_of(answer.code))
-            case Completed() if (answer.amount_minor, answer.currency) != (txn.amount, txn.currency):
+            case Completed() if (answer.amount_minor, answer.currency) != txn.arriving:
                 _quarantine(txn, f"The rail says {answer.currency} {answer.amount_minor} (minor units).")
             case Completed():
                 settling.settle(

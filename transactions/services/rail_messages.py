@@ -148,7 +148,7 @@ def _apply(callback: Callback, txn: Transaction) -> str:
         facts={"rail": txn.rail, "callback": asdict(result)},
     )
     if isinstance(result, Completed):
-        if (result.amount_minor, result.currency) != (txn.amount, txn.currency):
+        if (result.amount_minor, result.currency) != txn.arriving:
             raise Odd(f"Another amount than ours: {result.currency} {result.amount_minor} (minor units).")
         if txn.state in AT_THE_RAIL:
             settle(to=State.COMPLETED)

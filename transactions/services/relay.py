@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 STREAM_LENGTH = 100_000
 BATCH = 500
 LOCK = "transactions.relay"
+WAIVED = "fee_waiver"  # the reason of an adjustment that gives a fee back (`waivers.py`)
 
 # What is told to whom: (kind, state reached) -> text for the payer, text for the payee; None: nothing.
 TOLD: dict[tuple[str, str], tuple[str | None, str | None]] = {
@@ -140,19 +141,24 @@ def notices_of(event: Event) -> Iterator[Notice]:
         return
     payer, payee = (wallet.customer if wallet else None for wallet in (txn.payer, txn.payee))
     for_payer, for_payee = TOLD.get((txn.kind, event.to_state), (None, None))
+    if for_payee and txn.reason_code == WAIVED:
+        for_payee = "fee_waived"
     if for_payer and payer:
         owed = event.facts.get("owed_minor", 0)  # of what is taken back, what was not there
         yield notice(event, f"{for_payer}_owed" if owed else for_payer, told=payer, other=payee, owed=owed)
     if for_payee and payee:
-        yield notice(event, for_payee, told=payee, other=payer)
+        yield notice(event, for_payee, told=payee, other=payer, arriving=txn.kind != Kind.REVERSAL)
 
 
-def notice(event: Event, kind: str, *, told: Customer, other: Customer | None, owed: int = 0) -> Notice:
+def notice(
+    event: Event, kind: str, *, told: Customer, other: Customer | None, owed: int = 0, arriving: bool = False
+) -> Notice:
+    """``arriving``: the amount is told as it comes in, in the currency of who gets it."""
     txn = event.transaction
     fee = txn.fee or event.facts.get("fee_returned_minor", 0)
     amount = txn.amount if txn.kind != Kind.HOLD else event.facts.get("returned_minor", txn.amount)
     facts = {
-        "amount": str(Money(amount, txn.currency)),
+        "amount": str(txn.arriving if arriving else Money(amount, txn.currency)),
         "taken": str(Money(txn.amount - owed, txn.currency)),
         "received": str(Money(txn.received, txn.received_currency or "")) if txn.received else "",
         "owed": str(Money(owed, txn.currency)),

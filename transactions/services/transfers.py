@@ -9,33 +9,42 @@ from core import context
 from core.ids import uuid7
 from core.money import Money
 from customers.authentication import CustomerPrincipal
+from fx.selectors import QuoteTerms
 from transactions import posting
 from transactions.models import Kind
 from transactions.movements import Answer, Movement, Order, Outcome
 from transactions.poster import submit
+from transactions.quotes import QuoteClaims
+from transactions.services.conversions import at_quote
 from wallets.parties import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferOrder:
-    """What a customer asks for: ``to`` is a wallet id, phone number or e-mail; ``reference`` is the client's own."""
+    """What a customer asks for: ``to`` is a wallet id, phone number or e-mail; ``reference`` is the client's own.
+
+    With ``quote`` the recipient gets what it promises, in its currency.
+    """
 
     from_wallet_id: UUID
     to: Address
     amount: Money
     memo: str = ""
     reference: str | None = None
+    quote: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a transfer would do, minor units. ``limits_left``: per movement, day, month after it; None is unlimited."""
+    """What a transfer would do, minor units. ``limits_left``: per movement, day, month after it; None is unlimited.
+    ``exchange``: the quote that it would take."""
 
     payee: UUID
     fee: int
     balance_after: int
     lines: list[dict[str, Any]]
     limits_left: dict[str, int | None]
+    exchange: QuoteTerms | None = None
 
 
 def send_transfer(
@@ -65,7 +74,9 @@ def preview_of(movement: Movement) -> Preview:
         for period in ("movement", "day", "month")
         for reached, allowed in [used[period]]
     }
-    return Preview(outcome.payee, outcome.fee, outcome.balance_after, world.lines(), left)
+    taken = world.claims.get(QuoteClaims)
+    exchange = taken.terms[outcome.quote] if isinstance(taken, QuoteClaims) and outcome.quote else None
+    return Preview(outcome.payee, outcome.fee, outcome.balance_after, world.lines(), left, exchange)
 
 
 def _movement(order: TransferOrder, actor: CustomerPrincipal, idempotency_key: str, answer: Answer | None) -> Movement:
@@ -73,5 +84,5 @@ def _movement(order: TransferOrder, actor: CustomerPrincipal, idempotency_key: s
         kind=Kind.TRANSFER, amount=order.amount.amount_minor, currency=order.amount.currency, caller=actor.principal,
         key=idempotency_key, payer=Address("wallet", str(order.from_wallet_id)), payee=order.to, owner=actor.id,
         session=actor.session_id, memo=order.memo, reference=order.reference, request_id=context.request_id.get(),
-        answer=answer,
+        answer=answer, **at_quote(order.quote, order.amount.currency, actor),
     )  # fmt: skip

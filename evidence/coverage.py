@@ -48,7 +48,7 @@ KEPT = {
     "wallets.Wallet": ("id", "customer_id", "currency", "account_id", "created_at"),
     "payments.PaymentRequest": (
         "id", "code", "customer_id", "wallet_id", "currency", "amount", "least", "most", "description",
-        "order_reference", "max_uses", "max_uses_per_payer", "expires_at", "created_at",
+        "order_reference", "max_uses", "max_uses_per_payer", "needs_confirmation", "expires_at", "created_at",
     ),
     "recalls.Recall": (
         "id", "transaction_id", "sender_id", "recipient_id", "wallet_id", "currency", "claimed", "held", "reason_id",

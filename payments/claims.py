@@ -26,15 +26,17 @@ from payments.errors import (
 from payments.models import RequestState
 from transactions.attempt import Attempt
 from transactions.claims import Claim, Claims
+from transactions.models import State
 
 READ: LiteralString = """
 SELECT id, currency, amount, least, most, max_uses, max_uses_per_payer, expires_at, state, used
 FROM payments_paymentrequest WHERE id = ANY(%s) ORDER BY id
 """
 USED = """
-SELECT request_id, payer_id, count(*) FROM payments_requestuse
-WHERE request_id = ANY(%s) AND payer_id = ANY(%s)
-GROUP BY request_id, payer_id
+SELECT u.request_id, u.payer_id, count(*) FROM payments_requestuse u
+LEFT JOIN payments_useanswer a ON a.use_id = u.id AND a.outcome <> 'confirmed'
+WHERE u.request_id = ANY(%s) AND u.payer_id = ANY(%s) AND a.id IS NULL
+GROUP BY u.request_id, u.payer_id
 """
 WRITE = "INSERT INTO payments_requestuse SELECT * FROM json_populate_recordset(NULL::payments_requestuse, %s::json)"
 
@@ -94,6 +96,7 @@ class RequestClaims(Claims):
                 "request_id": claim.request,
                 "payer_id": claim.payer,
                 "at": attempt.moment.at,
+                "is_promise": attempt.state == State.PENDING,
             }
         )
 

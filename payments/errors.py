@@ -25,7 +25,7 @@ class RequestCancelled(Declined):
 
 
 class RequestUsedUp(Declined):
-    """It has been paid as often as it may be in all."""
+    """It has been paid as often as it may be in all; what awaits confirmation counts."""
 
     code, title = "payment_request_used_up", "The payment request has been paid already"
     for_customer = "This has been paid already. Nothing was taken from you."
@@ -78,3 +78,17 @@ class RequestClosed(Conflict):
 
     code, title = "payment_request_closed", "The payment request is closed"
     for_customer = "This payment request is closed already."
+
+
+class UseNotFound(NotFound):
+    """Nobody's payment of this request has that id, or there is nothing to confirm about it."""
+
+    code, title = "payment_request_use_not_found", "No such payment of this request to confirm"
+    for_customer = "We could not find this payment."
+
+
+class UseAnswered(Conflict):
+    """It was answered otherwise, or not in time; ``outcome`` says which."""
+
+    code, title = "payment_request_use_answered", "This payment no longer awaits confirmation"
+    for_customer = "This payment has been answered already, or its time was over."

@@ -34,7 +34,8 @@ class PaymentRequest(models.Model):
     units of ``currency``. May be paid ``max_uses`` times in all, and so often by one payer (null: as often as one
     likes).
 
-    What it asks for never changes. ``used`` counts what was paid; the database keeps it.
+    What it asks for never changes. ``used`` counts what was paid or awaits
+    confirmation; the database keeps it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -49,6 +50,9 @@ class PaymentRequest(models.Model):
     order_reference = models.CharField(max_length=80, null=True, blank=True, help_text="the requester's own")
     max_uses = models.PositiveIntegerField(null=True, blank=True, default=1)
     max_uses_per_payer = models.PositiveIntegerField(null=True, blank=True)
+    needs_confirmation = models.BooleanField(
+        default=False, db_default=False, help_text="the payer's money is held until the requester agrees"
+    )
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()
     state = FSMField(choices=RequestState.choices, default=RequestState.OPEN, protected=True)
@@ -122,16 +126,21 @@ class PaymentRequest(models.Model):
 
 
 class RequestUse(AppendOnly):
-    """One payment of a request; written with it, in the same statement as all uses of a batch."""
+    """One payment of a request; written with it, in the same statement as all uses of a batch.
 
-    id = models.UUIDField(primary_key=True, help_text="that of the payment")
+    Where the requester confirms it is a hold of the payer's money, and what became of it the `answer`.
+    """
+
+    id = models.UUIDField(primary_key=True, help_text="that of the payment, or of the hold")
     request = models.ForeignKey(PaymentRequest, models.PROTECT, related_name="uses", db_index=False)
     payer = models.ForeignKey("customers.Customer", models.PROTECT, related_name="+", db_index=False)
     at = models.DateTimeField()
+    is_promise = models.BooleanField(default=False, db_default=False, help_text="a hold, which the requester answers")
 
     class Meta:
         ordering = ["-id"]
         indexes = [
+            models.Index(fields=["id"], condition=Q(is_promise=True), name="request_use_promised"),
             models.Index(fields=["request", "-id"], name="request_use_of"),
             models.Index(fields=["request", "payer"], name="request_use_by"),
             models.Index(fields=["payer", "-id"], name="request_use_of_payer"),
@@ -139,3 +148,31 @@ class RequestUse(AppendOnly):
 
     def __str__(self) -> str:
         return f"use of a payment request at {self.at:%-d %b %Y %H:%M}"
+
+
+class UseAnswer(AppendOnly):
+    """What became of a payment that the requester was to confirm; once."""
+
+    class Outcome(models.TextChoices):
+        CONFIRMED = "confirmed"
+        REJECTED = "rejected"
+        EXPIRED = "expired", "not answered in time"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    use = models.OneToOneField(RequestUse, models.PROTECT, related_name="answer")
+    outcome = models.CharField(max_length=9, choices=Outcome)
+    payment = models.UUIDField(null=True, blank=True, help_text="what was taken of the hold")
+    answered_by = models.CharField(max_length=80)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome="confirmed", payment__isnull=False) | (~Q(outcome="confirmed") & Q(payment=None)),
+                name="use_answer_paid_when_confirmed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_outcome_display()

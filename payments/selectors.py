@@ -49,8 +49,9 @@ def standing(status: str, at: datetime) -> Q:
 
 
 def payments_of(uses: Sequence[RequestUse]) -> dict[UUID, Transaction]:
-    """The payments of these uses, by id, with both parties: one statement."""
-    return Transaction.objects.select_related(*PARTIES).in_bulk([use.pk for use in uses])
+    """The payments of these uses, by id, with both parties: one statement. Of holds what was taken of them, too."""
+    taken = [answer.payment for use in uses if (answer := getattr(use, "answer", None)) and answer.payment]
+    return Transaction.objects.select_related(*PARTIES).in_bulk([*(use.pk for use in uses), *taken])
 
 
 def request_paid_by(payment: UUID) -> PaymentRequest | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from django.db.models import F, Q
 from django.utils.timezone import now
 
 from core import audit
+from core.admin.lists import first_id_at
 from core.audit import actor_name
 from core.errors import AmountNotPositive
 from core.ids import uuid7
@@ -21,17 +23,31 @@ from customers.authentication import CustomerPrincipal
 from notifications.services import Notice, notify_many
 from payments.claims import RequestClaim
 from payments.codes import new_code
-from payments.errors import RequestAmountMissing, RequestClosed, RequestExpiry, RequestNotFound, RequestNotWhole
-from payments.models import PaymentRequest, RequestState
+from payments.errors import (
+    RequestAmountMissing,
+    RequestClosed,
+    RequestExpiry,
+    RequestNotFound,
+    RequestNotWhole,
+    UseAnswered,
+    UseNotFound,
+)
+from payments.models import PaymentRequest, RequestState, RequestUse, UseAnswer
 from staff.models import User
 from transactions.errors import CurrencyMismatch
-from transactions.movements import Answer, Order, Outcome
+from transactions.models import State, Transaction
+from transactions.movements import Answer, Order, Outcome, Terms
 from transactions.poster import submit
+from transactions.posting import post_one
+from transactions.rules.holds import LONGEST
+from transactions.services.holds import HoldOrder, capture_hold, hold_for, place_hold, void_hold
 from transactions.services.payments import PaymentOrder, pay, preview_payment
 from transactions.services.transfers import Preview
 from wallets.errors import WalletClosed
 from wallets.parties import Address
 from wallets.selectors import wallet_of
+
+MOVED = (State.COMPLETED, State.PARTIALLY_REVERSED, State.REVERSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +64,7 @@ class NewRequest:
     order_reference: str | None = None
     max_uses: int | None = 1
     max_uses_per_payer: int | None = None
+    needs_confirmation: bool = False
     expires_at: datetime | None = None
 
 
@@ -80,8 +97,8 @@ def create_request(asked: NewRequest, *, actor: CustomerPrincipal) -> PaymentReq
         request = PaymentRequest.objects.create(
             code=new_code(), customer_id=actor.id, wallet=wallet, currency=asked.currency, amount=asked.amount,
             least=asked.least, most=asked.most, description=asked.description, order_reference=asked.order_reference,
-            max_uses=asked.max_uses, max_uses_per_payer=asked.max_uses_per_payer, expires_at=expires_at,
-            created_at=at,
+            max_uses=asked.max_uses, max_uses_per_payer=asked.max_uses_per_payer,
+            needs_confirmation=asked.needs_confirmation, expires_at=expires_at, created_at=at,
         )  # fmt: skip
         after = {"amount_minor": asked.amount, "currency": asked.currency, "wallet": str(wallet.pk)}
         audit.record(actor=actor, action="create_payment_request", subject=request, after=after)
@@ -124,11 +141,27 @@ def pay_request(
     request: PaymentRequest, paying: Paying, *, actor: CustomerPrincipal, idempotency_key: str,
     answer: Answer | None = None, post: Callable[[Order], Outcome] = submit,
 ) -> Outcome:  # fmt: skip
-    """Pay it at once. A refusal is an outcome with ``error``; those of requests are in `claims.py`.
+    """Pay it at once; or set the money aside, where the requester wants to confirm it. A refusal is an outcome with
+    ``error``; those of requests are in `claims.py`.
 
     Raises: RequestAmountMissing. Locks: the request, then both accounts.
     """
-    return pay(order_of(request, paying, actor), actor=actor, idempotency_key=idempotency_key, answer=answer, post=post)
+    order = order_of(request, paying, actor)
+    return pay_order(request, order, actor=actor, idempotency_key=idempotency_key, answer=answer, post=post)
+
+
+def pay_order(
+    request: PaymentRequest | None, order: PaymentOrder, *, actor: CustomerPrincipal, idempotency_key: str,
+    answer: Answer | None = None, post: Callable[[Order], Outcome] = submit,
+) -> Outcome:  # fmt: skip
+    """The same, of an order that was made already."""
+    if request is None or not request.needs_confirmation:
+        return pay(order, actor=actor, idempotency_key=idempotency_key, answer=answer, post=post)
+    # So many seconds from then on: asked for again with the same key, it is the same.
+    terms = Terms(expires_in=settings.PAYMENT_CONFIRMATION_HOURS * 3600)
+    fields = {field.name: getattr(order, field.name) for field in dataclass_fields(order)}
+    held = HoldOrder(**fields, terms=terms)
+    return place_hold(held, actor=actor, idempotency_key=idempotency_key, answer=answer, post=post)
 
 
 def preview_request(request: PaymentRequest, paying: Paying, *, actor: CustomerPrincipal) -> Preview:
@@ -147,6 +180,74 @@ def order_of(request: PaymentRequest, paying: Paying, actor: CustomerPrincipal) 
         order_reference=request.order_reference, reference=paying.reference,
         claim=RequestClaim(request.pk, actor.id),
     )  # fmt: skip
+
+
+def confirm(use: UUID, *, actor: CustomerPrincipal) -> UseAnswer:
+    """The requester takes what was set aside. Confirmed before is no error.
+
+    Raises: UseNotFound (also for somebody else's), UseAnswered, and what a capture is refused with: HoldExpired,
+    HoldOver, SessionEnded, CustomerSuspended, WalletFrozen …
+    Locks: the request, the hold, then both accounts.
+    """
+    return _answer(use, UseAnswer.Outcome.CONFIRMED, actor)
+
+
+def reject(use: UUID, *, actor: CustomerPrincipal) -> UseAnswer:
+    """The requester does not want it: the money is the payer's to use again, and the use may be somebody else's.
+    Rejected before is no error. Raises and locks as `confirm`."""
+    return _answer(use, UseAnswer.Outcome.REJECTED, actor)
+
+
+def _answer(use_id: UUID, outcome: UseAnswer.Outcome, actor: CustomerPrincipal) -> UseAnswer:
+    with db_transaction.atomic():
+        use = RequestUse.objects.filter(pk=use_id, is_promise=True, request__customer_id=actor.id).first()
+        if use is None:
+            raise UseNotFound()
+        # Locked before any account, as who pays it does; and of two answers the second sees the first.
+        PaymentRequest.objects.select_for_update(no_key=True).get(pk=use.request_id)
+        before = UseAnswer.objects.filter(use=use).first()
+        if before is not None:
+            if before.outcome != outcome:
+                raise UseAnswered(outcome=before.outcome)
+            return before
+        payment = None
+        if outcome == UseAnswer.Outcome.CONFIRMED:
+            hold = hold_for(actor.id, use.pk)
+            key = f"confirm-{use.pk}"
+            payment = capture_hold(hold, None, final=True, actor=actor, idempotency_key=key, post=post_one)
+            payment.or_raise()
+        else:
+            void_hold(use.pk, actor=actor).or_raise()
+        answer = UseAnswer.objects.create(
+            use=use, outcome=outcome, payment=payment.transaction if payment else None, answered_by=actor.principal,
+            at=now(),
+        )  # fmt: skip
+        audit.record(actor=actor, action=f"{outcome}_payment", subject=use, after={"request": str(use.request_id)})
+    return answer
+
+
+def note_ended_promises() -> int:
+    """Note what became of holds that ended without an answer by `confirm` or `reject`: not answered in time, or
+    captured or let go by another door. How many. Safe to run in several workers at once."""
+    since = first_id_at(now() - LONGEST - timedelta(days=1))
+    waiting = RequestUse.objects.filter(is_promise=True, pk__gte=since, answer=None)
+    over = dict(
+        Transaction.objects.filter(pk__in=waiting.values("pk")).exclude(state=State.PENDING).values_list("pk", "state")
+    )
+    ended = {State.CANCELLED: UseAnswer.Outcome.REJECTED, State.EXPIRED: UseAnswer.Outcome.EXPIRED}
+    for use in waiting.filter(pk__in=list(over)):
+        with db_transaction.atomic():
+            PaymentRequest.objects.select_for_update(no_key=True).get(pk=use.request_id)
+            outcome = ended.get(State(over[use.pk]), UseAnswer.Outcome.CONFIRMED)
+            captured = Transaction.objects.filter(hold=use.pk, state__in=MOVED).order_by("pk").first()
+            UseAnswer.objects.get_or_create(
+                use=use,
+                defaults={
+                    "outcome": outcome, "payment": captured.pk if captured else None, "answered_by": "system",
+                    "at": now(),
+                },
+            )  # fmt: skip
+    return len(over)
 
 
 def expire_requests() -> int:

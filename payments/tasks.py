@@ -7,5 +7,5 @@ from payments import services
 
 @shared_task(name="payments.tasks.expire_requests")
 def expire_requests() -> int:
-    """Each minute: close what was not paid in time."""
-    return services.expire_requests()
+    """Each minute: close what was not paid in time, and note which promises were not confirmed."""
+    return services.expire_requests() + services.note_ended_promises()

@@ -301,6 +301,7 @@ RAIL_EXPIRY_SECONDS = env.int("RAIL_EXPIRY_SECONDS", default=60 * 60)
 # --- Payment requests -----------------------------------------------------------------------------------------------
 PAYMENT_REQUEST_HOURS = env.int("PAYMENT_REQUEST_HOURS", default=72)  # until one expires that says nothing else
 PAYMENT_REQUEST_MOST_DAYS = env.int("PAYMENT_REQUEST_MOST_DAYS", default=366)
+PAYMENT_CONFIRMATION_HOURS = env.int("PAYMENT_CONFIRMATION_HOURS", default=72)  # how long money is held for an answer
 # What the button on the public page of a request opens; {code} is the request's.
 PAYMENT_APP_LINK = env.str("PAYMENT_APP_LINK", default="tekana://pay/{code}")
 PAYMENT_QR_GUI = env.str("PAYMENT_QR_GUI", default="com.tekana")  # whose scheme an EMVCo QR is of

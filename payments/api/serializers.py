@@ -9,7 +9,7 @@ from rest_framework import serializers
 from core.money import Money, decimal_string
 from core.pagination import CursorField, PageQuery
 from core.serializers import AmountField, CurrencyField, InstantField, StrictSerializer, TextField
-from payments.models import PaymentRequest, Status
+from payments.models import PaymentRequest, RequestUse, Status, UseAnswer
 from payments.qr import CONTENTS, link_of, shown_name
 from payments.services import NewRequest
 from transactions.api.requests import positive
@@ -33,7 +33,7 @@ MOST_USES = 1_000_000
 class PayingSerializer(StrictSerializer):
     """Either ``to`` with amount and currency, or ``request_code``."""
 
-    openapi = {
+    openapi: dict[str, Any] = {
         "examples": [
             {
                 "from_wallet_id": "01981f6e-3c55-7f4a-9d2b-6a1e8c0f7b21", "to": {"phone_number": "+250788000009"},
@@ -80,7 +80,7 @@ class PayRequestSerializer(StrictSerializer):
 
 
 class PaidSerializer(TransferredSerializer):
-    openapi = {
+    openapi: dict[str, Any] = {
         "examples": [
             {
                 "transaction_id": "01981f6f-0d1e-7c33-8a44-5f0c9d3e2b10", "receipt": "7K2M9QX4TB", "amount": "1500",
@@ -114,7 +114,7 @@ class PaymentQuery(PageQuery):
 
 
 class ReceivedPaymentSerializer(serializers.Serializer):
-    openapi = {
+    openapi: dict[str, Any] = {
         "examples": [
             {
                 "transaction_id": "01981f6f-0d1e-7c33-8a44-5f0c9d3e2b10", "receipt": "7K2M9QX4TB",
@@ -151,7 +151,7 @@ class RefundSerializer(StrictSerializer):
 
 
 class RefundedSerializer(MovementSerializer):
-    openapi = {
+    openapi: dict[str, Any] = {
         "examples": [
             {
                 "transaction_id": "01981f70-0d1e-7c33-8a44-5f0c9d3e2b11", "receipt": "7K2M9QX5VD", "amount": "500",
@@ -197,11 +197,47 @@ def received_body(payment: Transaction) -> dict[str, Any]:
     }
 
 
+class UseQuery(PageQuery):
+    cursor = CursorField(UUID)
+
+
+class UseSerializer(ReceivedPaymentSerializer):
+    """``transaction_id`` is the payment, or the hold of what is to be confirmed; it names it to confirm and reject."""
+
+    openapi: dict[str, Any] = {
+        "examples": [
+            ReceivedPaymentSerializer.openapi["examples"][0]
+            | {"status": "pending", "returned": "0", "confirmation": "awaiting", "payment_id": None}
+        ]
+    }
+
+    confirmation = serializers.ChoiceField(
+        choices=["not_needed", "awaiting", *UseAnswer.Outcome.values], help_text="where the request wants it"
+    )
+    payment_id = serializers.UUIDField(allow_null=True, help_text="the payment, once confirmed; refunds name it")
+
+
+class UsePageSerializer(serializers.Serializer):
+    data = UseSerializer(many=True)  # type: ignore[assignment]
+    next = serializers.CharField(allow_null=True)
+
+
+def use_body(use: RequestUse, payments: dict[UUID, Transaction]) -> dict[str, Any]:
+    """A `UseSerializer`'s answer; ``payments`` has what was paid or held, by id, and what was taken of a hold."""
+    answer = getattr(use, "answer", None)
+    shown = payments.get(answer.payment, payments[use.pk]) if answer and answer.payment else payments[use.pk]
+    return received_body(shown) | {
+        "transaction_id": use.pk,
+        "confirmation": answer.outcome if answer else "awaiting" if use.is_promise else "not_needed",
+        "payment_id": answer.payment if answer else None if use.is_promise else use.pk,
+    }
+
+
 # --- Requests ---------------------------------------------------------------------------------------------------
 
 
 class NewPaymentRequestSerializer(StrictSerializer):
-    openapi = {
+    openapi: dict[str, Any] = {
         "examples": [
             {
                 "wallet_id": "01981f6e-9b02-7d18-b3c6-2e4f7a8d5c90", "currency": "RWF", "amount": "1500",
@@ -227,6 +263,9 @@ class NewPaymentRequestSerializer(StrictSerializer):
     )
     max_uses_per_payer = serializers.IntegerField(
         min_value=1, max_value=MOST_USES, required=False, allow_null=True, help_text="null: without limit"
+    )
+    needs_confirmation = serializers.BooleanField(
+        required=False, default=False, help_text="the payer's money is held until you confirm or reject"
     )
     expires_at = InstantField(required=False)
 
@@ -255,13 +294,13 @@ class OwnSerializer(serializers.Serializer):
 
 
 class PaymentRequestSerializer(serializers.Serializer):
-    openapi = {
+    openapi: dict[str, Any] = {
         "examples": [
             {
                 "code": "7F3K-9QX2-ABMT", "link": "https://pay.example/pay/7F3K-9QX2-ABMT",
                 "requested_by": "Kimironko Fresh Foods", "currency": "RWF", "amount": "1500", "least": None,
-                "most": None, "description": "Two crates of tomatoes", "order_reference": "A-17", "status": "open",
-                "expires_at": "2026-03-04T08:00:00Z",
+                "most": None, "description": "Two crates of tomatoes", "order_reference": "A-17",
+                "needs_confirmation": False, "status": "open", "expires_at": "2026-03-04T08:00:00Z",
                 "own": {
                     "request_id": "01981f70-7a11-7f0e-8f0a-3b5a1c9d2e77",
                     "wallet_id": "01981f6e-9b02-7d18-b3c6-2e4f7a8d5c90", "max_uses": 1, "max_uses_per_payer": None,
@@ -280,6 +319,7 @@ class PaymentRequestSerializer(serializers.Serializer):
     most = serializers.CharField(allow_null=True)
     description = serializers.CharField()
     order_reference = serializers.CharField(allow_null=True)
+    needs_confirmation = serializers.BooleanField(help_text="what you pay is held until the requester agrees")
     status = serializers.ChoiceField(choices=Status.choices)
     expires_at = serializers.DateTimeField()
     own = OwnSerializer(allow_null=True, help_text="null for everybody else")
@@ -290,21 +330,18 @@ class PaymentRequestPageSerializer(serializers.Serializer):
     next = serializers.CharField(allow_null=True)
 
 
-class UseQuery(PageQuery):
-    cursor = CursorField(UUID)
-
-
 def read_new(body: dict[str, Any]) -> NewRequest:
     """Raises: InvalidAmount, AmountTooPrecise, AmountTooLarge, AmountNotPositive."""
     currency = body["currency"]
-    amounts = {
+    amounts: dict[str, Any] = {
         name: positive(body[name], currency).amount_minor for name in ("amount", "least", "most") if name in body
     }
     expires_at: datetime | None = body.get("expires_at")
     return NewRequest(
         wallet_id=body["wallet_id"], currency=currency, description=body.get("description", ""),
         order_reference=body.get("order_reference"), max_uses=body["max_uses"],
-        max_uses_per_payer=body.get("max_uses_per_payer"), expires_at=expires_at, **amounts,
+        max_uses_per_payer=body.get("max_uses_per_payer"), needs_confirmation=body["needs_confirmation"],
+        expires_at=expires_at, **amounts,
     )  # fmt: skip
 
 
@@ -333,6 +370,7 @@ def request_body(request: PaymentRequest, at: datetime, reader: UUID) -> dict[st
         "most": shown(request.most),
         "description": request.description,
         "order_reference": request.order_reference,
+        "needs_confirmation": request.needs_confirmation,
         "status": request.status(at),
         "expires_at": request.expires_at,
         "own": own if request.customer_id == reader else None,

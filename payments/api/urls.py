@@ -11,5 +11,7 @@ urlpatterns = [
     path("payment-requests/<slug:code>/pay", views.PayView.as_view()),
     path("payment-requests/<slug:code>/cancel", views.CancelView.as_view()),
     path("payment-requests/<slug:code>/payments", views.UsesView.as_view()),
+    path("payment-requests/<slug:code>/payments/<uuid:payment_id>/confirm", views.ConfirmView.as_view()),
+    path("payment-requests/<slug:code>/payments/<uuid:payment_id>/reject", views.RejectView.as_view()),
     path("payment-requests/<slug:code>/qr.svg", views.QrView.as_view()),
 ]

@@ -30,6 +30,8 @@ from transactions.api.requests import answer_with, idempotency_key, positive
 from transactions.api.views import IDEMPOTENT, SENDING, TO_SOMEBODY, told
 from transactions.errors import (
     CurrencyMismatch,
+    HoldExpired,
+    HoldOver,
     InsufficientFunds,
     NotRefundable,
     NotReversible,
@@ -39,7 +41,7 @@ from transactions.errors import (
     TransactionNotFound,
 )
 from transactions.models import Transaction
-from transactions.services.payments import PaymentOrder, pay, preview_payment
+from transactions.services.payments import PaymentOrder, preview_payment
 from transactions.services.refunds import refund_payment
 from wallets.errors import WalletClosed, WalletFrozen, WalletNotFound
 from wallets.parties import Address
@@ -94,13 +96,15 @@ class PaymentsView(APIView):
 
     @extend_schema(operation_id="pay", request=s.PayingSerializer, responses={201: s.PaidSerializer})
     def post(self, request: Request) -> HttpResponse:
-        """Pay a business, or a payment request: at once, or refused with a code."""
+        """Pay a business, or a payment request: at once, or refused with a code. Where the requester wants to confirm
+        it the status is `pending`, and the money held."""
         key, actor = idempotency_key(request), caller(request)
         order, asked = order_in(request, actor)
         body = partial(
             s.paid_body, order_reference=order.order_reference, request_code=asked.spaced_code if asked else None
         )
-        return told(pay(order, actor=actor, idempotency_key=key, answer=answer_with(body, request)))
+        answer = answer_with(body, request)
+        return told(services.pay_order(asked, order, actor=actor, idempotency_key=key, answer=answer))
 
 
 class PaymentPreviewView(APIView):
@@ -232,20 +236,57 @@ class UsesView(APIView):
     permission_classes = [LiveSession]
     problems = [errors.RequestNotFound]
 
-    @extend_schema(
-        operation_id="list_payments_of_request", parameters=[s.UseQuery], responses=s.ReceivedPaymentPageSerializer
-    )
+    @extend_schema(operation_id="list_payments_of_request", parameters=[s.UseQuery], responses=s.UsePageSerializer)
     def get(self, request: Request, code: str) -> Response:
-        """What was paid on a request of yours, newest first."""
+        """What was paid on a request of yours, or awaits your confirmation, newest first."""
         page = read_page(request, s.UseQuery)
-        uses = selectors.request_of(caller(request).id, code).uses.all()
+        uses = selectors.request_of(caller(request).id, code).uses.select_related("answer")
         if page.after:
             uses = uses.filter(pk__lt=page.after[0])
         rows = list(uses[: page.limit + 1])
         payments = selectors.payments_of(rows)
         return Response(
-            page_body(rows, page.limit, key=lambda row: [row.pk], shown=lambda row: s.received_body(payments[row.pk]))
+            page_body(rows, page.limit, key=lambda row: [row.pk], shown=lambda row: s.use_body(row, payments))
         )
+
+
+class AnswerView(APIView):
+    """What confirming and rejecting have in common."""
+
+    permission_classes = [LiveSession]
+    answer: Any
+
+    def answered(self, request: Request, code: str, payment_id: UUID) -> Response:
+        read_body(request, EmptySerializer)
+        actor = caller(request)
+        asked = selectors.request_of(actor.id, code)
+        use = asked.uses.filter(pk=payment_id, is_promise=True).first()
+        if use is None:
+            raise errors.UseNotFound()
+        use.answer = type(self).answer(use.pk, actor=actor)
+        return Response(s.use_body(use, selectors.payments_of([use])))
+
+
+class ConfirmView(AnswerView):
+    problems = [
+        *SENDING, *TO_SOMEBODY, errors.RequestNotFound, errors.UseNotFound, errors.UseAnswered, HoldExpired, HoldOver,
+    ]  # fmt: skip
+    answer = staticmethod(services.confirm)
+
+    @extend_schema(operation_id="confirm_payment_of_request", request=EmptySerializer, responses={200: s.UseSerializer})
+    def post(self, request: Request, code: str, payment_id: UUID) -> Response:
+        """Take what is held. Confirming again changes nothing and says the same."""
+        return self.answered(request, code, payment_id)
+
+
+class RejectView(AnswerView):
+    problems = [errors.RequestNotFound, errors.UseNotFound, errors.UseAnswered, HoldOver]
+    answer = staticmethod(services.reject)
+
+    @extend_schema(operation_id="reject_payment_of_request", request=EmptySerializer, responses={200: s.UseSerializer})
+    def post(self, request: Request, code: str, payment_id: UUID) -> Response:
+        """Let it go: the money is the payer's to use again. Rejecting again changes nothing and says the same."""
+        return self.answered(request, code, payment_id)
 
 
 class PayView(APIView):

@@ -77,6 +77,7 @@ class Mine(NamedTuple):
     recall: UUID
     payment: UUID
     asked: str
+    promised: UUID
     standing_order: UUID
     quote: UUID
     payout: UUID
@@ -168,14 +169,23 @@ def a_payout(wallet: Wallet, payee: Wallet) -> tuple[UUID, UUID]:
     return made[0], asked.pk
 
 
-def asked_for(wallet: Wallet, payer: Wallet) -> tuple[UUID, str]:
-    """What the payer paid on a request of the owner's, and the request's code."""
-    asked = create_request(NewRequest(wallet_id=wallet.pk, currency="KES", max_uses=None), actor=somebody(wallet))
-    fund(payer, 900)
+def asked_for(wallet: Wallet, payer: Wallet) -> tuple[UUID, str, UUID]:
+    """A payment to the owner; the code of a request of theirs, and what was promised on it, for them to confirm."""
+    made = [
+        create_request(
+            NewRequest(wallet_id=wallet.pk, currency="KES", max_uses=None, needs_confirmation=confirms),
+            actor=somebody(wallet),
+        )
+        for confirms in (False, True)
+    ]
+    fund(payer, 1_800)
     paying = Paying(from_wallet_id=payer.pk, amount=900)
-    paid = pay_request(asked, paying, actor=somebody(payer), idempotency_key=key(), post=post_one).or_raise()
-    assert paid.transaction
-    return paid.transaction, asked.spaced_code
+    paid, promised = (
+        pay_request(one, paying, actor=somebody(payer), idempotency_key=key(), post=post_one).or_raise().transaction
+        for one in made
+    )
+    assert paid and promised
+    return paid, made[1].spaced_code, promised
 
 
 def somebody(wallet: Wallet) -> CustomerPrincipal:

@@ -195,6 +195,12 @@ MATRIX: dict[str, Row] = {
         lambda mine, world: Ask(path={"code": mine.asked}, body={}), names=True
     ),
     "GET v1/payment-requests/<slug:code>/payments": Row(lambda mine, world: Ask(path={"code": mine.asked}), names=True),
+    "POST v1/payment-requests/<slug:code>/payments/<uuid:payment_id>/confirm": Row(
+        lambda mine, world: Ask(path={"code": mine.asked, "payment_id": mine.promised}, body={}), names=True
+    ),
+    "POST v1/payment-requests/<slug:code>/payments/<uuid:payment_id>/reject": Row(
+        lambda mine, world: Ask(path={"code": mine.asked, "payment_id": mine.promised}, body={}), names=True
+    ),
     "GET v1/holds": NOTHING,
     "POST v1/holds": Row(lambda mine, world: Ask(body=promise(mine, world), keyed=True), 201, names=True),
     "POST v1/holds/preview": Row(lambda mine, world: Ask(body=promise(mine, world)), names=True),

@@ -66,7 +66,8 @@ def test_a_request_from_link_to_refund(till: App, phone: App) -> None:
     assert Transaction.objects.get(pk=refused.json()["transaction_id"]).refusal_code == "payment_request_used_up"
 
     found = till.get("payments", order_reference="A-17").json()["data"]
-    assert found == till.get(f"payment-requests/{code}/payments").json()["data"]
+    (used,) = till.get(f"payment-requests/{code}/payments").json()["data"]
+    assert used == found[0] | {"confirmation": "not_needed", "payment_id": answer["transaction_id"]}
     assert (found[0]["payer"], found[0]["amount"], found[0]["returned"]) == ("Aline M.", "1500", "0")
     assert phone.get("payments", order_reference="A-17").json()["data"] == []
     own = till.get(f"payment-requests/{code}").json()
@@ -148,3 +149,24 @@ def test_cancelling_and_its_qr(till: App, phone: App) -> None:
     assert till.post(f"payment-requests/{code}/cancel", {}).json()["status"] == "cancelled"
     refused = phone.post(f"payment-requests/{code}/pay", {"from_wallet_id": str(phone.wallet.pk)})
     assert refused.json()["code"] == "payment_request_cancelled"
+
+
+def test_confirming_and_rejecting(till: App, phone: App) -> None:
+    code = ask(till, amount="10", max_uses=None, needs_confirmation=True)["code"]
+    mine = {"from_wallet_id": str(phone.wallet.pk)}
+    kept, dropped = (phone.post("payments", mine | {"request_code": code}).json() for _ in range(2))
+    assert (kept["status"], dropped["status"]) == ("pending", "pending")
+    path = f"payment-requests/{code}/payments"
+    assert {one["confirmation"] for one in till.get(path).json()["data"]} == {"awaiting"}
+
+    assert phone.post(f"{path}/{kept['transaction_id']}/confirm", {}).status_code == 404
+    confirmed = till.post(f"{path}/{kept['transaction_id']}/confirm", {}).json()
+    rejected = till.post(f"{path}/{dropped['transaction_id']}/reject", {}).json()
+    late = till.post(f"{path}/{dropped['transaction_id']}/confirm", {})
+
+    assert (confirmed["confirmation"], confirmed["status"]) == ("confirmed", "completed")
+    assert (rejected["confirmation"], rejected["status"], rejected["payment_id"]) == ("rejected", "cancelled", None)
+    assert (late.status_code, late.json()["code"]) == (409, "payment_request_use_answered")
+    assert till.post(f"payments/{confirmed['payment_id']}/refunds", {}).status_code == 201
+    assert posted(phone.wallet) == 50_000
+    assert_books_balance()

@@ -392,6 +392,14 @@ AT_THE_DOOR = {
     "payment_request_expiry": (
         "It would have expired in the past, or later than we let it.", "Nothing here.", "They choose another day.",
     ),
+    "payment_request_use_not_found": (
+        "There is no such payment of that request, or nothing about it to confirm.", "The request's page.",
+        "Ask which payment they mean.",
+    ),
+    "payment_request_use_answered": (
+        "They had answered the other way, or too late.", "The request's page: what became of each payment.",
+        "How it ended. What was let go can be paid again.",
+    ),
     "payment_request_closed": (
         "The request had expired before they called it off.", "The request's page.", "Nobody can pay it any more.",
     ),

@@ -1,4 +1,4 @@
-"""The road to the books against a ledger of a hundred lines of plain Python: whatever is asked, both say the same.
+"""The road to the books against a ledger of two hundred lines of plain Python: whatever is asked, both say the same.
 
 `MODEL_EXAMPLES=500` looks longer than `make test` does.
 """
@@ -38,7 +38,8 @@ from wallets.models import Freeze
 from wallets.parties import Address
 from wallets.services import close_wallet, freeze_wallet, lift_freeze
 
-FEES = {"transfer": (7, 150), "payment": (0, 0), "cash_out": (5, 100), "top_up": (10, 25)}
+FEES = {"transfer": (7, 150), "payment": (4, 90), "payout": (0, 0), "cash_out": (5, 100), "top_up": (10, 25)}
+PAYEES_PART = {"payment": 3_000}  # of ten thousand; the rest is the payer's
 PER_MOVEMENT, PER_DAY, BALANCE = 5_000, 20_000, 12_000
 OPEN = {"pending", "processing", "unknown"}
 SETTLED = {
@@ -68,7 +69,15 @@ class Deal:
     payee: str | None
     amount: int
     fee: int
+    payee_fee: int = 0
     reversed: int = 0
+    captured: int = 0
+    fees_taken: tuple[int, int] = (0, 0)
+
+
+def half_up(whole: int, parts: int) -> int:
+    quotient, rest = divmod(whole, parts)
+    return quotient + (1 if rest * 2 >= parts else 0)
 
 
 class Refused(Exception):
@@ -87,8 +96,7 @@ class Model:
 
     def fee(self, kind: str, amount: int) -> int:
         flat, bps = FEES[kind]
-        whole, rest = divmod(amount * bps, 10_000)
-        return flat + whole + (1 if rest * 2 >= 10_000 else 0)
+        return flat + half_up(amount * bps, 10_000)
 
     def start(self, kind: str, payer: str | None, payee: str | None, amount: int, settled: bool = False) -> Deal:
         if payer and payer == payee:
@@ -106,8 +114,11 @@ class Model:
             raise Refused("limit_exceeded")
         if taker and taker.posted + taker.coming + amount > BALANCE:
             raise Refused("balance_limit_exceeded")
-        deal = Deal(kind, "pending", payer, payee, amount, self.fee(kind, amount))
-        if sender is None and amount <= deal.fee:
+        priced_as = "payment" if kind == "hold" else kind
+        fee = self.fee(priced_as, amount)
+        payee_fee = fee * PAYEES_PART.get(priced_as, 0) // 10_000
+        deal = Deal(kind, "pending", payer, payee, amount, fee - payee_fee, payee_fee)
+        if amount <= (payee_fee if sender else deal.fee):
             raise Refused("amount_below_fee")
         if sender:
             if sender.posted - sender.held < amount + deal.fee:
@@ -116,19 +127,51 @@ class Model:
             sender.held += amount + deal.fee
         elif taker:
             taker.coming += amount - deal.fee
-        if settled or (sender and taker):
+        if settled or (sender and taker and kind != "hold"):
             self.complete(deal)
         return deal
+
+    def capture(self, hold: Deal, amount: int, final: bool) -> Deal:
+        if hold.kind != "hold":
+            raise Refused("hold_not_found", kept=False)
+        left = hold.amount - hold.captured
+        if hold.state != "pending":
+            raise Refused("hold_over")
+        if amount > left:
+            raise Refused("capture_exceeds_hold")
+        sender, taker = self.purses[hold.payer or ""], self.purses[hold.payee or ""]
+        if not sender.may_send:
+            raise Refused("payer_unavailable")
+        if taker.closed or not taker.may_receive:
+            raise Refused("wallet_closed" if taker.closed else "wallet_frozen")
+        if taker.posted + taker.coming + amount > BALANCE:
+            raise Refused("balance_limit_exceeded")
+        taken = tuple(half_up(fee * (hold.captured + amount), hold.amount) for fee in (hold.fee, hold.payee_fee))
+        fee, payee_fee = (after - before for after, before in zip(taken, hold.fees_taken, strict=True))
+        if payee_fee >= amount:
+            raise Refused("amount_below_fee")
+        hold.captured, hold.fees_taken = hold.captured + amount, taken
+        deal = Deal("payment", "pending", hold.payer, hold.payee, amount, fee, payee_fee)
+        self.complete(deal)
+        if final or hold.captured == hold.amount:
+            self.end(hold, "cancelled")
+        return deal
+
+    def end(self, hold: Deal, to: str) -> None:
+        sender = self.purses[hold.payer or ""]
+        sender.held -= hold.amount + hold.fee - hold.captured - hold.fees_taken[0]
+        sender.used -= hold.amount - hold.captured
+        hold.state = "completed" if hold.captured else to
 
     def complete(self, deal: Deal) -> None:
         deal.state = "completed"
         self.let_go(deal)
-        self.fees += deal.fee
+        self.fees += deal.fee + deal.payee_fee
         if deal.payer:
             self.purses[deal.payer].posted -= deal.amount + deal.fee
         else:
             self.rail += deal.amount
-        arriving = deal.amount if deal.payer else deal.amount - deal.fee
+        arriving = deal.amount - (deal.payee_fee if deal.payer else deal.fee)
         if deal.payee is None:
             self.rail -= deal.amount
         elif self.purses[deal.payee].closed:
@@ -144,6 +187,15 @@ class Model:
             self.purses[deal.payee].coming -= deal.amount - deal.fee
 
     def settle(self, deal: Deal, to: str) -> None:
+        if deal.kind == "hold":
+            if to not in ("cancelled", "expired"):
+                raise Refused("illegal_transition", kept=False)
+            if deal.state != "pending":
+                raise Refused("hold_over", kept=False)
+            if to == "expired":  # its time is not up
+                raise Refused("illegal_transition", kept=False)
+            self.end(deal, to)
+            return
         if deal.state == to:
             return
         if deal.kind not in ("top_up", "cash_out") or to not in SETTLED.get(deal.state, ()):
@@ -156,24 +208,37 @@ class Model:
                 self.purses[deal.payer].used -= deal.amount
         deal.state = to
 
-    def reverse(self, deal: Deal, amount: int, refunds_fee: bool) -> Deal:
+    def reverse(self, deal: Deal, amount: int, refunds_fee: bool, by_merchant: bool = False) -> Deal:
+        if by_merchant and deal.kind != "payment":
+            raise Refused("not_refundable", kept=False)
         left = deal.amount - deal.reversed
-        if deal.kind not in ("transfer", "payment") or deal.state not in ("completed", "partially_reversed"):
+        if deal.kind not in ("transfer", "payment", "payout") or deal.state not in ("completed", "partially_reversed"):
             raise Refused("not_reversible", kept=False)
         if amount > left:
             raise Refused("reversal_exceeds_original")
         giver, taker = self.purses[deal.payee or ""], self.purses[deal.payer or ""]
-        if giver.closed or taker.closed:
+        if by_merchant:
+            self.may_refund(giver, taker, amount)
+        elif giver.closed or taker.closed:
             raise Refused("wallet_closed")
-        if giver.posted - giver.held < amount:
-            raise Refused("recipient_short")
-        returned = deal.fee if amount == left and refunds_fee else 0
-        giver.posted -= amount
+        returned, to_giver = (deal.fee, deal.payee_fee) if amount == left and refunds_fee else (0, 0)
+        if giver.posted - giver.held < amount - to_giver:
+            raise Refused("insufficient_funds" if by_merchant else "recipient_short")
+        giver.posted -= amount - to_giver
         taker.posted += amount + returned
-        self.fees -= returned
+        self.fees -= returned + to_giver
         deal.reversed += amount
         deal.state = "reversed" if amount == left else "partially_reversed"
-        return Deal("reversal", "completed", deal.payee, deal.payer, amount, 0)
+        return Deal("refund" if by_merchant else "reversal", "completed", deal.payee, deal.payer, amount, 0)
+
+    def may_refund(self, giver: Purse, taker: Purse, amount: int) -> None:
+        """The merchant's own act: freezes stop it; limits do not count it."""
+        if giver.closed:
+            raise Refused("wallet_closed")
+        if not giver.may_send:
+            raise Refused("wallet_frozen")
+        if taker.closed or not taker.may_receive:
+            raise Refused("recipient_unavailable")
 
     def close(self, name: str) -> None:
         purse = self.purses[name]
@@ -191,7 +256,9 @@ NAMES = ["aline", "eric", "mary", "paul"]
 names = st.sampled_from(NAMES)
 pairs = st.one_of(st.permutations(NAMES), st.permutations(NAMES), st.tuples(names, names))
 amounts = st.one_of(st.integers(1, 300), st.integers(1, 1_500), st.integers(1, 6_000))
-batches = st.lists(st.tuples(st.sampled_from(["transfer", "payment"]), pairs, amounts), min_size=1, max_size=4)
+batches = st.lists(
+    st.tuples(st.sampled_from(["transfer", "payment", "payout", "hold"]), pairs, amounts), min_size=1, max_size=4
+)
 states = st.sampled_from(State.values)
 CODES: Counter[str] = Counter()
 
@@ -205,6 +272,7 @@ class Machine(RuleBasedStateMachine):
 
     deals = Bundle("deals")
     orders = Bundle("orders")
+    promises = Bundle("promises")
 
     def __init__(self) -> None:
         super().__init__()
@@ -279,6 +347,16 @@ class Machine(RuleBasedStateMachine):
         ]
         return multiple(*self.ask(*asked))
 
+    @rule(target=promises, pair=pairs, amount=amounts)
+    def promise(self, pair, amount):
+        payer, payee, *_ = pair
+        movement = self.movement("hold", amount, payer, payee)
+        return multiple(*self.ask((movement, lambda: self.model.start("hold", payer, payee, amount))))
+
+    @rule(target=deals, order=promises)
+    def look_at_promise(self, order):
+        return order[0]
+
     @rule(target=deals, order=orders)
     def look_at(self, order):
         return order[0]
@@ -306,6 +384,36 @@ class Machine(RuleBasedStateMachine):
             amount = deal.amount - deal.reversed
         movement = self.movement("reversal", amount, reverses=txn, reason_code="duplicate", refunds_fee=refunds_fee)
         return multiple(*self.ask((movement, lambda: self.model.reverse(deal, amount, refunds_fee))))
+
+    @rule(target=orders, order=orders, amount=amounts, whole=st.booleans())
+    def refund(self, order, amount, whole):
+        deal = self.told[order[0]]
+        if deal.payee is None or deal.payer is None:
+            return multiple()
+        if whole and deal.amount > deal.reversed:
+            amount = deal.amount - deal.reversed
+        owner = self.wallets[deal.payee].customer_id
+        movement = self.movement("refund", amount, reverses=order[0], reason_code="merchant_refund", owner=owner)
+        return multiple(*self.ask((movement, lambda: self.model.reverse(deal, amount, False, by_merchant=True))))
+
+    @rule(
+        target=orders,
+        order=st.one_of(promises, promises, orders),
+        amount=amounts,
+        whole=st.booleans(),
+        final=st.booleans(),
+    )
+    def capture(self, order, amount, whole, final):
+        hold = self.told[order[0]]
+        if hold.payee is None or hold.payer is None:
+            return multiple()
+        if whole and hold.amount > hold.captured:
+            amount = hold.amount - hold.captured
+        owner = self.wallets[hold.payee].customer_id
+        movement = self.movement(
+            "payment", amount, hold.payer, hold.payee, hold=order[0], final=final, owner=owner
+        )  # fmt: skip
+        return multiple(*self.ask((movement, lambda: self.model.capture(hold, amount, final))))
 
     @rule(txn=deals, to=states)
     def settle(self, txn, to):
@@ -359,8 +467,8 @@ class Machine(RuleBasedStateMachine):
         rows = Transaction.objects.in_bulk(list(self.told))
         for txn, deal in self.told.items():
             row = rows[txn]
-            assert (row.kind, row.state, row.amount, row.fee, row.reversed_amount) == (
-                deal.kind, deal.state, deal.amount, deal.fee, deal.reversed,
+            assert (row.kind, row.state, row.amount, row.fee, row.payee_fee, row.reversed_amount) == (
+                deal.kind, deal.state, deal.amount, deal.fee, deal.payee_fee, deal.reversed,
             )  # fmt: skip
         assert len(rows) == Transaction.objects.count()
         for sums in coverage():
@@ -374,7 +482,9 @@ def our_tariff(db):
     """Fees on everything but payments, and limits that are easily reached."""
     today = date.today()
     for kind, (flat, bps) in FEES.items():
-        FeeRule.objects.create(kind=kind, currency="RWF", flat=flat, bps=bps, effective_from=today)
+        FeeRule.objects.create(
+            kind=kind, currency="RWF", flat=flat, bps=bps, effective_from=today, payee_bps=PAYEES_PART.get(kind)
+        )
     TierLimit.objects.create(
         country_id="RW", currency="RWF", tier=2, per_movement=PER_MOVEMENT, per_day=PER_DAY, per_month=None,
         balance=BALANCE, effective_from=today, source="model",

@@ -82,7 +82,8 @@ CHANGING = {
 # Configuration: a new row, and a change where rows may change, is somebody's act, of which there is an audit record
 # with the row for its subject. By table: the subject's type.
 ACTED_ON = {
-    "transactions_feerule": "transactions.feerule", "customers_tierlimit": "customers.tierlimit",
+    "transactions_feerule": "transactions.feerule", "transactions_feewaiver": "transactions.feewaiver",
+    "customers_tierlimit": "customers.tierlimit",
     "transactions_reversalreason": "transactions.reversalreason", "recalls_recallreason": "recalls.recallreason",
     "customers_country": "customers.country", "staff_user": "staff.user", "fx_ratesource": "fx.ratesource",
     "fx_margin": "fx.margin", "schedules_holiday": "schedules.holiday",

@@ -111,6 +111,13 @@ RIGHTS: dict[str, list[Right]] = {
             "Reverse: alone up to the sums below, of one transaction and in 24 hours; above them with a second person",
             ["transactions.reverse"], DESK,
         ),
+        do(
+            "Waive fees: of one transaction alone up to the sums below; above them, and for a customer for a time, with"
+            " a second person",
+            ["transactions.waive_fees"], DESK | {Role.FINANCE},
+        ),
+        see("See payment requests and what was paid on them", ["payments.view_paymentrequest"]),
+        do("Cancel payment requests, with a reason", ["payments.cancel"], DESK | {Role.COMPLIANCE}),
         see("See recalls and their reasons", ["recalls.view_recall", "recalls.view_recallreason"]),
         do("Open and withdraw recalls", ["recalls.open"], DESK),
         do(
@@ -149,8 +156,9 @@ RIGHTS: dict[str, list[Right]] = {
     ],
     "Rules": [
         see(
-            "See limits, fees and countries",
-            ["customers.view_tierlimit", "customers.view_country", "transactions.view_feerule"],
+            "See limits, fees, waivers of fees and countries",
+            ["customers.view_tierlimit", "customers.view_country", "transactions.view_feerule",
+             "transactions.view_feewaiver"],
         ),
         do(
             "Ask for other fees, and for what a reversal does with them", ["transactions.change_fees"],
@@ -217,6 +225,10 @@ RIGHTS: dict[str, list[Right]] = {
         ),
         do("Decide on closing periods", ["ledger.approve_close"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide fees and reasons to reverse", ["transactions.approve_fees"], BOSS | {Role.FINANCE_CHECKER}),
+        do(
+            "Decide waivers of fees", ["transactions.approve_waiver"],
+            BOSS | {Role.SENIOR_SUPPORT, Role.FINANCE_CHECKER},
+        ),
         do("Decide limits", ["customers.approve_limits"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide entries in calendars", ["schedules.approve_calendar"], BOSS | {Role.FINANCE_CHECKER}),
         do("Decide what exchange costs and where rates come from", ["fx.approve_terms"], BOSS | {Role.FINANCE_CHECKER}),

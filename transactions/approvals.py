@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,20 +11,18 @@ from django.utils.text import capfirst
 from django.utils.timezone import now
 
 from core.contacts import masked_text
-from core.errors import AmountNotPositive, InvalidAmount
+from core.errors import AmountNotPositive
 from core.ids import spaced_receipt
-from core.money import EXPONENTS, Money
-from customers.errors import RuleExists
+from core.money import Money
 from customers.selectors import current_limits
-from customers.services import check_day
 from ledger.chart import suspense, type_of, wallet_account
 from ledger.selectors import Coverage, account_ids, coverage
 from staff.approvals import ASK_ANEW, About, Fact, Leg, Operation, Preview, Row, lock_name
 from staff.models import Approval, User
 from transactions.errors import FeePolicyUnclear, ShortfallChanged, TransactionNotFound
-from transactions.models import PAYS_AT_ONCE, THROUGH_A_RAIL, FeeRule, Kind, ReversalReason, Transaction
+from transactions.models import Kind, ReversalReason, Transaction
 from transactions.services.adjustments import post_adjustment, preview_adjustment, wallet_in
-from transactions.services.fees import add_fee_rule, set_reversal_reason
+from transactions.services.fees import set_reversal_reason
 from transactions.services.receivables import (
     COLLECT,
     WRITE_OFF,
@@ -40,7 +38,6 @@ from transactions.services.reversals import (
     rejections_of,
     reverse_transaction,
 )
-from transactions.tariff import FREE, Fee
 from wallets.models import Wallet
 
 # What a checker wants to know of the one who would lose money, from the end of the account alone.
@@ -51,7 +48,6 @@ FROM (SELECT journal_id, amount, side FROM ledger_entry WHERE account_id = %(acc
 JOIN ledger_journal j ON j.id = e.journal_id WHERE e.side = 1
 """
 RISK_DAYS = 90
-COSTS = PAYS_AT_ONCE | THROUGH_A_RAIL  # what may have a fee
 
 
 class Reversal(Operation):
@@ -325,72 +321,6 @@ def row_of(transaction: Transaction) -> Row:
     return Row("transactions.transaction", str(transaction.pk), capfirst(named(transaction)))
 
 
-class FeeChange(Operation):
-    """A new fee. ``params``: kind, currency, flat (minor units), bps (hundredths of a percent), effective_from."""
-
-    name = "fee_rule"
-    title = "Change of a fee"
-    request = "transactions.change_fees"
-    check = "transactions.approve_fees"
-
-    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
-        kind, currency = Kind(params["kind"]), str(params["currency"])
-        assert kind in COSTS and currency in EXPONENTS
-        flat, bps = int(params["flat"]), int(params["bps"])
-        if flat < 0 or not 0 <= bps <= 10_000:
-            raise InvalidAmount("A fee is nothing or more, and no more than the whole amount.")
-        day = date.fromisoformat(str(params["effective_from"]))
-        return {"kind": kind.value, "currency": currency, "flat": flat, "bps": bps, "effective_from": str(day)}
-
-    def about(self, params: dict[str, Any]) -> About:
-        title = f"Fee of a {Kind(params['kind']).label.lower()} in {params['currency']}"
-        row = self._in_force(params)
-        subject = Row("transactions.feerule", str(row.pk), title) if row else Row("", "", f"{title} (none so far)")
-        slot = f"{params['kind']}:{params['currency']}"
-        return About(title=f"{title}, from {self._day(params):%-d %b %Y}", subject=subject, slot=slot)
-
-    def lock(self, params: dict[str, Any]) -> None:
-        """Rows are only added, so there is none to lock: their name."""
-        lock_name(f"fee_rule:{params['kind']}:{params['currency']}")
-
-    def preview(self, params: dict[str, Any]) -> Preview:
-        day, currency = self._day(params), params["currency"]
-        check_day(day)
-        same = FeeRule.objects.filter(kind=params["kind"], currency=currency)
-        if same.filter(effective_from=day).exists():
-            raise RuleExists(f"Another fee begins on {day:%-d %b %Y}.")
-        later = same.filter(effective_from__gt=day).order_by("effective_from").first()
-        row = self._in_force(params)
-        before = Fee(row.flat, row.bps, row.effective_from) if row else FREE
-        after = Fee(params["flat"], params["bps"], day)
-        facts = [
-            Fact("Kind", Kind(params["kind"]).label.capitalize()),
-            Fact("From", f"{day:%-d %b %Y}"),
-            Fact("Until", f"{later.effective_from:%-d %b %Y}, when another fee begins" if later else "further notice"),
-            Fact("Flat", changed(before.flat, after.flat, currency)),
-            Fact("Part of the amount", changed_part(before.bps, after.bps)),
-        ]
-        for units in (100, 1_000, 10_000):
-            amount = units * 10 ** EXPONENTS[currency]
-            facts.append(Fact(f"On {Money(amount, currency)}", changed(before.on(amount), after.on(amount), currency)))
-        return Preview(facts=facts)
-
-    def apply(self, approval: Approval, *, checker: User) -> Row:
-        params = approval.params | {"effective_from": self._day(approval.params)}
-        rule = add_fee_rule(**params, actor=approval.maker, checker=checker, reason=approval.reason)
-        return Row("transactions.feerule", str(rule.pk), "The new fee")
-
-    def _day(self, params: dict[str, Any]) -> date:
-        return date.fromisoformat(params["effective_from"])
-
-    def _in_force(self, params: dict[str, Any]) -> FeeRule | None:
-        """What would count on that day without the change."""
-        rules = FeeRule.objects.filter(
-            kind=params["kind"], currency=params["currency"], effective_from__lte=self._day(params)
-        )
-        return rules.order_by("-effective_from").first()
-
-
 class Adjustment(Operation):
     """A correction of the books by hand, always by two people.
 
@@ -497,15 +427,5 @@ def house_name(code: str) -> str:
     return f"{name} ({which[0].replace('_', '-')})" if which else name
 
 
-def changed(before: int, after: int, currency: str) -> str:
-    now, then = str(Money(before, currency)), str(Money(after, currency))
-    return then if now == then else f"{now} → {then}"
-
-
-def changed_part(before: int, after: int) -> str:
-    now, then = (f"{bps // 100}.{bps % 100:02} %" for bps in (before, after))
-    return then if now == then else f"{now} → {then}"
-
-
-reversal, owed_reversal, fees, reasons = Reversal(), OwedReversal(), FeeChange(), ReasonChange()
+reversal, owed_reversal, reasons = Reversal(), OwedReversal(), ReasonChange()
 adjustment, collection, write_off = Adjustment(), Collection(), WriteOff()

@@ -102,14 +102,13 @@ class Attempt:
     def _spare(self, today: date, said: dict[str, Any]) -> None:
         """What either side was granted, off what is theirs to pay."""
         order, tariff = self.order, self.world.tariff
-        if self.fee and (waiver := tariff.waiver(self.mine.customer, self.priced_as, order.currency, today)):
-            off = waiver.off(self.fee)
+        waiver = tariff.waiver(self.mine.customer, self.priced_as, order.currency, today) if self.fee else None
+        if waiver and (off := waiver.off(self.fee)):
             self.fee -= off
             said |= {"minor": self.fee, "waived_minor": off, "waiver": waiver.id}
-        if not self.payee_fee or self.payee is None:
-            return
-        if waiver := tariff.waiver(self.payee.customer, self.priced_as, order.currency, today):
-            off = waiver.off(self.payee_fee)
+        theirs = self.payee if self.payee_fee else None
+        waiver = tariff.waiver(theirs.customer, self.priced_as, order.currency, today) if theirs else None
+        if waiver and (off := waiver.off(self.payee_fee)):
             self.payee_fee -= off
             said |= {"payee_waived_minor": off, "payee_waiver": waiver.id}
 

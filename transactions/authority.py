@@ -26,6 +26,17 @@ REVERSES_ALONE: dict[str, dict[str, int]] = {
 REVERSES_ALONE_A_DAY: dict[str, dict[str, int]] = {
     role: {currency: TIMES_A_DAY * amount for currency, amount in sums.items()} for role, sums in REVERSES_ALONE.items()
 }
+# Of the fee of one transaction, and in 24 hours: a twentieth of what a role gives back alone.
+WAIVES_ALONE: dict[str, dict[str, int]] = {
+    role: {currency: amount // 20 for currency, amount in sums.items()} for role, sums in REVERSES_ALONE.items()
+}
+WAIVES_ALONE_A_DAY: dict[str, dict[str, int]] = {
+    role: {currency: TIMES_A_DAY * amount for currency, amount in sums.items()} for role, sums in WAIVES_ALONE.items()
+}
+MOST_WAIVED_ALONE: dict[str, int] = {
+    currency: max(sums.get(currency, 0) for sums in WAIVES_ALONE.values())
+    for currency in set().union(*WAIVES_ALONE.values())
+}
 # The most that anybody ever gave back alone of one transaction: the proof of the books holds all reversals against it.
 # Who lowers a sum above keeps the former one here, for what went back under it stays right.
 MOST_ALONE: dict[str, int] = {
@@ -36,4 +47,6 @@ MOST_ALONE: dict[str, int] = {
 SUMS = [
     Sums("Given back alone, of one transaction", REVERSES_ALONE),
     Sums("Given back alone, in 24 hours", REVERSES_ALONE_A_DAY),
+    Sums("Waived alone, of the fee of one transaction", WAIVES_ALONE),
+    Sums("Waived alone, in 24 hours", WAIVES_ALONE_A_DAY),
 ]

@@ -242,6 +242,31 @@ class FeePolicyUnclear(BadRequest):
     code, title = "fee_policy_unclear", "Say whether the fee goes back before saying how"
 
 
+class PriceUnclear(BadRequest):
+    """Amounts from which a price changes ascend; least and most are whole steps of the rounding, the one not above the
+    other; a recipient bears fees only of what goes from wallet to wallet; it ends after it begins."""
+
+    code, title = "price_unclear", "This is no price"
+
+
+class WaiverUnclear(BadRequest):
+    """A waiver spares between nothing and all of a fee, and ends after it begins."""
+
+    code, title = "waiver_unclear", "Say how much is waived, from which day to which"
+
+
+class NoFeeLeft(Conflict):
+    """Nothing of this fee is left to waive: there was none, it went back, or the transaction did not go through."""
+
+    code, title = "no_fee_left", "There is no fee left to waive"
+
+
+class MoreThanFee(BadRequest):
+    """More than what is left of the fee; `left_minor` is."""
+
+    code, title = "more_than_fee", "More than what is left of the fee"
+
+
 class UnknownReason(BadRequest):
     """The reason code is not on the list, or no longer in use."""
 

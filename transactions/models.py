@@ -433,6 +433,27 @@ class FeeWaiver(AppendOnly):
         return f"waiver for {self.customer_id} until {self.last_day}"
 
 
+class WaivedFee(AppendOnly):
+    """Some of the fee of one transaction, given back afterwards: ``movement`` is the adjustment that posted it.
+
+    Of each side no more than it paid, less what went back with reversals; a trigger sees to it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="waived_fees", help_text="whose fee")
+    movement = models.OneToOneField(Transaction, models.PROTECT, related_name="waives")
+    of_payee = models.BooleanField(help_text="of what the payee bore; otherwise the fee itself")
+    amount = models.BigIntegerField(help_text="minor units")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="waived_fee_amount")]
+
+    def __str__(self) -> str:
+        return f"waived fee of {self.transaction_id}"
+
+
 class ReversalReason(models.Model):
     """Why staff may reverse, and whether the fee goes back with it. Changed by two people (`services/fees.py`)."""
 

@@ -28,7 +28,7 @@ from ledger import books as ledger_books
 from ledger.books import Books
 from transactions.attempt import told_before
 from transactions.deciding import decide, touched
-from transactions.models import Kind
+from transactions.models import PAYS_AT_ONCE, Kind
 from transactions.movements import Movement, Order, Outcome
 from transactions.policies import Standing, Used
 from transactions.world import Target, World
@@ -152,14 +152,19 @@ GROUP BY asked.wallet
 
 
 # What of its fees went back with earlier parts, by the books: to the payer, who got that much more than the amount of
-# the part; and all of it.
+# the part; and all of it. And what was waived of them.
 FEES_RETURNED = """
-SELECT r.reverses_id,
-       sum(e.amount - r.amount) FILTER (WHERE a.code = 'liability:wallet:' || r.payee_id)::bigint,
-       coalesce(sum(e.side * e.amount) FILTER (WHERE starts_with(a.code, 'income:fees:')), 0)::bigint
-FROM transactions_transaction r JOIN ledger_entry e ON e.journal_id = r.id JOIN ledger_account a ON a.id = e.account_id
-WHERE r.reverses_id = ANY(%s) AND r.state = 'completed'
-GROUP BY r.reverses_id
+SELECT original, coalesce(sum(to_payer), 0)::bigint, coalesce(sum(fees), 0)::bigint FROM (
+    SELECT r.reverses_id AS original,
+           sum(e.amount - r.amount) FILTER (WHERE a.code = 'liability:wallet:' || r.payee_id) AS to_payer,
+           sum(e.side * e.amount) FILTER (WHERE starts_with(a.code, 'income:fees:')) AS fees
+    FROM transactions_transaction r
+    JOIN ledger_entry e ON e.journal_id = r.id JOIN ledger_account a ON a.id = e.account_id
+    WHERE r.reverses_id = ANY(%s) AND r.state = 'completed' GROUP BY r.reverses_id
+    UNION ALL
+    SELECT transaction_id, sum(amount) FILTER (WHERE NOT of_payee), sum(amount) FROM transactions_waivedfee
+    WHERE transaction_id = ANY(%s) GROUP BY transaction_id
+) given GROUP BY original
 """
 
 
@@ -212,9 +217,9 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     sessions = list({m.session for m in movements if m.session})
     standing = work.run(STANDING, list({party.customer for party in world.parties}), sessions)
     seen = work.run(SEEN, [m.caller for m in movements], [m.key for m in movements])
-    charged = [target for target in world.targets.values() if target.fee or target.payee_fee]
-    in_part = [target.id for target in charged if target.reversed_amount]
-    returned = work.run(FEES_RETURNED, in_part) if in_part else None
+    may_go_back = [target for target in world.targets.values() if target.kind in PAYS_AT_ONCE]
+    charged = [target.id for target in may_go_back if target.fee or target.payee_fee]
+    returned = work.run(FEES_RETURNED, charged, charged) if charged else None
     exchanged = [target.id for target in world.targets.values() if target.received]
     margins = work.run(MARGINS, exchanged) if exchanged else None
     holds = [target.id for target in world.targets.values() if target.kind == Kind.HOLD]

@@ -222,6 +222,20 @@ class Tariff:
             if rule.effective_from <= on and (rule.last_day is None or on <= rule.last_day)
         ]
 
+    def met(self, kind: str, currency: str, on: date) -> list[Fee]:
+        """Those in force that some movement could meet: for the same people and ways the first, up to everybody's."""
+        met: list[Fee] = []
+        for rule in self.in_force(kind, currency, on):
+            if all(rule[11:16] != one[11:16] for one in met):
+                met.append(rule)
+            if rule.is_general:
+                break
+        return met
+
+    def coming(self, kind: str, currency: str, on: date) -> list[Fee]:
+        """Those that begin after a day."""
+        return [rule for rule in self._fees.get((kind, currency), ()) if rule.effective_from > on]
+
     def priced(self) -> list[tuple[str, str]]:
         """The kinds and currencies that there are rules for."""
         return sorted(self._fees)

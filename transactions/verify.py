@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 
 from ledger.verify import CHECKS as LEDGER_CHECKS
 from ledger.verify import Check, Finding, HoldOwner, Result, run
-from transactions.authority import MOST_ALONE
+from transactions.authority import MOST_ALONE, MOST_WAIVED_ALONE
 from transactions.models import BORN, LEGAL, OPEN, State
 from transactions.proving_exchanges import EXCHANGES
 
@@ -29,6 +29,7 @@ NO_EXCHANGE = """
     t.received IS NULL AND (t.reverses_id IS NULL OR NOT EXISTS (
         SELECT FROM transactions_transaction x WHERE x.id = t.reverses_id AND x.received IS NOT NULL))
 """
+MOST_WAIVED = ", ".join(f"('{currency}', {amount}::bigint)" for currency, amount in sorted(MOST_WAIVED_ALONE.items()))
 STILL_OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN))
 # Requests to give something back that a second person approved: what each posted, who asked, whom it was about.
 GIVING_BACK = ("reversal", "receivable", "recall_consent")  # a proof names them itself; a test holds it to the program
@@ -42,6 +43,10 @@ TAKEN = f"""
     SELECT hold_id, sum(amount + fee) AS taken FROM transactions_transaction
     WHERE hold_id IS NOT NULL AND state IN {MOVED} GROUP BY hold_id
 """
+
+WAIVED = (
+    "(SELECT coalesce(sum(w.amount), 0) FROM transactions_waivedfee w WHERE w.transaction_id = o.id AND {} w.of_payee)"
+)
 
 CHECKS = [
     Check(
@@ -110,7 +115,30 @@ CHECKS = [
         LEFT JOIN staff_approval a ON 'approval-' || a.id = t.idempotency_key
             AND a.operation IN ('adjustment', 'collection', 'write_off')
             AND a.state = 'approved' AND a.checker_id <> a.maker_id
-        WHERE t.kind = 'adjustment' AND a.id IS NULL
+        LEFT JOIN transactions_waivedfee w ON w.movement_id = t.id
+        WHERE t.kind = 'adjustment' AND a.id IS NULL AND w.id IS NULL
+        UNION ALL
+        SELECT 'transaction ' || t.id, 'a waiver of its fee says something else than its adjustment'
+        FROM transactions_waivedfee w
+        JOIN transactions_transaction t ON t.id = w.transaction_id
+        LEFT JOIN transactions_transaction m ON m.id = w.movement_id
+        WHERE (m.kind, m.state, m.amount, m.currency, m.payee_id) IS DISTINCT FROM (
+                  'adjustment', 'completed', w.amount, t.currency,
+                  CASE WHEN w.of_payee OR t.payer_id IS NULL THEN t.payee_id ELSE t.payer_id END)
+           OR NOT EXISTS (
+                  SELECT FROM ledger_entry e JOIN ledger_account a ON a.id = e.account_id
+                  WHERE e.journal_id = m.id AND e.side = 1 AND e.amount = w.amount
+                    AND a.code = 'income:fees:' || t.kind || ':' || t.currency)
+        UNION ALL
+        SELECT 'transaction ' || t.id, sum(w.amount) || ' of its fee was waived without a second person'
+        FROM transactions_waivedfee w
+        JOIN transactions_transaction t ON t.id = w.transaction_id
+        LEFT JOIN staff_approval a ON a.result ->> 'id' = w.movement_id::text AND a.operation = 'fee_return'
+            AND a.state = 'approved' AND a.checker_id <> a.maker_id
+        LEFT JOIN (VALUES {MOST_WAIVED}) most (currency, amount) ON most.currency = t.currency
+        WHERE a.id IS NULL
+        GROUP BY t.id, most.amount
+        HAVING sum(w.amount) > coalesce(most.amount, 0)
         UNION ALL
         SELECT 'transaction ' || t.id, 'leaves its recipient owing ' || e.amount || ' and was approved by nobody'
         FROM ledger_account l
@@ -164,8 +192,8 @@ CHECKS = [
         WHERE o.reversed_amount > 0 OR r.id IS NOT NULL
         GROUP BY o.id
         HAVING o.reversed_amount <> coalesce(sum(r.amount), 0)
-            OR coalesce(sum(r.to_payer), 0) NOT BETWEEN 0 AND o.fee
-            OR -coalesce(sum(coalesce(r.fees, 0) + r.to_payer), 0) NOT BETWEEN 0 AND o.payee_fee
+            OR coalesce(sum(r.to_payer), 0) NOT BETWEEN 0 AND o.fee - {WAIVED.format("NOT")}
+            OR -coalesce(sum(coalesce(r.fees, 0) + r.to_payer), 0) NOT BETWEEN 0 AND o.payee_fee - {WAIVED.format("")}
             OR bool_or((r.mirrored, r.payer_id, r.payee_id) IS DISTINCT FROM (o.id, o.payee_id, o.payer_id))
         UNION ALL
         SELECT 'wallet ' || w.id, 'points to ' || a.code || ' in ' || a.currency

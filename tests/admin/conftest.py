@@ -42,6 +42,7 @@ from tests.standing import standing
 from transactions.models import Event, Kind, RailMessage, Receivable, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
+from transactions.services.fees import grant_waiver
 from transactions.services.reversals import reverse_transaction
 from viewings.models import Viewing, ViewingEnd
 from wallets.models import Wallet
@@ -202,6 +203,10 @@ def world(staff: dict[str, User]) -> World:
     trade_currency(wallet.customer.principal)
     notify_many([Notice(event.pk, wallet.customer_id, small.sent.pk, "money_sent", facts)])
     SummedDay.objects.create(day=date(2026, 1, 31), entries=0)
+    grant_waiver(
+        customer=wallet.customer, kind="payment", currency="KES", bps=0, effective_from=now().date(),
+        last_day=now().date(), actor=None, reason="ended",
+    )  # fmt: skip
     PeriodClose.objects.create(closed_before=LONG_AGO, closed_at=now(), closed_by="job:opening", note="opening")
     keep_proof(at=datetime(2026, 2, 1, 1, tzinfo=UTC), findings=[], counts={"entries": 0}, milliseconds=7)
     books = latest_proof()

@@ -40,6 +40,7 @@ from tests.admin.test_reverse_dialog import previewed
 from tests.books import fund, posted, transfer
 from tests.factories import new_wallet
 from tests.reports.conftest import export as exported
+from transactions import tariff
 from transactions.models import FeeRule, Receivable, ReversalReason, Transaction
 from transactions.posting import post_one
 from viewings.models import Viewing
@@ -130,6 +131,19 @@ def given_up(scene: Scene) -> Transaction:
 
 def fee(scene: Scene) -> FeeRule:
     return FeeRule.objects.create(kind="transfer", currency="KES", flat=5_00, bps=125, effective_from=tomorrow())
+
+
+def granted(scene: Scene) -> tuple[list[Any], dict[str, Any]]:
+    asked = {"customer": str(scene.world.john.pk), "part": "100", "kind": "", "currency": ""}
+    return [], asked | {"effective_from": str(today()), "last_day": str(tomorrow())}
+
+
+def waived(scene: Scene) -> tuple[list[Any], dict[str, Any]]:
+    FeeRule.objects.create(kind="transfer", currency="KES", flat=5_00, bps=0, effective_from=today())
+    tariff.forget()
+    sent = scene.world.send(10_00)
+    tariff.forget()
+    return [sent.pk], {"whose": "payer", "amount": "1", "key": str(uuid7())}
 
 
 def tomorrow() -> date:
@@ -319,6 +333,8 @@ ACTS: dict[str, Act] = {
     "customers_tierlimit_propose_next": Act(F, "request_approval", limits),
     "transactions_feerule_propose": Act(F, "request_approval", new(**FEE)),
     "transactions_feerule_propose_next": Act(F, "request_approval", on(fee, **FEE)),
+    "transactions_feewaiver_grant": Act(F, "request_approval", granted),
+    "transactions_transaction_waive_fee": Act(S, "waive_fee", waived),
     "transactions_reversalreason_propose": Act(F, "request_approval", new(code="court_order", **REASON)),
     "transactions_reversalreason_propose_next": Act(
         F, "request_approval", on(lambda scene: ReversalReason.objects.get(pk="fraud"), **REASON)

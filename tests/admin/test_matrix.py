@@ -29,6 +29,7 @@ MATRIX = {
         wallets_wallet_changelist wallets_wallet_change wallets_freeze_changelist wallets_freeze_change
         transactions_railmessage_changelist transactions_railmessage_change transactions_transaction_changelist
         transactions_transaction_change transactions_feerule_changelist transactions_feerule_change
+        transactions_feewaiver_changelist transactions_feewaiver_change
         transactions_reversalreason_changelist transactions_reversalreason_change recalls_recall_changelist
         recalls_recall_change recalls_recallreason_changelist recalls_recallreason_change evidence_block_changelist
         evidence_block_change notes_file statements_statement_changelist statements_statement_change
@@ -79,6 +80,9 @@ MATRIX = {
         wallets_wallet_close wallets_freeze_lift_this viewings_viewing_start viewings_viewing_end viewings_home
         viewings_history viewings_transaction viewings_notifications viewings_recalls viewings_accesses
         wallets_freeze_extend wallets_freeze_take wallets_freeze_hand_over
+    """,
+    "SNFD": """
+        transactions_transaction_waive_fee transactions_feewaiver_grant
     """,
     "FD": """
         customers_tierlimit_propose customers_tierlimit_propose_next ledger_periodclose_close_period

@@ -117,6 +117,13 @@ MATRIX: dict[str, Row] = {
         names=True,
     ),
     "POST v1/transfers": Row(lambda mine, world: Ask(body=payment(mine, world), keyed=True), 201, names=True),
+    "GET v1/fees": NOTHING,
+    "POST v1/wallets/<uuid:wallet_id>/deposit/preview": Row(
+        lambda mine, world: Ask(path={"wallet_id": mine.wallet}, body={"amount": "20", "currency": "KES"}), names=True
+    ),
+    "POST v1/wallets/<uuid:wallet_id>/withdraw/preview": Row(
+        lambda mine, world: Ask(path={"wallet_id": mine.wallet}, body={"amount": "20", "currency": "KES"}), names=True
+    ),
     "POST v1/transfers/preview": Row(lambda mine, world: Ask(body=payment(mine, world)), names=True),
     "GET v1/transactions/<uuid:transaction_id>": Row(
         lambda mine, world: Ask(path={"transaction_id": mine.transaction}), names=True

@@ -31,6 +31,7 @@ from transactions.admin.shown import (
 )
 from transactions.models import GIVES_BACK, Event, RailCall, RailMessage, State, Transaction
 from transactions.policies import policies
+from transactions.prices import percent
 
 PERIODS = {"movement": "this movement", "day": "that day", "month": "that month", "balance": "balance after it"}
 CHECKS = {
@@ -141,7 +142,7 @@ def changed(
     if to := event.facts.get("to"):  # whom a refused attempt named
         facts.append(("Asked for", f"{to['by']} {to['value']}"))
     facts += verdicts(event.facts, transaction.currency)
-    facts += fee(event.facts.get("fee"), transaction)
+    facts += fee(request, event.facts.get("fee"), transaction)
     facts += others(request, event.facts, transaction.currency, reasons)
     raw = [(name.capitalize(), event.facts[name]) for name in ("answer", "callback") if event.facts.get(name)]
     if event.reason:
@@ -192,15 +193,21 @@ def used_of(reached: int, allowed: int | None, currency: str) -> Any:
     return format_html("{} of {}", money(reached, currency), limit)
 
 
-def fee(said: dict[str, int] | None, transaction: Transaction) -> Iterator[tuple[str, Any]]:
-    if said:
-        rule = f"{Money(said['flat'], transaction.currency)} flat + {percent(said['bps'])}"
-        yield "Fee", format_html("{} ({})", money(said["minor"], transaction.currency), rule)
-
-
-def percent(bps: int) -> str:
-    """Hundredths of a percent in words: 125 is ``1.25 %``."""
-    return f"{bps // 100}.{bps % 100:02} %"
+def fee(request: HttpRequest, said: dict[str, int] | None, transaction: Transaction) -> Iterator[tuple[str, Any]]:
+    """What each side pays, by which rule, and what they were spared of it."""
+    if not said:
+        return
+    currency = transaction.currency
+    rule: Any = f"{Money(said['flat'], currency)} flat + {percent(said['bps'])}"
+    if said.get("rule"):
+        rule = link(request, "transactions.feerule", said["rule"], "by this price")
+    yield "Fee", format_html("{} ({})", money(said["minor"], currency), rule)
+    if said.get("payee_minor"):
+        yield "Fee of the payee", money(said["payee_minor"], currency)
+    for side, label in (("", "Waived"), ("payee_", "Waived for the payee")):
+        if said.get(f"{side}waiver"):
+            waiver = link(request, "transactions.feewaiver", said[f"{side}waiver"], "by this waiver")
+            yield label, format_html("{} ({})", money(said[f"{side}waived_minor"], currency), waiver)
 
 
 def others(

@@ -53,11 +53,13 @@ from transactions.admin.shown import (
     state_badge,
 )
 from transactions.admin.timeline import timeline
+from transactions.admin.waivers import WaiveFeeForm
 from transactions.approvals import adjustment
 from transactions.models import OPEN, Kind, State, Transaction
 from transactions.services.holds import void_by_staff
 from transactions.services.rail_calls import call_off, release
 from transactions.services.reversals import approval_of
+from transactions.services.waivers import MOVED
 from transactions.undoing import UNDONE
 from wallets.models import Wallet
 
@@ -181,7 +183,7 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
     search_help_text = "Receipt, reference, key, id"
     page_select_related = ("payer__customer", "payee__customer", "reverses", "hold")
     actions_list = ["adjust"]
-    actions_detail = ["reverse", "void", "release", "call_off", "take", "hand_over", "add_note"]
+    actions_detail = ["reverse", "waive_fee", "void", "release", "call_off", "take", "hand_over", "add_note"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         asked = search_term.strip()
@@ -227,6 +229,8 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
         payer, payee = sides(request, transaction)
         currency = transaction.currency
         figures = [("Amount", money(transaction.amount, currency)), ("Fee", money(transaction.fee, currency))]
+        if transaction.payee_fee:
+            figures.append(("Fee of the payee", money(transaction.payee_fee, currency)))
         if transaction.reversed_amount:
             figures.append(("Reversed so far", money(transaction.reversed_amount, currency)))
         return Header(
@@ -266,11 +270,15 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
             return transaction.kind == Kind.HOLD and transaction.state == State.PENDING
         if name == "call_off":
             return transaction.kind != Kind.HOLD and transaction.state == State.PENDING
+        if name == "waive_fee":
+            return transaction.kind != Kind.HOLD and bool(transaction.fee or transaction.payee_fee)
         return transaction.state in OPEN if name == "release" else super().offers(request, transaction, name)
 
     def why_not(self, request: HttpRequest, transaction: Transaction, name: str) -> str:
         if name == "reverse":
             return why_irreversible(transaction)
+        if name == "waive_fee":
+            return "" if transaction.state in MOVED else "It did not go through: no fee was taken."
         if name == "void":
             return "" if self.offers(request, transaction, name) else "Only a hold that is open can be voided."
         if name == "call_off" and transaction.kind == Kind.HOLD:
@@ -295,6 +303,13 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
             return done
         tell_it_waits(request, form.asked)
         return go_to(request, self.address_of(transaction))
+
+    @staff_action(
+        "Waive fee", permission="transactions.waive_fees", form=WaiveFeeForm, done="Waived; the customer is told.",
+        icon="money_off", step_up=True,
+    )  # fmt: skip
+    def waive_fee(self, request: HttpRequest, transaction: Transaction, form: WaiveFeeForm) -> bool | HttpResponse:
+        return form.waive(request, back=self.address_of(transaction))
 
     @staff_action("New adjustment", permission="transactions.adjust", form=AdjustForm, icon="balance", step_up=True)
     def adjust(self, request: HttpRequest, subject: None, form: AdjustForm) -> bool | HttpResponse:

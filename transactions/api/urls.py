@@ -1,6 +1,6 @@
 from django.urls import path
 
-from transactions.api import fx, holds, views
+from transactions.api import fees, fx, holds, views
 from transactions.api.callbacks import RailCallbackView
 
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
     path("transactions/<uuid:transaction_id>", views.TransactionView.as_view()),
     path("wallets/<uuid:wallet_id>/deposit", views.DepositView.as_view()),
     path("wallets/<uuid:wallet_id>/withdraw", views.WithdrawView.as_view()),
+    path("wallets/<uuid:wallet_id>/deposit/preview", fees.DepositPreviewView.as_view()),
+    path("wallets/<uuid:wallet_id>/withdraw/preview", fees.WithdrawPreviewView.as_view()),
+    path("fees", fees.FeesView.as_view()),
     path("wallets/<uuid:wallet_id>/transactions", views.HistoryView.as_view()),
     path("wallets/<uuid:wallet_id>/limits", views.WalletLimitsView.as_view()),
     path("fx/rates", fx.RatesView.as_view()),

@@ -37,8 +37,8 @@ SENDING: list[Any] = [
     WalletFrozen, WalletClosed, errors.LimitExceeded, errors.LimitsNotSet,
 ]  # fmt: skip
 TO_SOMEBODY: list[Any] = [
-    errors.SelfTransfer, errors.RecipientNotFound, errors.RecipientHasNoWallet, errors.RecipientUnavailable,
-    errors.BalanceLimitExceeded,
+    errors.SelfTransfer, errors.AmountBelowFee, errors.RecipientNotFound, errors.RecipientHasNoWallet,
+    errors.RecipientUnavailable, errors.BalanceLimitExceeded,
 ]  # fmt: skip
 QUOTED: list[Any] = [QuoteNotFound, QuoteExpired, QuoteUsed, QuoteMismatch]
 IDEMPOTENT: list[Any] = [
@@ -96,6 +96,7 @@ class TransferPreviewView(APIView):
                 "amount": order.amount.decimal,
                 "fee": shown(preview.fee),
                 "total": shown(order.amount.amount_minor + preview.fee),
+                "arrives": shown(order.amount.amount_minor - preview.payee_fee),
                 "currency": currency,
                 "balance_after": shown(preview.balance_after),
                 "limits_left": {period: shown(left) for period, left in preview.limits_left.items()},

@@ -20,7 +20,7 @@ from core.problems import catalogue
 from customers.models import Customer
 from notifications.services import Notice, notify_many
 from transactions.errors import RailRefused
-from transactions.models import Event, Kind, OutboxEntry, State, Transaction
+from transactions.models import GIVES_BACK, Event, Kind, OutboxEntry, State, Transaction
 from wallets.selectors import masked_name
 
 logger = logging.getLogger(__name__)
@@ -116,6 +116,7 @@ def stream_fields(event: Event) -> dict[Any, Any]:
         "state": event.to_state,
         "amount": txn.amount,
         "fee": txn.fee,
+        "payee_fee": txn.payee_fee,
         "currency": txn.currency,
         "payer": str(txn.payer_id) if txn.payer_id else None,
         "payee": str(txn.payee_id) if txn.payee_id else None,
@@ -155,7 +156,7 @@ def notice(
 ) -> Notice:
     """``arriving``: the amount is told as it comes in, in the currency of who gets it."""
     txn = event.transaction
-    fee = txn.fee or event.facts.get("fee_returned_minor", 0)
+    fee = fee_of(event, of_payer=told.pk == (txn.payer and txn.payer.customer_id))
     amount = txn.amount if txn.kind != Kind.HOLD else event.facts.get("returned_minor", txn.amount)
     facts = {
         "amount": str(txn.arriving if arriving else Money(amount, txn.currency)),
@@ -168,6 +169,14 @@ def notice(
         "reason": reason_of(txn),
     }
     return Notice(event=event.pk, customer=told.pk, transaction=txn.pk, kind=kind, facts=facts)
+
+
+def fee_of(event: Event, *, of_payer: bool) -> int:
+    """What one side paid for it, or of a reversal got back: its payer is the payee of the original."""
+    txn = event.transaction
+    if txn.kind in GIVES_BACK:
+        return int(event.facts.get("payee_fee_returned_minor" if of_payer else "fee_returned_minor", 0))
+    return txn.fee if of_payer or txn.kind == Kind.TOP_UP else txn.payee_fee
 
 
 def reason_of(txn: Transaction) -> str:

@@ -45,6 +45,7 @@ class Preview:
     lines: list[dict[str, Any]]
     limits_left: dict[str, int | None]
     exchange: QuoteTerms | None = None
+    payee_fee: int = 0
 
 
 def send_transfer(
@@ -76,7 +77,7 @@ def preview_of(movement: Movement) -> Preview:
     }
     taken = world.claims.get(QuoteClaims)
     exchange = taken.terms[outcome.quote] if isinstance(taken, QuoteClaims) and outcome.quote else None
-    return Preview(outcome.payee, outcome.fee, outcome.balance_after, world.lines(), left, exchange)
+    return Preview(outcome.payee, outcome.fee, outcome.balance_after, world.lines(), left, exchange, outcome.payee_fee)
 
 
 def _movement(order: TransferOrder, actor: CustomerPrincipal, idempotency_key: str, answer: Answer | None) -> Movement:

@@ -1,0 +1,191 @@
+"""Giving the fee of one transaction back, and sparing a customer their fees for a time: who may, how much, once."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.db import DatabaseError, connection
+from django.db import transaction as db_transaction
+
+from core.models import AuditRecord
+from ledger.selectors import coverage, legs_of
+from staff.approvals import approve, request_approval
+from staff.errors import ApprovalNeeded
+from staff.models import User
+from staff.roles import Role
+from tests.books import assert_books_balance, fund, key, posted, transfer
+from transactions import tariff
+from transactions.authority import WAIVES_ALONE
+from transactions.errors import MoreThanFee, NoFeeLeft, PriceUnclear, WaiverUnclear
+from transactions.models import Event, FeeRule, FeeWaiver, Kind, Transaction, WaivedFee
+from transactions.posting import post_one
+from transactions.price_approvals import fee_return, fee_waiver, fees
+from transactions.services.relay import notices_of
+from transactions.services.reversals import reverse_transaction
+from transactions.services.waivers import fee_left, waive_fee
+from transactions.tariff import WHOLE_BPS
+
+
+def member(role: str) -> User:
+    about = {"full_name": role, "email": f"{role}@example.com"}
+    return User.objects.create_user(role, "a long enough sentence", role, **about)
+
+
+@pytest.fixture
+def agent(db):
+    return member(Role.SUPPORT)
+
+
+@pytest.fixture
+def senior(db):
+    return member(Role.SENIOR_SUPPORT)
+
+
+@pytest.fixture
+def sent(db, aline, eric):
+    """1,000 at a fee of 60 for the payer and 40 for the payee."""
+    FeeRule.objects.create(kind="transfer", currency="RWF", effective_from=date.today(), flat=100, payee_bps=4_000)
+    tariff.forget()
+    fund(aline, 5_000)
+    yield Transaction.objects.get(pk=post_one(transfer(aline, eric, 1_000)).or_raise().transaction)
+    tariff.forget()
+
+
+def waive(sent, agent, amount, **more):
+    return waive_fee(sent.pk, amount=amount, reason="late", actor=agent, idempotency_key=more.pop("key", key()), **more)
+
+
+def test_a_fee_that_is_waived_goes_back_to_who_paid_it_by_a_journal_of_its_own(sent, agent, aline, eric):
+    waived = waive(sent, agent, 60)
+    waive(sent, agent, 15, of_payee=True)
+
+    assert (posted(aline), posted(eric)) == (4_000, 975)
+    assert next(one.fees for one in coverage("RWF")) == 25
+    assert [(leg.side, leg.amount, leg.code.partition(":")[0]) for leg in legs_of(waived.transaction)] == [
+        (1, 60, "income"), (-1, 60, "liability"),
+    ]  # fmt: skip
+    assert (fee_left(sent, of_payee=False), fee_left(sent, of_payee=True)) == (0, 25)
+    link = WaivedFee.objects.get(transaction=sent, of_payee=False)
+    assert (link.movement_id, link.amount) == (waived.transaction, 60)
+    record = AuditRecord.objects.filter(action="waive_fee").earliest("pk")
+    assert (record.subject_id, record.reason, record.after["amount_minor"]) == (str(sent.pk), "late", 60)
+    event = Event.objects.select_related("transaction__payee__customer").get(pk=waived.transaction)
+    assert [notice.kind for notice in notices_of(event)] == ["fee_waived"]
+    assert_books_balance()
+
+
+def test_what_was_waived_does_not_go_back_again(sent, agent, aline, eric):
+    waive(sent, agent, 45)
+    fund(eric, 100)
+
+    back = {"reason_code": "duplicate", "actor": None}
+    reverse_transaction(sent.pk, amount=1_000, **back, idempotency_key=key())
+
+    assert (posted(aline), posted(eric)) == (5_000, 100)
+    assert fee_left(Transaction.objects.get(pk=sent.pk), of_payee=False) == 0
+    with pytest.raises(NoFeeLeft):
+        waive(sent, agent, 1)
+    assert_books_balance()
+
+
+def test_no_more_is_waived_than_is_left(sent, agent):
+    with pytest.raises(MoreThanFee) as refused:
+        waive(sent, agent, 61)
+    assert refused.value.facts["left_minor"] == 60
+    waive(sent, agent, 60)
+    with pytest.raises(NoFeeLeft):
+        waive(sent, agent, 1)
+    assert WaivedFee.objects.count() == 1
+
+
+def test_the_same_key_waives_once(sent, agent, aline):
+    name = key()
+    first = waive(sent, agent, 60, key=name)
+    again = waive(sent, agent, 60, key=name)
+
+    assert again.replayed and again.transaction == first.transaction
+    assert posted(aline) == 4_000 and WaivedFee.objects.count() == 1
+
+
+def test_above_what_a_role_waives_alone_a_second_person_decides(sent, agent, senior, aline, monkeypatch):
+    monkeypatch.setitem(WAIVES_ALONE[Role.SUPPORT], "RWF", 50)
+    waive(sent, agent, 40)
+    with pytest.raises(ApprovalNeeded):
+        waive(sent, agent, 11)
+    params = {"transaction": sent.pk, "amount_minor": 20, "of_payee": False}
+    asked = request_approval(fee_return.name, params, maker=agent, reason="twice late")
+    assert posted(aline) == 3_980 and ["Waived", "RWF 20"] in asked.preview["facts"]
+
+    approve(asked.pk, actor=senior)
+
+    assert posted(aline) == 4_000
+    waived = WaivedFee.objects.latest("pk")
+    assert waived.amount == 20 and waived.movement.caller == agent.principal
+    waive(sent, agent, 10, of_payee=True)  # what a second person approved does not count against it
+    assert_books_balance()
+
+
+def test_without_its_row_an_adjustment_that_gives_a_fee_back_is_refused(sent, agent, monkeypatch):
+    monkeypatch.setattr(WaivedFee.objects, "create", lambda **fields: None)
+    with pytest.raises(DatabaseError, match="nobody has approved it"), db_transaction.atomic():
+        waive(sent, agent, 10)
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_row_that_says_more_than_was_paid_is_refused(sent, agent):
+    waived = waive(sent, agent, 60)
+    top_up = Transaction.objects.filter(kind=Kind.TOP_UP).first()
+    with pytest.raises(DatabaseError, match="says something else"), db_transaction.atomic():
+        WaivedFee.objects.create(transaction=sent, movement=top_up, of_payee=False, amount=60)
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert waived.transaction
+
+
+# --- For a time ------------------------------------------------------------------------------------------------------
+def asked_for(wallet, **changes):
+    today = datetime.now(UTC).date()
+    return {
+        "customer": wallet.customer_id, "kind": "", "currency": "", "bps": WHOLE_BPS,
+        "effective_from": today, "last_day": today + timedelta(days=30),
+    } | changes  # fmt: skip
+
+
+def test_a_customer_is_spared_when_a_second_person_approves(sent, agent, senior, aline, eric):
+    waiting = request_approval(fee_waiver.name, asked_for(aline), maker=agent, reason="outage")
+    assert post_one(transfer(aline, eric, 100)).or_raise().fee == 60
+    assert any(label.startswith("Fees they paid") for label, _ in waiting.preview["context"])
+
+    approve(waiting.pk, actor=senior)
+    tariff.forget()
+
+    paid = post_one(transfer(aline, eric, 100)).or_raise()
+    assert (paid.fee, paid.payee_fee) == (0, 40)
+    row = FeeWaiver.objects.get()
+    assert (row.reason, row.granted_by) == ("outage", agent.principal)
+    subjects = AuditRecord.objects.filter(action="grant_fee_waiver").values_list("subject_type", flat=True)
+    assert set(subjects) == {"transactions.feewaiver", "customers.customer"}
+    assert_books_balance()
+
+
+@pytest.mark.parametrize("changes", [{"bps": 10_001}, {"last_day": "2020-01-01"}])
+def test_a_waiver_that_says_nothing_clear_is_refused(agent, aline, changes):
+    with pytest.raises(WaiverUnclear):
+        request_approval(fee_waiver.name, asked_for(aline, **changes), maker=agent, reason="x")
+
+
+# --- What is a price -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"bands": [[100, 1, 0]]}, {"bands": [[100, 1, 0], [50, 2, 0]], "bands_are": "whole"},
+        {"least": 10, "most": 5}, {"least": 15, "round_to": 10}, {"round_to": -1},
+        {"kind": "cash_out", "payee_bps": 10_000}, {"kind": "cash_out", "to_country": "KE"},
+        {"kind": "top_up", "from_country": "KE"}, {"partner": "sandbox"}, {"last_day": "2020-01-01"},
+        {"kind": "conversion", "bands": [[100, 1, 0]], "bands_are": "whole"},
+    ],
+)  # fmt: skip
+def test_what_is_no_price_is_refused_before_anybody_is_asked(db, terms):
+    asked = {"kind": "transfer", "currency": "RWF", "flat": 0, "bps": 0, "effective_from": date.today()}
+    with pytest.raises(PriceUnclear):
+        fees.clean(asked | terms)

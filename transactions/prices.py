@@ -1,0 +1,101 @@
+"""Prices in words, and which of them concern a customer. What one comes to is `tariff.Fee.on`, here as everywhere."""
+
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from core.money import Money
+from customers.models import AccountType, Customer
+from transactions import tariff
+from transactions.models import FeeRule, Kind
+from transactions.tariff import WHOLE_BPS, Fee, Side, Waiver
+
+
+def percent(bps: int) -> str:
+    """Hundredths of a percent in words: 125 is ``1.25 %``."""
+    return f"{bps // 100}.{bps % 100:02} %"
+
+
+def in_words(fee: Fee, currency: str) -> str:
+    """What it costs and who bears it: ``KES 10.00 + 1.00 %, at most KES 300.00``."""
+    if not fee.costs:
+        return "free"
+    said = [_banded(fee, currency) if fee.bands else _part(fee.flat, fee.bps, currency)]
+    if fee.least is not None:
+        said.append(f"at least {Money(fee.least, currency)}")
+    if fee.most is not None:
+        said.append(f"at most {Money(fee.most, currency)}")
+    if (fee.round_to, fee.rounding) != (1, FeeRule.Rounding.HALF_UP):
+        said.append(f"rounded {FeeRule.Rounding(fee.rounding).label} in steps of {Money(fee.round_to, currency)}")
+    if fee.payee_bps == WHOLE_BPS:
+        said.append("taken off what the recipient gets")
+    elif fee.payee_bps:
+        said.append(f"{percent(fee.payee_bps)} of it taken off what the recipient gets")
+    return ", ".join(said)
+
+
+def _part(flat: int, bps: int, currency: str) -> str:
+    said = [str(Money(flat, currency))] if flat else []
+    return " + ".join([*said, percent(bps)] if bps else said) or "free"
+
+
+def _banded(fee: Fee, currency: str) -> str:
+    of = "the part " if fee.marginal else ""
+    said = [f"{of}below {Money(fee.bands[0].above, currency)}: {_part(fee.flat, fee.bps, currency)}"]
+    said += [f"{of}from {Money(one.above, currency)}: {_part(one.flat, one.bps, currency)}" for one in fee.bands]
+    return "; ".join(said)
+
+
+def for_whom(fee: Fee) -> str:
+    """``everybody``, or who and which way: ``KYC tier 2, SME, KE → any, through sandbox``."""
+    said = []
+    if fee.tier is not None:
+        said.append(f"KYC tier {fee.tier}")
+    if fee.account_type is not None:
+        said.append(str(AccountType(fee.account_type).label))
+    if fee.from_country or fee.to_country:
+        said.append(f"{fee.from_country or 'any'} → {fee.to_country or 'any'}")
+    if fee.partner is not None:
+        said.append(f"through {fee.partner}")
+    return ", ".join(said) or "everybody"
+
+
+class Price(NamedTuple):
+    """A rule that may concern a customer, and what they are spared of their part of it."""
+
+    kind: str
+    currency: str
+    fee: Fee
+    waiver: Waiver | None
+
+
+def price_list(customer: Customer) -> list[Price]:
+    """The rules in force today for the customer's open wallets, in the order in which they are asked for each kind: of
+    those that fit a movement, the first counts."""
+    rules = tariff.current()
+    today = rules.day(customer.country_id, timezone.now())
+    side = Side(customer.country_id, customer.account_type, customer.tier)
+    held = set(customer.wallets.filter(closed_at=None).values_list("currency", flat=True))
+    return [
+        Price(kind, currency, fee, rules.waiver(customer.pk, kind, currency, today))
+        for kind, currency in rules.priced()
+        if currency in held
+        for fee in concerning(rules.in_force(kind, currency, today), kind, side)
+    ]
+
+
+def concerning(rules: list[Fee], kind: str, side: Side) -> list[Fee]:
+    """Of these, ranked, those that a customer may meet, up to the one that leaves nothing to those after it."""
+    met = []
+    for rule in rules:
+        of_payee = kind == Kind.TOP_UP or rule.payee_bps == WHOLE_BPS
+        own, other = (rule.to_country, rule.from_country) if of_payee else (rule.from_country, rule.to_country)
+        if own not in (None, side.country) or (kind == Kind.TOP_UP and other is not None):
+            continue
+        if rule.account_type not in (None, side.account_type) or rule.tier not in (None, side.tier):
+            continue
+        met.append(rule)
+        of_somebody_else = kind != Kind.TOP_UP and of_payee and not rule.is_general
+        if rule.partner is None and other is None and not of_somebody_else:
+            break
+    return met

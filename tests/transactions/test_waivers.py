@@ -126,19 +126,21 @@ def test_above_what_a_role_waives_alone_a_second_person_decides(sent, agent, sen
 
 def test_without_its_row_an_adjustment_that_gives_a_fee_back_is_refused(sent, agent, monkeypatch):
     monkeypatch.setattr(WaivedFee.objects, "create", lambda **fields: None)
-    with pytest.raises(DatabaseError, match="nobody has approved it"), db_transaction.atomic():
+    with db_transaction.atomic(), connection.cursor() as cursor:
         waive(sent, agent, 10)
-        with connection.cursor() as cursor:
+        with pytest.raises(DatabaseError, match="nobody has approved it"):
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        db_transaction.set_rollback(True)
 
 
 def test_a_row_that_says_more_than_was_paid_is_refused(sent, agent):
     waived = waive(sent, agent, 60)
     top_up = Transaction.objects.filter(kind=Kind.TOP_UP).first()
-    with pytest.raises(DatabaseError, match="says something else"), db_transaction.atomic():
+    with db_transaction.atomic(), connection.cursor() as cursor:
         WaivedFee.objects.create(transaction=sent, movement=top_up, of_payee=False, amount=60)
-        with connection.cursor() as cursor:
+        with pytest.raises(DatabaseError, match="says something else"):
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        db_transaction.set_rollback(True)
     assert waived.transaction
 
 

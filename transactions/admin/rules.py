@@ -387,7 +387,7 @@ def bands_table(fee: Fee, currency: str) -> Table:
     )
     bands = [(0, fee.flat, fee.bps), *fee.bands]
     return Table(
-        title=each if fee.marginal else whole, columns=["From", "Flat", "Percent"], numeric=["From", "Flat", "Percent"],
+        title=of, columns=["From", "Flat", "Percent"], numeric=["From", "Flat", "Percent"],
         rows=[(money(above, currency), money(flat, currency), percent(bps)) for above, flat, bps in bands],
     )  # fmt: skip
 

@@ -88,7 +88,7 @@ def between(order: Movement, world: World) -> tuple[Party | None, Party | None]:
     payer = world.parties.at(order.payer, order.currency) if order.payer else None
     payee = world.parties.at(order.payee, order.currency) if order.payee else None
     if (
-        hold is None or hold.kind != Kind.HOLD or order.kind != Kind.PAYMENT
+        hold is None or (hold.kind, order.kind) != (Kind.HOLD, Kind.PAYMENT) or hold.state == State.FAILED
         or payer is None or payee is None or (payer.wallet, payee.wallet) != (hold.payer_id, hold.payee_id)
     ):  # fmt: skip
         raise HoldNotFound()

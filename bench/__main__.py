@@ -59,6 +59,7 @@ def main() -> int:
                 if connections == 1:
                     runs["alone 1"].append(drive(targets["alone"], "random", 1, seconds))
             runs["bulk"].append(measured("bulk"))
+            runs["payouts"].append(measured("payouts"))
             runs["routing"].append(measured("routing"))
             for mode in READS:
                 runs[mode].append(drive(targets["grouped"], mode, 1, max(seconds // 2, 1)))

@@ -22,6 +22,7 @@ from core.ids import uuid7
 from core.money import Money, decimal_string
 from core.transitions import advance
 from customers.authentication import CustomerPrincipal
+from customers.links import refuse_linked
 from customers.models import Customer
 from notifications.services import Notice, notify_many
 from payouts.answers import Told, once
@@ -180,11 +181,12 @@ def _day_begins(batch: Batch) -> datetime:
 
 def cancel(payout_id: UUID, *, actor: Any, note: str = "") -> Batch:
     """Call it off, before anything of it is paid; staff also midway, and what is not paid by then is not. Cancelled
-    before is no error. Raises: PayoutNotFound, PayoutNotOpen. Locks: the payout."""
+    before is no error. Raises: PayoutNotFound, PayoutNotOpen, LinkedCustomer. Locks: the payout."""
     with db_transaction.atomic():
         if isinstance(actor, User):
             failures.settle(JOB, payout_id)
         batch = locked(payout_id, actor)
+        refuse_linked(actor, None, batch.customer_id)
         if batch.state == BatchState.CANCELLED:
             return batch
         if batch.state not in (*OPEN, BatchState.DRAFT):

@@ -123,6 +123,8 @@ RIGHTS: dict[str, list[Right]] = {
         do(
             "Answer a recall for its recipient; above the same sums with a second person", ["recalls.answer"], DESK,
         ),
+        see("See payouts, their items and who approves them", ["payouts.view_batch"]),
+        do("Stop payouts, with a reason", ["payouts.stop"], BOSS | {Role.OPERATIONS}),
         see("See standing orders and what became of their dates", ["schedules.view_standingorder",
                                                                     "schedules.view_orderrun"]),
         do(

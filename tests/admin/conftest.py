@@ -24,6 +24,10 @@ from ledger.selectors import latest_proof
 from ledger.services import keep_proof, open_account
 from notes.services import write_note
 from notifications.services import Notice, notify_many
+from payments.services import NewRequest, create_request
+from payouts.models import Approver
+from payouts.reading import read_json
+from payouts.services import PayoutOrder, make_payout, paying_wallet
 from recalls.models import Recall
 from recalls.services import open_recall, withdraw
 from reports.models import DailyProof, Export, IssuedPaper, SavedExport, SummedDay
@@ -226,6 +230,10 @@ def world(staff: dict[str, User]) -> World:
     hers = CustomerPrincipal(wallet.customer_id, wallet.customer.sessions.latest("id").pk)
     order, _ = create_order(weekly, actor=hers, idempotency_key="weekly-1234567890")
     skip_date(order.pk, tomorrow, actor=hers)
+    file = read_json([{"to": str(johns.pk), "amount": "5.00", "name": "John", "memo": "casual work"}], "KES")
+    paying, salaries = paying_wallet(hers.id, wallet.pk), PayoutOrder(wallet_id=wallet.pk, label="casual work")
+    make_payout(salaries, file, paying, actor=hers, idempotency_key="payout-1234567890", shown=lambda batch: {})
+    Approver.objects.create(business=wallet.customer, approver=johns.customer, invited_at=now())
     enter_day("KE", date(tomorrow.year, 12, 31), "Day of mourning", actor=None)
     seal_uncommitted()
     Check.objects.create(

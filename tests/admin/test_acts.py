@@ -27,6 +27,8 @@ from fx.services import switch_provider
 from ledger import chart
 from ledger.services import keep_proof
 from notes.models import Note
+from payments.models import PaymentRequest
+from payouts.models import Batch
 from recalls.services import open_recall
 from reports.models import DailyProof, Export, SavedExport
 from staff import services
@@ -291,6 +293,7 @@ ACTS: dict[str, Act] = {
     "wallets_wallet_add_note": Act(S, "add_note", on(lambda scene: scene.world.wallet, **NOTE), why=False),
     "transactions_transaction_add_note": Act(S, "add_note", on(lambda scene: scene.world.sent, **NOTE), why=False),
     "recalls_recall_add_note": Act(S, "add_note", on(lambda scene: scene.world.recall, **NOTE), why=False),
+    "payouts_batch_add_note": Act(S, "add_note", on(lambda scene: Batch.objects.get(), **NOTE), why=False),
     "notes_note_withdraw": Act(S, "withdraw_note", on(lambda scene: Note.objects.get())),
     "wallets_freeze_extend": Act(S, "extend_freeze", on(ending, expires_at="")),
     # work that waits
@@ -328,6 +331,7 @@ ACTS: dict[str, Act] = {
     "recalls_recall_consent": Act(S, "consent", on(recall)),
     "recalls_recall_refuse": Act(S, "refuse", on(recall)),
     "recalls_recall_withdraw": Act(S, "withdraw", on(recall)),
+    "payouts_batch_stop": Act(OPS, "cancel", on(lambda scene: Batch.objects.get())),
     # rules and books
     "customers_tierlimit_propose": Act(F, "request_approval", new(**LIMITS)),
     "customers_tierlimit_propose_next": Act(F, "request_approval", limits),

@@ -19,6 +19,7 @@ from tests.factories import signed_in
 LETTERS = dict(zip("SNCFKOAD", Role, strict=True))  # support, senior support, compliance, finance, checker ...
 MATRIX = {
     "SNCFKOAD": """
+        payouts_batch_changelist payouts_batch_change payouts_items
         second_factor enrol staff_prove staff_security staff_roles transactions_answers search index login logout
         password_change password_change_done jsi18n staff_session_end staff_session_changelist staff_session_change
         staff_work
@@ -61,7 +62,7 @@ MATRIX = {
     """,
     "SNCFKOD": """
         staff_approval_withdraw staff_my_requests
-        notes_note_withdraw customers_customer_add_note wallets_wallet_add_note
+        payouts_batch_add_note notes_note_withdraw customers_customer_add_note wallets_wallet_add_note
         transactions_transaction_add_note recalls_recall_add_note schedules_standingorder_add_note statements_make
         statements_file statements_kept_file
     """,
@@ -109,7 +110,7 @@ MATRIX = {
     """,
     "OD": """
         core_failedjob_retry core_failedjob_close core_failedjob_retry_many core_failedjob_take
-        core_failedjob_hand_over
+        core_failedjob_hand_over payouts_batch_stop
         transactions_transaction_call_off
     """,
     "FAD": """
@@ -187,6 +188,8 @@ def addresses(world: World, staff: dict[str, User]) -> dict[str, str]:
             kwargs["proof_id"] = first["reports_dailyproof_"].pk
         if "uidb64>" in route:
             kwargs |= {"uidb64": "MQ", "token": "x"}
+        if "payout_id>" in route:
+            kwargs["payout_id"] = first["payouts_batch_"].pk
         if "note_id>" in route:
             kwargs["note_id"] = first["notes_note_"].pk
         found[name] = reverse(f"admin:{name}", kwargs=kwargs)

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from core.admin.places import places
+from payouts.models import Batch
 from reports.models import DailyProof
 from staff.models import User
 from staff.roles import PERMISSIONS, Role
@@ -22,6 +23,7 @@ ARGS = {
     "statements_kept_file": "statement",
     "reports_proof_pdf": "proof",
     "notes_file": "note",
+    "payouts_items": "payout",
     "fx_pair": "pair",
     "viewings_home": "viewing",
     "viewings_history": "viewing wallet",
@@ -38,6 +40,7 @@ def address(name: str, world: World) -> str:
         "wallet": world.wallet.pk,
         "proof": DailyProof.objects.values_list("pk", flat=True).first(),
         "note": UUID(int=7),
+        "payout": Batch.objects.values_list("pk", flat=True).first(),
         "statement": Statement.objects.values_list("pk", flat=True).first(),
         "pair": "USD-KES",
         "transaction": world.sent.pk,

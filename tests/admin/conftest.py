@@ -24,7 +24,6 @@ from ledger.selectors import latest_proof
 from ledger.services import keep_proof, open_account
 from notes.services import write_note
 from notifications.services import Notice, notify_many
-from payments.services import NewRequest, create_request
 from payouts.models import Approver
 from payouts.reading import read_json
 from payouts.services import PayoutOrder, make_payout, paying_wallet

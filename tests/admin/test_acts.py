@@ -27,7 +27,6 @@ from fx.services import switch_provider
 from ledger import chart
 from ledger.services import keep_proof
 from notes.models import Note
-from payments.models import PaymentRequest
 from payouts.models import Batch
 from recalls.services import open_recall
 from reports.models import DailyProof, Export, SavedExport

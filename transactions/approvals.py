@@ -15,6 +15,7 @@ from core.errors import AmountNotPositive
 from core.ids import spaced_receipt
 from core.money import Money
 from customers.selectors import current_limits
+from fx.errors import RateMissing, RateStale
 from ledger.chart import suspense, type_of, wallet_account
 from ledger.selectors import Coverage, account_ids, coverage
 from staff.approvals import ASK_ANEW, About, Fact, Leg, Operation, Preview, Row, lock_name
@@ -32,11 +33,13 @@ from transactions.services.receivables import (
 )
 from transactions.services.reversals import (
     APPROVED,
+    ReversalPreview,
     freezes_of,
     given_back_alone,
     preview_reversal,
     rejections_of,
     reverse_transaction,
+    worth_today,
 )
 from wallets.models import Wallet
 
@@ -53,7 +56,7 @@ RISK_DAYS = 90
 class Reversal(Operation):
     """Giving back more of a transaction than one's role gives back alone.
 
-    ``params``: transaction (id), amount_minor, reason_code.
+    ``params``: transaction (id), amount_minor, reason_code; of an exchange ``today``: at today's rate.
     """
 
     name = "reversal"
@@ -65,10 +68,11 @@ class Reversal(Operation):
         amount = int(params["amount_minor"])
         if amount <= 0:
             raise AmountNotPositive()
-        return {
+        cleaned = {
             "transaction": str(UUID(str(params["transaction"]))), "amount_minor": amount,
             "reason_code": str(params["reason_code"]),
         }  # fmt: skip
+        return cleaned | {"today": True} if params.get("today") else cleaned
 
     def about(self, params: dict[str, Any]) -> About:
         original = self._original(params)
@@ -86,7 +90,7 @@ class Reversal(Operation):
         original = self._original(params)
         found = preview_reversal(
             original.pk, amount=params["amount_minor"], reason_code=params["reason_code"], actor=None,
-            owed=params.get("owed_minor", 0),
+            owed=params.get("owed_minor", 0), today=params.get("today", False),
         )  # fmt: skip
         if found.refusal:
             raise found.refusal
@@ -104,6 +108,8 @@ class Reversal(Operation):
         ]
         if found.payee_fee_returned:
             facts.append(Fact("Fee that goes back to the recipient", str(Money(found.payee_fee_returned, currency))))
+        if found.taken:
+            facts += rates_of(original, found)
         if found.owed:
             facts.append(Fact("Of it the recipient will owe us", str(Money(found.owed, currency))))
         legs = [Leg(name=owners.get(line["account"]) or type_of(line["account"]).name, **line)
@@ -116,7 +122,7 @@ class Reversal(Operation):
         outcome = reverse_transaction(
             UUID(params["transaction"]), amount=params["amount_minor"], reason_code=params["reason_code"],
             note=approval.reason, actor=approval.maker, checker=checker, idempotency_key=f"{APPROVED}{approval.pk}",
-            owed=params.get("owed_minor", 0),
+            owed=params.get("owed_minor", 0), today=params.get("today", False),
         )  # fmt: skip
         return Row("transactions.transaction", str(outcome.transaction), f"Reversal {spaced_receipt(outcome.receipt)}")
 
@@ -126,6 +132,23 @@ class Reversal(Operation):
         if original is None:
             raise TransactionNotFound()
         return original
+
+
+def rates_of(original: Transaction, found: ReversalPreview) -> list[Fact]:
+    """Of an exchange that is undone: at which rate, and what that comes to beside the other one."""
+    currency, worth = original.currency, found.amount if found.worth is None else found.worth
+    result = Money(found.amount - worth, currency)
+    try:
+        at_today = str(Money(worth_today(original, found.amount), currency))
+    except (RateStale, RateMissing) as unknown:
+        at_today = unknown.detail
+    return [
+        Fact("Taken from the recipient", str(found.taken)),
+        Fact("At the original rate the payer gets", str(Money(found.amount, currency))),
+        Fact("At today's rate the payer gets", at_today),
+        Fact("Asked for is", "today's rate" if worth != found.amount else "the original rate"),
+        Fact("Our result of it", str(result)),
+    ]
 
 
 class OwedReversal(Reversal):

@@ -40,6 +40,7 @@ class Attempt:
         self.state: str = State.COMPLETED
         self.fee = self.payee_fee = 0
         self.exchange: QuoteTerms | None = None
+        self.received, self.received_currency = order.received, order.received_currency
         self.facts: dict[str, Any] = {}
         self.balance_after: int | None = None
         self.refused: Declined | None = None
@@ -164,7 +165,7 @@ class Attempt:
                 refusal_code=refused.code if refused else "", reason_code=order.reason_code, rail=order.rail,
                 destination=order.destination, reverses_id=order.reverses, created_at=at,
                 due_at=(self.due_at or at) if is_open else None, completed_at=None if is_open else at,
-                hold_id=order.hold, received=order.received, received_currency=order.received_currency or None,
+                hold_id=order.hold, received=self.received, received_currency=self.received_currency or None,
                 payee_fee=self.payee_fee, order_reference=order.order_reference, capture_at=self.capture_at,
             )
         )  # fmt: skip

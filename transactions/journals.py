@@ -5,7 +5,7 @@ Zero lines are skipped by the books.
 """
 
 from ledger.books import Line, credit, debit
-from ledger.chart import fx_margin, fx_position
+from ledger.chart import fx_margin, fx_position, fx_result
 
 
 def transfer_lines(payer: str, payee: str, amount: int, fee: int, fees: str, payee_fee: int = 0) -> list[Line]:
@@ -31,6 +31,20 @@ def exchange_lines(
     return [
         debit(payer, amount + fee), credit(fees, fee), credit(fx_position(sold), amount),
         debit(fx_position(bought), received + margin), credit(payee, received), credit(fx_margin(bought), margin),
+    ]  # fmt: skip
+
+
+def exchange_reversal_lines(
+    payer: str, payee: str, sold: str, amount: int, fee: int, fees: str, bought: str, received: int, margin: int,
+    worth: int,
+) -> list[Line]:  # fmt: skip
+    """The mirror of an exchange, in part or in whole. The payer gets what the amount is ``worth``: at the original rate
+    all of it; at another, what there is more or less of it than was sold is our result."""
+    gain = amount - worth
+    result = [credit(fx_result(sold), gain)] if gain > 0 else [debit(fx_result(sold), -gain)]
+    return [
+        debit(payee, received), debit(fx_margin(bought), margin), credit(fx_position(bought), received + margin),
+        debit(fx_position(sold), amount), debit(fees, fee), credit(payer, worth + fee), *result,
     ]  # fmt: skip
 
 

@@ -35,7 +35,8 @@ class Movement:
     that the caller disposes of. ``settled`` says that the outside world has moved its part already (a partner's file),
     so that a top-up or cash-out completes at once. ``debit`` and ``credit`` are the accounts of an adjustment.
     Of a reversal: ``refunds_fee`` gives the fee back, with the last part or, ``fee_by_share``, each part its share;
-    ``owed`` is what the recipient lacks and is to owe from then on.
+    ``owed`` is what the recipient lacks and is to owe from then on; ``worth`` is what the payer of an exchange gets for
+    the amount where it is undone at today's rate, None at its own.
     ``asked`` is what the caller asked for where the rest was made of it, and not the same when it comes again.
     ``claim`` is what it uses up beside money. Where the payee receives another currency, ``received`` minor units of
     ``received_currency`` are what arrives. ``hold`` is the hold that a payment captures, ``amount`` of it or, where
@@ -66,6 +67,7 @@ class Movement:
     refunds_fee: bool = False
     fee_by_share: bool = False
     owed: int = 0
+    worth: int | None = None
     reason: str = ""
     request_id: str = ""
     effective_at: datetime | None = None
@@ -90,6 +92,8 @@ class Movement:
         )  # fmt: skip
         if self.debit:
             asked = (*asked, self.debit, self.credit)  # type: ignore[assignment]
+        if self.worth is not None:  # how much it is changes by the hour
+            asked = (*asked, "at today's rate")  # type: ignore[assignment]
         if self.owed:
             asked = (*asked, self.owed)  # type: ignore[assignment]
         if self.claim or self.hold or self.received or self.order_reference:

@@ -249,6 +249,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     world.books = Books(accounts, world.now_us, *(open_from.fetchone() if open_from else ()))
     for original, to_payer, fees in returned.fetchall() if returned else ():
         target = world.targets[original]
+        if target.received:  # what went back to the payer beside the fee may be more or less than the amount
+            to_payer = fees
         target.fee_returned, target.payee_fee_returned = to_payer, fees - to_payer
     for hold, expires_at, *taken in captured.fetchall() if captured else ():
         target = world.targets[hold]

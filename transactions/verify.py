@@ -185,7 +185,8 @@ CHECKS = [
                        SELECT -sum(e.side * e.amount) FROM ledger_entry e JOIN ledger_account a ON a.id = e.account_id
                        WHERE e.journal_id = r.id AND starts_with(a.code, 'income:fees:')) AS fees, (
                        SELECT sum(-e.side * e.amount) FROM ledger_entry e JOIN ledger_account a ON a.id = e.account_id
-                       WHERE e.journal_id = r.id AND a.code = 'liability:wallet:' || r.payee_id) - r.amount AS to_payer
+                       WHERE e.journal_id = r.id AND a.code IN (
+                           'liability:wallet:' || r.payee_id, 'income:fx_result:' || r.currency)) - r.amount AS to_payer
             FROM transactions_transaction r JOIN ledger_journal j ON j.id = r.id
             WHERE r.reverses_id IS NOT NULL AND r.state = 'completed'
         ) r ON r.reverses_id = o.id

@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 
+from tests.books import fund
+from tests.factories import new_wallet
 from tests.fakes.bank import rail_settings, running_bank
+from tests.fx.conftest import _fresh_snapshot, market, rates  # noqa: F401
 from transactions.models import OPEN, Transaction
 from transactions.rails.sandbox_server import SandboxBank
+from wallets.models import Wallet
 
 
 @pytest.fixture
@@ -24,3 +28,17 @@ def bank(live_server: Any, settings: Any, tmp_path: Any) -> Iterator[SandboxBank
 def time_passes() -> Callable[[], int]:
     """Leases end, and what waits for its next inquiry is due."""
     return lambda: Transaction.objects.filter(state__in=OPEN).update(due_at=Now())
+
+
+@pytest.fixture
+def kes(db: None) -> Wallet:
+    """Fifty thousand shillings of Aline's."""
+    wallet = new_wallet(full_name="Aline Mukamana", tier=2)
+    fund(wallet, 50_000_00)
+    return wallet
+
+
+@pytest.fixture
+def usd(kes: Wallet) -> Wallet:
+    """Her wallet in dollars, empty."""
+    return new_wallet(kes.customer, "USD")

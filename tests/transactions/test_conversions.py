@@ -16,33 +16,22 @@ from fx import services as fx
 from fx.models import Quote, QuoteUse
 from ledger.books import instant
 from ledger.models import Entry
-from tests.books import assert_books_balance, fund, key, posted
+from tests.books import assert_books_balance, available, fund, key, posted
 from tests.factories import bearer, new_wallet, signed_in
-from tests.fx.conftest import _fresh_snapshot, load_rates_of, market, rates, terms, today  # noqa: F401
+from tests.fx.conftest import load_rates_of, today
 from tests.racing import at_once
 from transactions import posting, tariff
 from transactions.models import Kind, State, Transaction
-from transactions.movements import Movement, Outcome
+from transactions.movements import Movement, Outcome, Settlement
 from transactions.posting import post, post_one
 from transactions.quotes import QuoteClaim
+from transactions.services.cash_outs import start_cash_out
 from transactions.services.conversions import ConversionOrder, convert
 from wallets.models import Wallet
 from wallets.parties import Address
 from wallets.services import freeze_wallet
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("market")]
-
-
-@pytest.fixture
-def kes(db: None) -> Wallet:
-    wallet = new_wallet(full_name="Aline Mukamana", tier=2)
-    fund(wallet, 50_000_00)
-    return wallet
-
-
-@pytest.fixture
-def usd(kes: Wallet) -> Wallet:
-    return new_wallet(kes.customer, "USD")
 
 
 def me(wallet: Wallet) -> CustomerPrincipal:
@@ -168,6 +157,43 @@ def test_the_number_of_statements_is_the_same_for_one_and_for_a_thousand(
 
     assert len(sent) == 2 * one <= 20
     assert all(outcome.error is None for outcome in outcomes)
+    assert_books_balance()
+
+
+def test_a_withdrawal_at_a_quote_holds_one_currency_and_pays_another(kes: Wallet, usd: Wallet) -> None:
+    """Dollars are held; the bank is told shillings, at the rate of the quote, whenever it answers."""
+    fund(usd, 200_00)
+    quote = quoted(usd, "KES", 100_00, kind="cash_out")
+    account = {"bank_id": "WEKEZA", "account_number": "0123456789", "account_name": "Aline Mukamana"}
+
+    asked = start_cash_out(
+        usd.pk, Money(100_00, "USD"), account, actor=me(usd), idempotency_key=key(), quote=quote.pk, post=post_one
+    ).or_raise()
+
+    transaction = Transaction.objects.get(pk=asked.transaction)
+    assert transaction.arriving == Money(quote.buy_minor, "KES")
+    assert (posted(usd), available(usd)) == (200_00, 100_00)
+    assert_books_balance()
+    assert asked.transaction
+    post_one(Settlement(transaction=asked.transaction, to=State.COMPLETED, actor="rail:sandbox")).or_raise()
+    assert lines(asked.transaction) == {
+        f"liability:wallet:{usd.pk}": 100_00, "equity:fx:USD": -100_00, "asset:rail:sandbox:KES": -quote.buy_minor,
+        "equity:fx:KES": quote.buy_minor + quote.margin_minor, "income:fx_margin:KES": -quote.margin_minor,
+    }  # fmt: skip
+    assert_books_balance()
+
+
+def test_a_withdrawal_that_the_bank_refuses_gives_back_what_was_held(kes: Wallet, usd: Wallet) -> None:
+    fund(usd, 200_00)
+    quote = quoted(usd, "KES", 100_00, kind="cash_out")
+    asked = start_cash_out(
+        usd.pk, Money(100_00, "USD"), {}, actor=me(usd), idempotency_key=key(), quote=quote.pk, post=post_one
+    ).or_raise()
+    assert asked.transaction
+
+    post_one(Settlement(transaction=asked.transaction, to=State.FAILED, actor="rail:sandbox")).or_raise()
+
+    assert (posted(usd), available(usd)) == (200_00, 200_00)
     assert_books_balance()
 
 

@@ -11,10 +11,10 @@ from core.admin.dialogs import LONGEST_REASON, read_amount, told
 from core.errors import TekanaError
 from core.ids import uuid7
 from core.money import Money, decimal_string
-from staff.approvals import request_approval
+from staff.approvals import Fact, request_approval
 from staff.models import Approval
 from transactions.admin.shown import account_shown, kind_shown, owners_of
-from transactions.approvals import owed_reversal, reversal
+from transactions.approvals import owed_reversal, rates_of, reversal
 from transactions.models import REVERSIBLE, ReversalReason, State, Transaction
 from transactions.services.refunds import REASON as REFUND
 from transactions.services.reversals import (
@@ -29,6 +29,7 @@ from transactions.undoing import UNDONE, Way
 from wallets.admin import described
 
 TAKE, OWE = "take:", "owe"
+ANOTHER_RATE = "A second person decides whether an exchange is undone at today's rate."
 FINANCE_DECIDES = "Finance decides whether the recipient owes us the rest."
 
 
@@ -48,6 +49,7 @@ class Shown(NamedTuple):
     fee_policy: str
     freezes: list[str]
     why_second_person: str
+    rates: list[Fact]
 
 
 def why_irreversible(transaction: Transaction) -> str:
@@ -87,6 +89,13 @@ class ReverseForm(StaffForm):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text="Who asked, what they said, which case. Stays in the timeline with your name.",
     )
+    today = forms.ChoiceField(
+        choices=[("", "its own: the payer gets the amount"), ("on", "today's: the payer gets what it is worth now")],
+        label="Rate",
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="At today's rate the difference is our result, and a second person decides.",
+    )
     key = forms.UUIDField(widget=forms.HiddenInput)
     agreed = forms.CharField(widget=forms.HiddenInput, required=False, max_length=120)
     owe = forms.BooleanField(widget=forms.HiddenInput, required=False)
@@ -107,6 +116,8 @@ class ReverseForm(StaffForm):
         self.fields["amount"].help_text = f"{Money(left, subject.currency)} of it can still be reversed."
         self.fields["amount"].initial = decimal_string(left, subject.currency)
         self.fields["key"].initial = uuid7()
+        if subject.received is None:
+            del self.fields["today"]
         if data is None and (stopped := obstacle(subject.pk)) is not None:
             self.intro = told_with_link(stopped)
 
@@ -132,6 +143,8 @@ class ReverseForm(StaffForm):
             if self.shown is None or not self.shown.preview.shortfall:
                 return [look]
             lacking = Money(self.shown.preview.shortfall, self.subject.currency)
+            if self.subject.received is not None:
+                return [look]
             others = [(OWE, f"Preview all of it, {lacking} owed by the recipient", "")]
             if self.shown.left_to_take:
                 most = Money(self.shown.left_to_take, self.subject.currency)
@@ -148,8 +161,10 @@ class ReverseForm(StaffForm):
         reason: ReversalReason = asked["reason_code"]
         try:
             what: dict[str, Any] = {"amount": asked["amount"], "reason_code": reason.pk, "actor": self.user}
+            if asked.get("today"):
+                what["today"] = True
             preview = preview_reversal(self.subject.pk, **what)
-            if asked["owe"] and preview.shortfall:
+            if asked["owe"] and preview.shortfall and self.subject.received is None:
                 preview = preview_reversal(self.subject.pk, **what, owed=preview.shortfall)
         except TekanaError as refusal:
             self.refuse(refusal)
@@ -162,16 +177,21 @@ class ReverseForm(StaffForm):
             fee_returned=money(preview.fee_returned, currency),
             payee_fee_returned=money(preview.payee_fee_returned, currency) if preview.payee_fee_returned else "",
             left_after=money(preview.left_after, currency),
-            shortfall=money(preview.shortfall or None, currency),
-            left_to_take=preview.amount - preview.shortfall if preview.shortfall else 0,
+            shortfall=money(preview.shortfall or None, self.subject.received_currency or currency),
+            left_to_take=preview.amount - preview.shortfall
+            if preview.shortfall and self.subject.received is None
+            else 0,
             owed=money(preview.owed, currency) if preview.owed else "",
             fee=self.subject.fee + self.subject.payee_fee,
             fee_policy=reason.fee_policy,
             freezes=[described(one) for one in freezes_of(self.subject)],
+            rates=rates_of(self.subject, preview) if preview.taken else [],
             why_second_person=""
             if preview.refusal
             else FINANCE_DECIDES
             if preview.owed
+            else ANOTHER_RATE
+            if asked.get("today")
             else why_second_person(self.subject, preview.amount, self.user, but_for=self.idempotency_key),
         )
         self.data["agreed"] = self.figures(preview)  # type: ignore[index]
@@ -181,7 +201,7 @@ class ReverseForm(StaffForm):
 
     def figures(self, preview: ReversalPreview) -> str:
         fees = (preview.fee_returned, preview.payee_fee_returned)
-        figures = (preview.amount, *fees, preview.left_after, preview.owed)
+        figures = (preview.amount, *fees, preview.left_after, preview.owed, preview.worth or 0)
         return ":".join(str(one) for one in (*figures, self.cleaned_data["reason_code"].pk))
 
     def reverse(self) -> bool:
@@ -204,6 +224,8 @@ class ReverseForm(StaffForm):
                     "amount_minor": preview.amount,
                     "reason_code": self.cleaned_data["reason_code"].pk,
                 }
+                if self.cleaned_data.get("today"):
+                    params["today"] = True
                 operation = reversal.name
                 if preview.owed:
                     operation, params = owed_reversal.name, params | {"owed_minor": preview.owed}
@@ -234,7 +256,6 @@ def told_with_link(refusal: TekanaError) -> str:
 
 def lines_table(original: Transaction, preview: ReversalPreview) -> Table:
     """What would be posted. The original's payee gives, its payer gets."""
-    currency = original.currency
     owners = owners_of(original)
     return Table(
         title="What will be posted",
@@ -243,9 +264,9 @@ def lines_table(original: Transaction, preview: ReversalPreview) -> Table:
         rows=[
             (
                 account_shown(line["account"], owners),
-                money(line["amount_minor"], currency) if line["side"] == "debit" else "",
-                money(line["amount_minor"], currency) if line["side"] == "credit" else "",
-                money(line["balance_after_minor"], currency),
+                money(line["amount_minor"], line["currency"]) if line["side"] == "debit" else "",
+                money(line["amount_minor"], line["currency"]) if line["side"] == "credit" else "",
+                money(line["balance_after_minor"], line["currency"]),
             )
             for line in preview.lines
         ],

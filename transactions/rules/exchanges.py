@@ -6,7 +6,7 @@ from transactions.attempt import Attempt
 from transactions.errors import NoWalletInCurrency
 from transactions.movements import Movement
 from transactions.quotes import QuoteClaim, QuoteClaims
-from transactions.world import World
+from transactions.world import Target, World
 
 
 def touches(order: Movement, world: World) -> set[str]:
@@ -48,3 +48,14 @@ def pay(attempt: Attempt) -> None:
         )
     )  # fmt: skip
     attempt.balance_after = attempt.world.books.accounts[payer.account].posted
+
+
+def mirrored(original: Target, amount: int) -> tuple[int, int]:
+    """What of the received and of our margin goes back with the next ``amount`` of an exchange: shares rounded down of
+    what has gone back before and with it, so that the parts come to all of it whatever they are."""
+    before, after = original.reversed_amount, original.reversed_amount + amount
+    received, margin = (
+        total * after // original.amount - total * before // original.amount
+        for total in (original.received or 0, original.margin)
+    )
+    return received, margin

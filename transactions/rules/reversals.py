@@ -4,7 +4,8 @@ meanwhile."""
 from dataclasses import replace
 from uuid import UUID
 
-from ledger.chart import fee_income, receivable, wallet_account
+from ledger.books import Line
+from ledger.chart import fee_income, fx_result, receivable, wallet_account
 from transactions import journals
 from transactions.attempt import Attempt, note_change, told_of
 from transactions.errors import (
@@ -16,8 +17,10 @@ from transactions.errors import (
     ShortfallChanged,
     TransactionNotFound,
 )
-from transactions.models import PAYS_AT_ONCE, REVERSIBLE, Kind, State
+from transactions.models import REVERSIBLE, Kind, State
 from transactions.movements import Holding, Movement, Outcome
+from transactions.rules import exchanges
+from transactions.undoing import UNDONE, Way
 from transactions.world import Target, World
 from wallets.errors import WalletClosed
 from wallets.parties import Address, Party
@@ -45,6 +48,9 @@ def touches(order: Movement, world: World) -> set[str]:
     if original is None:
         return set()
     codes = {fee_income(original.kind, original.currency)} if original.fee or original.payee_fee else set()
+    if original.received_currency:
+        codes |= exchanges.positions(original.currency, original.received_currency)
+        return codes if order.worth is None else codes | {fx_result(original.currency)}
     return codes | ({receivable(original.id, original.currency)} if order.owed else set())
 
 
@@ -57,8 +63,9 @@ def accept(attempt: Attempt) -> None:
     giver, taker = accounts[attempt.payer.account], accounts[attempt.payee.account]
     if giver.closed or taker.closed:
         raise WalletClosed()
-    # What they get back of their own fee, they need not have.
-    needed = order.amount - _payee_fee_returned(original, order, order.amount == left)
+    if order.owed and original.received:
+        raise NotReversible("What a recipient lacks in another currency is not owed.", state=original.state)
+    needed = _needed(original, order, left)
     missing = 0 if giver.can_give(needed) else needed - max(giver.available, 0)
     if order.owed and missing != order.owed:
         raise ShortfallChanged(shortfall_minor=missing)
@@ -75,7 +82,7 @@ def accept_refund(attempt: Attempt) -> None:
     left = _left(original, order.amount)
     attempt.ask_policies()
     assert attempt.payer is not None
-    needed = order.amount - _payee_fee_returned(original, order, order.amount == left)
+    needed = _needed(original, order, left)
     if not world.books.accounts[attempt.payer.account].can_give(needed):
         raise InsufficientFunds()
     _give_back(attempt, original, left)
@@ -92,13 +99,8 @@ def _give_back(attempt: Attempt, original: Target, left: int) -> None:
         attempt.facts["payee_fee_returned_minor"] = payee_returned
     if order.owed:
         attempt.facts["owed_minor"] = order.owed
-    sides = (attempt.payee.account, attempt.payer.account, order.amount)
-    fees = fee_income(original.kind, original.currency)
-    owed = (receivable(original.id, original.currency), order.owed)
     attempt.post(
-        journals.owed_reversal_lines(*sides, returned, fees, *owed, payee_returned)
-        if order.owed
-        else journals.reversal_lines(*sides, returned, fees, payee_returned),
+        _lines(attempt, original, returned, payee_returned),
         reverses=original.id,
         reverses_all=whole and original.reversed_amount == 0,
     )
@@ -111,6 +113,33 @@ def _give_back(attempt: Attempt, original: Target, left: int) -> None:
         facts={"reversed_by": str(attempt.id), "amount_minor": order.amount, "reason_code": order.reason_code},
     )  # fmt: skip
     attempt.balance_after = world.books.accounts[attempt.payer.account].posted
+
+
+def _needed(original: Target, order: Movement, left: int) -> int:
+    """What the payee must have. What they get back of their own fee is not needed."""
+    if original.received:
+        return exchanges.mirrored(original, order.amount)[0]
+    return order.amount - _payee_fee_returned(original, order, order.amount == left)
+
+
+def _lines(attempt: Attempt, original: Target, returned: int, payee_returned: int) -> list[Line]:
+    order, payer, payee = attempt.order, attempt.payer, attempt.payee
+    assert payer is not None and payee is not None
+    sides = (payee.account, payer.account, order.amount)
+    fees = fee_income(original.kind, original.currency)
+    if original.received and original.received_currency:
+        received, margin = exchanges.mirrored(original, order.amount)
+        worth = order.amount if order.worth is None else order.worth
+        attempt.received, attempt.received_currency = received or None, original.received_currency if received else ""
+        attempt.facts["undone"] = {"worth_minor": worth, "result_minor": order.amount - worth, "margin_minor": margin}
+        return journals.exchange_reversal_lines(
+            payee.account, payer.account, original.currency, order.amount, returned, fees, original.received_currency,
+            received, margin, worth,
+        )  # fmt: skip
+    if order.owed:
+        owed = (receivable(original.id, original.currency), order.owed)
+        return journals.owed_reversal_lines(*sides, returned, fees, *owed, payee_returned)
+    return journals.reversal_lines(*sides, returned, fees, payee_returned)
 
 
 def set_aside(order: Holding, world: World) -> Outcome:
@@ -153,7 +182,7 @@ def _party(world: World, wallet: UUID | None) -> Party | None:
 def _left(original: Target, amount: int) -> int:
     """What of a transfer or payment can still be given back. Raises: NotReversible; ReversalExceedsOriginal, when
     ``amount`` is more."""
-    if original.kind not in PAYS_AT_ONCE or original.state not in REVERSIBLE:
+    if Way.REVERSAL not in UNDONE[original.kind].ways or original.state not in REVERSIBLE:
         raise NotReversible(
             f"A {Kind(original.kind).label} that is {State(original.state).label} cannot be reversed.".capitalize(),
             state=original.state,

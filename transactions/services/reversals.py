@@ -22,6 +22,7 @@ from core.errors import AmountNotPositive, TekanaError
 from core.ids import uuid7
 from core.money import Money
 from customers.links import why_linked
+from fx.selectors import snapshot
 from staff.approvals import lock_name, operations
 from staff.errors import ApprovalNeeded
 from staff.models import Approval, User
@@ -44,7 +45,8 @@ DAY = timedelta(hours=24)
 @dataclass(frozen=True, slots=True)
 class ReversalPreview:
     """What a reversal would post, minor units. With ``refusal`` nothing; ``shortfall``: what the recipient lacks;
-    ``owed``: what of it they would owe from then on."""
+    ``owed``: what of it they would owe from then on. Of an exchange: what is ``taken`` from the recipient, and what the
+    payer gets for the amount, ``worth``."""
 
     amount: int
     fee_returned: int
@@ -54,11 +56,13 @@ class ReversalPreview:
     shortfall: int = 0
     owed: int = 0
     payee_fee_returned: int = 0
+    worth: int | None = None
+    taken: Money | None = None
 
 
 def reverse_transaction(
     transaction: UUID, *, amount: int | None = None, reason_code: str, note: str = "", actor: Any, idempotency_key: str,
-    owed: int = 0, checker: User | None = None, post: Callable[[Order], Outcome] = post_one,
+    owed: int = 0, today: bool = False, checker: User | None = None, post: Callable[[Order], Outcome] = post_one,
 ) -> Outcome:  # fmt: skip
     """Give ``amount`` minor units (None: all that is left) back to the payer.
 
@@ -66,13 +70,19 @@ def reverse_transaction(
 
     Args:
         owed: of the amount, what the recipient lacks and will owe us; never without a second person.
+        today: of an exchange, at today's rate instead of its own; never without a second person. What the payer gets is
+            what goes back to us is worth now, and the difference is our result.
         checker: the second person, who has approved it (`approvals.py`); without one, staff stay within their role's.
     Raises: TransactionNotFound, UnknownReason, AmountNotPositive, NotReversible, ReversalExceedsOriginal,
     RecipientShort (a customer never goes below zero), ShortfallChanged, WalletClosed, ApprovalNeeded, and what an app
     above has against it (`obstacle`).
     Locks: the original, where staff act alone then the payee's wallet and the actor's sum, then both accounts.
     """
-    movement = reversal_movement(transaction, amount, reason_code, note, actor, idempotency_key, owed=owed)
+    movement = reversal_movement(
+        transaction, amount, reason_code, note, actor, idempotency_key, owed=owed, today=today
+    )  # fmt: skip
+    if today and checker is None and isinstance(actor, User):
+        raise ApprovalNeeded("A second person decides whether an exchange is undone at today's rate.")
     if owed and checker is None:
         raise ApprovalNeeded("Finance decides whether somebody owes us.")
     if checker is None and idempotency_key.startswith(APPROVED):
@@ -187,10 +197,11 @@ def rejections_of(original: Transaction) -> list[Approval]:
 
 
 def preview_reversal(
-    transaction: UUID, *, amount: int | None = None, reason_code: str, actor: Any, owed: int = 0
+    transaction: UUID, *, amount: int | None = None, reason_code: str, actor: Any, owed: int = 0, today: bool = False
 ) -> ReversalPreview:
     """What the same call would post now. Raises: TransactionNotFound, UnknownReason, AmountNotPositive."""
-    movement = reversal_movement(transaction, amount, reason_code, "", actor, f"preview-{uuid7()}", owed=owed)
+    key = f"preview-{uuid7()}"
+    movement = reversal_movement(transaction, amount, reason_code, "", actor, key, owed=owed, today=today)
     if (stopped := obstacle(transaction)) is not None:
         whole, gone = Transaction.objects.values_list("amount", "reversed_amount").get(pk=transaction)
         return ReversalPreview(movement.amount, 0, whole - gone, [], stopped)
@@ -205,16 +216,17 @@ def preview_reversal(
     left = original.amount - original.reversed_amount
     return ReversalPreview(
         movement.amount, facts["fee_returned_minor"], left, world.lines(), owed=owed,
-        payee_fee_returned=facts.get("payee_fee_returned_minor", 0),
+        payee_fee_returned=facts.get("payee_fee_returned_minor", 0), worth=facts.get("undone", {}).get("worth_minor"),
+        taken=Money(world.born[-1].received or 0, original.received_currency) if original.received_currency else None,
     )  # fmt: skip
 
 
 def reversal_movement(
     transaction: UUID, amount: int | None, reason_code: str, note: str, actor: Any, idempotency_key: str, *,
-    owed: int = 0,
+    owed: int = 0, today: bool = False,
 ) -> Movement:  # fmt: skip
     """What is posted to give ``amount`` minor units back. Raises: TransactionNotFound, UnknownReason, NotReversible,
-    AmountNotPositive."""
+    AmountNotPositive; RateStale and RateMissing, where today's rate is asked for."""
     original = Transaction.objects.filter(pk=transaction).first()
     if original is None:
         raise TransactionNotFound()
@@ -232,5 +244,18 @@ def reversal_movement(
         kind=Kind.REVERSAL, amount=amount, currency=original.currency, caller=actor_name(actor), key=idempotency_key,
         reverses=original.pk, reason_code=reason.code, refunds_fee=reason.refunds_fee,
         fee_by_share=reason.fee_by_share, owed=owed, reason=note,
+        worth=worth_today(original, amount) if today else None,
         request_id=context.request_id.get(),
     )  # fmt: skip
+
+
+def worth_today(original: Transaction, amount: int) -> int:
+    """What the payer of an exchange gets for ``amount`` of it at today's mid rate, rounded down: so much is what goes
+    back of the received worth now. Raises: NotReversible for what is no exchange, RateStale, RateMissing."""
+    if original.received is None or original.received_currency is None:
+        raise NotReversible("It is in one currency: there is no rate.", state=original.state)
+    before, after = original.reversed_amount, original.reversed_amount + amount
+    back = original.received * after // original.amount - original.received * before // original.amount
+    rate = snapshot().benchmark(original.received_currency, original.currency)
+    mid = rate.minor(original.received_currency, original.currency)
+    return back * mid.numerator // mid.denominator

@@ -1,0 +1,140 @@
+"""Undoing an exchange: at its own rate, or at today's with the difference as our result; parts come to the whole."""
+
+from datetime import timedelta
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fx import selectors
+from fx.errors import RateStale
+from ledger.models import Entry
+from staff.errors import ApprovalNeeded
+from staff.models import User
+from tests.books import assert_books_balance, key, posted, transfer
+from tests.factories import new_wallet
+from tests.fx.conftest import cbk, load, today
+from tests.transactions.test_conversions import conversion, lines, quoted
+from transactions.errors import NotReversible, RecipientShort
+from transactions.models import State, Transaction
+from transactions.posting import post_one
+from transactions.rules.exchanges import mirrored
+from transactions.services.reversals import preview_reversal, reverse_transaction
+from wallets.models import Wallet
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("market")]
+REASON = "wrong_recipient"
+
+
+@pytest.fixture
+def done(kes: Wallet, usd: Wallet) -> Transaction:
+    """KES 13,000.00 into USD 99.10, USD 0.50 kept."""
+    return Transaction.objects.get(pk=post_one(conversion(quoted(kes), kes, usd)).or_raise().transaction)
+
+
+def undo(done: Transaction, amount: int | None = None, **said: Any) -> Any:
+    said = {"actor": "job:test", "idempotency_key": key(), "reason_code": REASON} | said
+    return reverse_transaction(done.pk, amount=amount, **said)
+
+
+def dollar_costs(shillings: str) -> None:
+    """From today on; what was published yesterday was another."""
+    load("cbk", cbk(f"{today():%d/%m/%Y},US DOLLAR,{shillings},{shillings},{shillings}"))
+    selectors.forget()
+
+
+def test_at_its_own_rate_it_is_the_mirror(done: Transaction, kes: Wallet, usd: Wallet) -> None:
+    dollar_costs("150")
+
+    back = undo(done)
+
+    assert lines(back.transaction) == {code: -amount for code, amount in lines(done.pk).items()}
+    assert (posted(kes), posted(usd)) == (50_000_00, 0)
+    assert Transaction.objects.get(pk=done.pk).state == State.REVERSED
+    assert_books_balance()
+
+
+@pytest.mark.parametrize(("rate", "worth"), [("150", 14_865_00), ("120", 11_892_00)])
+def test_at_todays_rate_the_difference_is_our_result(
+    done: Transaction, kes: Wallet, usd: Wallet, rate: str, worth: int
+) -> None:
+    dollar_costs(rate)
+    preview = preview_reversal(done.pk, reason_code=REASON, actor=None, today=True)
+
+    back = undo(done, today=True)
+
+    assert (preview.worth, str(preview.taken)) == (worth, "USD 99.10")
+    assert lines(back.transaction) == {
+        f"liability:wallet:{usd.pk}": 99_10, "income:fx_margin:USD": 50, "equity:fx:USD": -99_60,
+        "equity:fx:KES": 13_000_00, f"liability:wallet:{kes.pk}": -worth, "income:fx_result:KES": worth - 13_000_00,
+    }  # fmt: skip
+    assert posted(kes) == 37_000_00 + worth
+    assert_books_balance()
+
+
+def test_parts_at_both_rates_come_to_all_of_it(done: Transaction, kes: Wallet, usd: Wallet) -> None:
+    dollar_costs("140")
+
+    for amount, at_today in ((1_00, True), (4_999_99, False), (3_333_33, True), (None, False)):
+        undo(done, amount, today=at_today)
+
+    assert Transaction.objects.get(pk=done.pk).state == State.REVERSED
+    assert posted(usd) == 0
+    positions = Entry.objects.filter(account__code__startswith="equity:fx:")
+    assert set(positions.values_list("account__posted", flat=True)) == {0}
+    assert_books_balance()
+
+
+def test_what_is_gone_cannot_be_taken_nor_owed(done: Transaction, usd: Wallet) -> None:
+    other = new_wallet(currency="USD", tier=2)
+    post_one(transfer(usd, other, 50_00)).or_raise()
+
+    with pytest.raises(RecipientShort) as short:
+        undo(done)
+    assert short.value.facts["shortfall_minor"] == 50_00
+    with pytest.raises(NotReversible):
+        undo(done, owed=50_00, checker=User.objects.create_user("two", "correct horse battery staple", "finance"))
+    undo(done, 6_000_00)
+    assert_books_balance()
+
+
+def test_nobody_decides_alone_for_todays_rate(done: Transaction) -> None:
+    person = User.objects.create_user("one", "correct horse battery staple", "senior_support")
+    with pytest.raises(ApprovalNeeded):
+        undo(done, today=True, actor=person)
+
+
+def test_an_old_rate_is_none(done: Transaction, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = selectors.read_snapshot
+    monkeypatch.setattr(selectors, "read_snapshot", lambda at: real(at + timedelta(days=30)))
+    selectors.forget()
+
+    with pytest.raises(RateStale):
+        undo(done, today=True)
+
+
+class Original:
+    def __init__(self, amount: int, received: int, margin: int) -> None:
+        self.amount, self.received, self.margin, self.reversed_amount = amount, received, margin, 0
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.integers(1, 10**12), st.integers(1, 10**12), st.integers(0, 10**9),
+    st.lists(st.fractions(0, 1), min_size=0, max_size=8),
+)  # fmt: skip
+def test_whatever_the_parts_they_give_back_exactly_what_was_received(
+    amount: int, received: int, margin: int, cuts: list[Fraction]
+) -> None:
+    original = Original(amount, received, margin)
+    edges = sorted({int(cut * amount) for cut in cuts} | {0, amount})
+    gone = [0, 0]
+    for low, high in pairwise(edges):
+        part = mirrored(original, high - low)  # type: ignore[arg-type]
+        assert min(part) >= 0
+        gone = [gone[0] + part[0], gone[1] + part[1]]
+        original.reversed_amount = high
+    assert gone == [received, margin]

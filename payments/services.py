@@ -20,6 +20,7 @@ from core.ids import uuid7
 from core.money import Money
 from core.transitions import advance
 from customers.authentication import CustomerPrincipal
+from customers.links import leave_to_colleague
 from notifications.services import Notice, notify_many
 from payments.claims import RequestClaim
 from payments.codes import new_code
@@ -120,7 +121,7 @@ def cancel_request(request_id: UUID, *, actor: Any, reason: str = "") -> Payment
     """Nobody pays it any more; what was paid stays paid. Cancelled before is no error. The requester is told when it
     was one of us.
 
-    Raises: RequestNotFound, RequestClosed (it has expired). Locks: the request.
+    Raises: RequestNotFound, RequestClosed (it has expired), LinkedCustomer (a colleague does it). Locks: the request.
     """
     with db_transaction.atomic():
         rows = PaymentRequest.objects.select_for_update(no_key=True, of=("self",)).select_related("customer__country")
@@ -129,6 +130,7 @@ def cancel_request(request_id: UUID, *, actor: Any, reason: str = "") -> Payment
             raise RequestNotFound()
         if request.state == RequestState.CANCELLED:
             return request
+        leave_to_colleague(actor, request.customer_id)
         if request.state != RequestState.OPEN:
             raise RequestClosed(state=request.state)
         advance(request.cancel, actor=actor, reason=reason, at=now(), by=actor_name(actor), why=reason)

@@ -73,6 +73,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
             ("Transactions", "swap_horiz", "transactions_transaction_changelist", "transactions.view_transaction"),
             ("Receivables", "request_quote", "transactions_receivable_changelist", "transactions.view_receivable"),
             ("Payouts", "payments", "payouts_batch_changelist", "payouts.view_batch"),
+            ("Payment requests", "qr_code_2", "payments_paymentrequest_changelist", "payments.view_paymentrequest"),
             ("Standing orders", "event_repeat", "schedules_standingorder_changelist", "schedules.view_standingorder"),
             ("Runs of standing orders", "update", "schedules_orderrun_changelist", "schedules.view_orderrun"),
             ("Statements", "receipt", "statements_statement_changelist", "statements.view_statement"),

@@ -24,6 +24,7 @@ from ledger.selectors import latest_proof
 from ledger.services import keep_proof, open_account
 from notes.services import write_note
 from notifications.services import Notice, notify_many
+from payments.services import NewRequest, create_request
 from payouts.models import Approver
 from payouts.reading import read_json
 from payouts.services import PayoutOrder, make_payout, paying_wallet
@@ -196,6 +197,11 @@ def world(staff: dict[str, User]) -> World:
     small.sent = small.send(1_000_00, memo="rent", reference="INV-2026-77")
     write_note(small.sent, "She asked what it was for.", actor=staff[Role.SUPPORT], key="note-1234567890")
     small.refused = small.send(90_000_00)
+    asks = CustomerPrincipal(johns.customer_id, johns.customer_id)
+    create_request(
+        NewRequest(wallet_id=johns.pk, currency="KES", amount=250_00, description="Beans", order_reference="A-17"),
+        actor=asks,
+    )  # fmt: skip
     small.recall = open_recall(
         small.sent.pk, amount=50_00, reason_code="wrong_recipient", note="ticket 9", actor=staff[Role.SUPPORT]
     )

@@ -27,6 +27,7 @@ from fx.services import switch_provider
 from ledger import chart
 from ledger.services import keep_proof
 from notes.models import Note
+from payments.models import PaymentRequest
 from payouts.models import Batch
 from recalls.services import open_recall
 from reports.models import DailyProof, Export, SavedExport
@@ -322,6 +323,7 @@ ACTS: dict[str, Act] = {
     "transactions_transaction_void": Act(S, "void", on(lambda scene: scene.world.promised(60_00))),
     "transactions_transaction_adjust": Act(F, "request_approval", adjusted),
     "transactions_railmessage_close": Act(S, "close", on(lambda scene: scene.world.odd)),
+    "payments_paymentrequest_cancel": Act(S, "cancel", on(lambda scene: PaymentRequest.objects.get())),
     "recalls_recall_open": Act(
         S,
         "open_recall",

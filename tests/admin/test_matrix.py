@@ -32,6 +32,7 @@ MATRIX = {
         transactions_transaction_change transactions_feerule_changelist transactions_feerule_change
         transactions_feewaiver_changelist transactions_feewaiver_change
         transactions_reversalreason_changelist transactions_reversalreason_change recalls_recall_changelist
+        payments_paymentrequest_changelist payments_paymentrequest_change
         recalls_recall_change recalls_recallreason_changelist recalls_recallreason_change evidence_block_changelist
         evidence_block_change notes_file statements_statement_changelist statements_statement_change
         transactions_unknownoutcome_changelist
@@ -77,6 +78,7 @@ MATRIX = {
         staff_user_changelist staff_user_change
     """,
     "SNCD": """
+        payments_paymentrequest_cancel
         customers_customer_suspend customers_customer_reactivate wallets_wallet_freeze wallets_wallet_lift
         wallets_wallet_close wallets_freeze_lift_this viewings_viewing_start viewings_viewing_end viewings_home
         viewings_history viewings_transaction viewings_notifications viewings_recalls viewings_accesses

@@ -153,7 +153,8 @@ def test_a_reversal_is_told_on_both_pages_and_linked_both_ways(support: Client, 
 
     assert page("transactions_transaction", reversal.pk) in original
     assert page("transactions_transaction", world.undone.pk) in undoing
-    for shown in ("Support Person (support)", "case 7", "Given back: KES 300.00 left", "Completed → partially reversed"):
+    told = ("Support Person (support)", "case 7", "Given back: KES 300.00 left", "Completed → partially reversed")
+    for shown in told:
         assert shown in original, shown
     for text in (original, undoing):
         assert 'Fraud or stolen phone <span class="muted small">fraud</span>' in text

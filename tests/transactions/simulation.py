@@ -30,7 +30,7 @@ from tests.factories import new_wallet
 from transactions import posting, tariff
 from transactions.errors import IdempotencyKeyReused
 from transactions.models import Event, FeeRule, Kind, OutboxEntry, RailMessage, State, Transaction, Usage
-from transactions.movements import Movement, Outcome
+from transactions.movements import Movement, Outcome, Settlement, Terms
 from transactions.posting import post_one
 from transactions.rails.base import (
     Accepted,
@@ -45,7 +45,7 @@ from transactions.rails.base import (
     Rail,
     Refused,
 )
-from transactions.services import rail_calls, rail_messages, relay
+from transactions.services import holds, rail_calls, rail_messages, relay
 from transactions.tasks import process_rail_message, submit_to_rail
 from wallets.models import Freeze, Wallet
 from wallets.parties import Address
@@ -61,6 +61,8 @@ CREATE SCHEMA IF NOT EXISTS simulated;
 CREATE OR REPLACE FUNCTION simulated.clock_timestamp() RETURNS timestamptz LANGUAGE sql
     AS $$ SELECT current_setting('simulated.now')::timestamptz $$;
 CREATE OR REPLACE FUNCTION simulated.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT current_setting('simulated.now')::timestamptz $$;
+CREATE OR REPLACE FUNCTION simulated.now() RETURNS timestamptz LANGUAGE sql STABLE
     AS $$ SELECT current_setting('simulated.now')::timestamptz $$;
 GRANT USAGE ON SCHEMA simulated TO PUBLIC;
 """
@@ -223,7 +225,7 @@ class Simulation:
     # --- what people do --------------------------------------------------------------------------------------------
     def settle_down(self) -> None:
         today = self.now.date()
-        fees = {Kind.TRANSFER: (7, 150), Kind.PAYMENT: (0, 0), Kind.CASH_OUT: (5, 100), Kind.TOP_UP: (10, 25)}
+        fees = {Kind.TRANSFER: (7, 150), Kind.PAYMENT: (4, 90), Kind.CASH_OUT: (5, 100), Kind.TOP_UP: (10, 25)}
         for kind, (flat, bps) in fees.items():
             FeeRule.objects.create(kind=kind, currency="RWF", flat=flat, bps=bps, effective_from=today)
         TierLimit.objects.create(
@@ -259,12 +261,14 @@ class Simulation:
         else:
             asked.told = outcome
         self.say(outcome.error.code if outcome.error else outcome.state, outcome.amount, outcome.fee)
-        if outcome.state == State.PENDING and not outcome.replayed:
+        if outcome.state == State.PENDING and asked.order.rail and not outcome.replayed:
             self.rang(submit_to_rail.name, [str(outcome.transaction)])
 
     def pay(self) -> None:
         payer, payee = self.dice.choice(NAMES), self.dice.choice(NAMES)
-        self.ask(self.dice.choice([Kind.TRANSFER, Kind.PAYMENT]), self.dice.randrange(1, 3_000), payer, payee)
+        self.ask(
+            self.dice.choice([Kind.TRANSFER, Kind.PAYMENT, Kind.PAYOUT]), self.dice.randrange(1, 3_000), payer, payee
+        )
 
     def top_up(self) -> None:
         self.ask(Kind.TOP_UP, self.dice.randrange(1, 7_000), payee=self.dice.choice(NAMES), rail="simulated")
@@ -282,16 +286,55 @@ class Simulation:
             error = post_one(replace(order, amount=order.amount + 1)).error
             assert isinstance(error, IdempotencyKeyReused), "another body under a used key was not refused"
 
+    def promise(self) -> None:
+        lasts = self.dice.randrange(60, 3_600)
+        capture_at = self.now + timedelta(seconds=lasts // 2) if self.dice.randrange(3) == 0 else None
+        payer, payee = self.dice.choice(NAMES), self.dice.choice(NAMES)
+        terms = Terms(expires_in=lasts, capture_at=capture_at)
+        self.ask(Kind.HOLD, self.dice.randrange(1, 3_000), payer, payee, terms=terms)
+
+    def capture(self) -> None:
+        if hold := self.one_of(Kind.HOLD):
+            order, told = hold
+            self.asked_by_payee(
+                Kind.PAYMENT, self.dice.randrange(1, told.amount + 1), order, hold=told.transaction,
+                payer=order.payer, payee=order.payee, final=self.dice.randrange(3) == 0,
+            )  # fmt: skip
+
+    def void(self) -> None:
+        if hold := self.one_of(Kind.HOLD):
+            ended = Settlement(transaction=hold[1].transaction, to=State.CANCELLED, actor="job:simulation")
+            self.say(post_one(ended).error or "voided")
+
+    def refund(self) -> None:
+        if paid := self.one_of(Kind.PAYMENT):
+            order, told = paid
+            self.asked_by_payee(
+                Kind.REFUND, self.dice.randrange(1, told.amount + 1), order, reverses=told.transaction,
+                reason_code="merchant_refund", refunds_fee=bool(self.dice.randrange(2)),
+            )  # fmt: skip
+
     def reverse(self) -> None:
-        paid = [one for one in self.asked if one.told and one.order.kind in (Kind.TRANSFER, Kind.PAYMENT)]
-        if paid:
-            told = self.dice.choice(paid).told
-            assert told is not None
-            if told.transaction:
-                self.ask(
-                    Kind.REVERSAL, self.dice.randrange(1, told.amount + 1), reverses=told.transaction,
-                    reason_code="duplicate", refunds_fee=bool(self.dice.randrange(2)),
-                )  # fmt: skip
+        if paid := self.one_of(Kind.TRANSFER, Kind.PAYMENT, Kind.PAYOUT):
+            self.ask(
+                Kind.REVERSAL, self.dice.randrange(1, paid[1].amount + 1), reverses=paid[1].transaction,
+                reason_code="duplicate", refunds_fee=bool(self.dice.randrange(2)),
+            )  # fmt: skip
+
+    def one_of(self, *kinds: str) -> tuple[Movement, Any] | None:
+        """What was asked for before, and kept, with what its client was told."""
+        told = [(one.order, one.told) for one in self.asked if one.told and one.told.transaction]
+        fitting = [(order, outcome) for order, outcome in told if order.kind in kinds]
+        return self.dice.choice(fitting) if fitting else None
+
+    def asked_by_payee(self, kind: str, amount: int, of: Movement, **more: Any) -> None:
+        owner = next(w.customer_id for w in self.wallets.values() if of.payee == Address("wallet", str(w.pk)))
+        order = Movement(
+            kind=kind, amount=amount, currency="RWF", caller="job:simulation", key=f"key-{len(self.asked):012}",
+            owner=owner, **more,
+        )  # fmt: skip
+        self.asked.append(Asked(order))
+        self.tell(self.asked[-1])
 
     def freeze(self) -> None:
         wallet = self.wallets[self.dice.choice(NAMES)]
@@ -318,6 +361,7 @@ class Simulation:
     def sweep(self) -> None:
         rail_calls.sweep()
         rail_messages.sweep()
+        holds.sweep()
 
     def relay(self) -> None:
         relay.relay_events()
@@ -329,7 +373,8 @@ class Simulation:
         self.set_clock(self.now + timedelta(hours=hours, seconds=self.dice.randrange(1, 90)))
 
     STEPS = (
-        ("pay", 30), ("top_up", 12), ("cash_out", 10), ("ask_again", 8), ("ask_something_else", 2), ("reverse", 6),
+        ("pay", 30), ("top_up", 12), ("cash_out", 10), ("ask_again", 8), ("ask_something_else", 2), ("reverse", 5),
+        ("promise", 10), ("capture", 10), ("void", 2), ("refund", 4),
         ("freeze", 1), ("lift", 2), ("work", 22), ("deliver", 16), ("sweep", 6), ("relay", 8), ("time_passes", 20),
     )  # fmt: skip
 
@@ -402,14 +447,20 @@ class Simulation:
     def look_at_everything(self) -> None:
         assert_books_balance()
         rows = {str(row.pk): row for row in Transaction.objects.all()}
-        assert len(rows) == len({asked.order.key for asked in self.asked if asked.told and asked.told.transaction})
+        wanted = {str(asked.told.transaction) for asked in self.asked if asked.told and asked.told.transaction}
+        by_themselves = {pk for pk, row in rows.items() if row.caller == holds.JOB}
+        assert set(rows) == wanted | by_themselves, "something moved that nobody asked for"
         for reference, row in rows.items():
+            if row.kind == Kind.HOLD:
+                assert row.state in (State.COMPLETED, State.CANCELLED, State.EXPIRED, State.FAILED), (
+                    "a hold never ended"
+                )
             if row.rail and not row.quarantined_at and row.reference != "settled" and reference not in self.settled:
                 done = self.bank.get(reference)
                 paid = done is not None and done.verdict == "completed"
                 assert paid == (row.state == State.COMPLETED), f"{row.kind} is {row.state}; at the bank {done}"
-                wanted = Operation.PAY if row.kind == Kind.CASH_OUT else Operation.COLLECT
-                assert done is None or (done.operation, done.amount) == (str(wanted), row.amount)
+                operation = Operation.PAY if row.kind == Kind.CASH_OUT else Operation.COLLECT
+                assert done is None or (done.operation, done.amount) == (str(operation), row.amount)
         assert not OutboxEntry.objects.exists()
         events = [str(pk) for pk in Event.objects.order_by("pk").values_list("pk", flat=True)]
         assert set(self.consumed) == set(events), "an event reached nobody"

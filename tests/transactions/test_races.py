@@ -6,6 +6,8 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import psycopg
@@ -26,6 +28,7 @@ from transactions.movements import Movement, Outcome, Settlement
 from transactions.poster import submit
 from transactions.posting import post_one
 from transactions.verify import verify
+from wallets.models import Wallet
 from wallets.parties import Address
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,7 +89,7 @@ BALANCE, FEE = 1_000, 500  # a cash-out in RWF costs 500
 
 
 def test_a_balance_is_spent_once_however_many_try(aline, eric):
-    """G3: fifty debits of all there is, transfers and cash-outs, through the poster and past it; twenty rounds."""
+    """G3: fifty debits of all there is, of every kind, through the poster and past it; twenty rounds."""
     for _ in range(20):
         fund(aline, BALANCE - available(aline))
         ways = [submit, submit, submit, submit, post_one]
@@ -104,7 +107,11 @@ def test_a_balance_is_spent_once_however_many_try(aline, eric):
 
 
 def spend_all(eric):
-    return [lambda aline: transfer(aline, eric, BALANCE), lambda aline: cash_out(aline, BALANCE - FEE)]
+    def to_eric(kind: Kind) -> Callable[[Wallet], Movement]:
+        return lambda aline: replace(transfer(aline, eric, BALANCE), kind=kind)
+
+    at_once = [to_eric(kind) for kind in (Kind.TRANSFER, Kind.PAYMENT, Kind.PAYOUT, Kind.HOLD)]
+    return [*at_once, lambda aline: cash_out(aline, BALANCE - FEE)]
 
 
 def successes(outcomes) -> int:

@@ -55,6 +55,7 @@ from transactions.proving import prove
 from transactions.rails.base import Accepted, Completed, Failed, InProgress, Instruction, NoAnswer, NotKnown, Refused
 from transactions.rails.sandbox import SandboxRail
 from transactions.services import rail_calls, rail_messages
+from transactions.services.holds import void_hold
 from transactions.services.relay import relay_events
 from transactions.services.reversals import preview_reversal, reverse_transaction
 from wallets.models import Wallet
@@ -202,6 +203,22 @@ class Pilot:
 
     def payment(self, key: str, payer: Person, payee: Person, amount: int, memo: str) -> None:
         self._post(key, Kind.PAYMENT, amount, payer, payer=_of(payer), payee=_of(payee), memo=memo)
+
+    def hold(self, key: str, payer: Person, payee: Person, amount: int, memo: str) -> None:
+        self._post(key, Kind.HOLD, amount, payer, payer=_of(payer), payee=_of(payee), memo=memo)
+
+    def capture(self, key: str, payer: Person, payee: Person, hold: str, amount: int, final: bool) -> None:
+        promised = self._paid(payer, hold)
+        if promised.state != State.FAILED:
+            self._post(
+                key, Kind.PAYMENT, amount, payee, payer=_of(payer), payee=_of(payee), memo=promised.memo,
+                hold=promised.pk, final=final,
+            )  # fmt: skip
+
+    def void(self, key: str, payer: Person, payee: Person, hold: str) -> None:
+        promised = self._paid(payer, hold)
+        if promised.state == State.PENDING:
+            void_hold(promised.pk, actor=CustomerPrincipal(self.ids[payee.email], uuid7()))
 
     def wrong_currency(self, key: str, payer: Person, payee: Person, amount: int, currency: str) -> None:
         wallets = [Address("wallet", str(self._wallet(one).pk)) for one in (payer, payee)]

@@ -121,7 +121,7 @@ def everybody() -> list[Person]:
 def steps(now: datetime) -> list[Step]:
     """Everything that happens in the thirty days before ``now``, in order."""
     first = datetime.combine(now.astimezone(UTC).date() - timedelta(days=DAYS), time(), UTC)
-    planned = [*joining(), *everyday(), *stories(), *orders()]
+    planned = [*joining(), *everyday(), *stories(), *orders(), *promises()]
     month = [Step(first + after, key, what, about) for after, key, what, about in planned]
     today = [Step(now - before, key, what, about) for before, key, what, about in last_hours()]
     return sorted(month + today, key=lambda step: (step.at, step.key))
@@ -263,6 +263,24 @@ def orders() -> Iterator[Planned]:
     for day in range(6, DAYS):
         for clock in ("04:05", "16:10"):
             yield at(day, clock), f"pilot-round-{day:02}-{clock}", "round", {}
+
+
+def promises() -> Iterator[Planned]:
+    """Money set aside for a shop: taken in part, taken and the rest given back, let go of, and still open."""
+    shop = next(one for one in everybody() if one.country == "KE" and one.account_type != AccountType.INDIVIDUAL)
+    for day, clock, payer, amount, memo, parts, voided in [
+        (26, "17:45", OTIENO, 1_500_00, "deposit for the ladder", [(27, "08:10", 1_200_00, True)], False),
+        (27, "12:15", FAITH, 300_00, "a dress in blue", [], True),
+        (28, "10:40", WANJIRU, 2_400_00, "three crates, packed by Friday", [(29, "11:30", 900_00, False)], False),
+        (29, "14:05", OTIENO, 650_00, "a drill for the weekend", [], False),
+    ]:
+        key = f"pilot-hold-{day:02}-{clock}"
+        yield at(day, clock), key, "hold", {"payer": payer, "payee": shop, "amount": amount, "memo": memo}
+        for part_day, part_clock, part, final in parts:
+            about = {"payer": payer, "payee": shop, "hold": key, "amount": part, "final": final}
+            yield at(part_day, part_clock), f"{key}-{part_day:02}", "capture", about
+        if voided:
+            yield at(day, "18:20"), f"{key}-void", "void", {"payer": payer, "payee": shop, "hold": key}
 
 
 def story(day: int, clock: str) -> str:

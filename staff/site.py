@@ -84,6 +84,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         "Finance",
         [
             ("Trial balance", "balance", "reports_trial_balance", "ledger.view_account"),
+            ("Fee income", "monetization_on", "reports_fee_income", "ledger.view_account"),
             ("General ledger", "menu_book", "reports_ledger", "ledger.view_account"),
             ("Balance as of", "history_toggle_off", "reports_balance", "ledger.view_account"),
             ("Daily proof", "verified", "reports_dailyproof_changelist", "reports.view_dailyproof"),
@@ -122,6 +123,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Limits", "speed", "customers_tierlimit_changelist", "customers.view_tierlimit"),
             ("Fees", "percent", "transactions_feerule_changelist", "transactions.view_feerule"),
+            ("What if it cost …", "query_stats", "transactions_what_if", "transactions.view_feerule"),
             ("Waivers of fees", "money_off", "transactions_feewaiver_changelist", "transactions.view_feewaiver"),
             ("Reversal reasons", "undo", "transactions_reversalreason_changelist", "transactions.view_reversalreason"),
             ("Recall reasons", "gavel", "recalls_recallreason_changelist", "recalls.view_recallreason"),

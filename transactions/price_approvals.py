@@ -318,7 +318,7 @@ def waiver_in_words(waiver: FeeWaiver) -> str:
 
 def fees_paid(customer: Customer) -> list[str]:
     """What they paid as payers lately, by currency: of each wallet the last 500 entries, through its account."""
-    asked = {"customer": customer.pk, "since": now() - timedelta(days=WEIGHED_DAYS)}
+    asked: dict[str, Any] = {"customer": customer.pk, "since": now() - timedelta(days=WEIGHED_DAYS)}
     with connection.cursor() as cursor:
         cursor.execute(PAID, asked)
         return [str(Money(fees, currency)) for currency, fees in cursor.fetchall()]

@@ -8,7 +8,7 @@ the same function. docs/adr/0043-prices.md says why.
 import json
 import time
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -271,6 +271,11 @@ class Tariff:
     def day(self, country: str, at: datetime) -> date:
         """The calendar day there: limits count by it."""
         return at.astimezone(self._zones[country]).date()
+
+
+def conversion_fee(kind: str, currency: str, amount: int) -> int:
+    """What a conversion of ``amount`` minor units costs by today's price for everybody (``settings.FX_FEE``)."""
+    return current().fee(kind, currency, datetime.now(UTC).date()).on(amount)
 
 
 _kept: tuple[float, Tariff] | None = None

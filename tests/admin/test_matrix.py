@@ -30,7 +30,7 @@ MATRIX = {
         wallets_wallet_changelist wallets_wallet_change wallets_freeze_changelist wallets_freeze_change
         transactions_railmessage_changelist transactions_railmessage_change transactions_transaction_changelist
         transactions_transaction_change transactions_feerule_changelist transactions_feerule_change
-        transactions_feewaiver_changelist transactions_feewaiver_change
+        transactions_feewaiver_changelist transactions_feewaiver_change transactions_what_if
         transactions_reversalreason_changelist transactions_reversalreason_change recalls_recall_changelist
         payments_paymentrequest_changelist payments_paymentrequest_change
         recalls_recall_change recalls_recallreason_changelist recalls_recallreason_change evidence_block_changelist
@@ -50,7 +50,7 @@ MATRIX = {
         fx_rateload_upload fx_provider_switch_off fx_provider_switch_on schedules_holiday_propose
     """,
     "FKAD": """
-        reports_trial_balance reports_accounts reports_ledger reports_balance
+        reports_trial_balance reports_accounts reports_ledger reports_balance reports_fee_income
         reports_books_now ledger_account_changelist ledger_account_change
         ledger_journal_changelist ledger_journal_change ledger_periodclose_changelist ledger_periodclose_change
         reports_summedday_changelist reports_summedday_change reports_entryline_changelist reports_entryline_change
@@ -120,7 +120,7 @@ MATRIX = {
     """,
     "FKD": """
         reports_trial_balance_pdf reports_ledger_pdf reports_proof_pdf
-        reports_trial_balance_file reports_export_download reports_export_again reports_dailyproof_sign_off
+        reports_trial_balance_file reports_fee_income_file reports_export_download reports_export_again reports_dailyproof_sign_off
         reports_savedexport_run
         reports_savedexport_plan reports_savedexport_share reports_savedexport_end reports_export_new
     """,

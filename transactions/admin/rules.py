@@ -199,11 +199,11 @@ class FeeForm(ReasonForm):
         for line in filter(None, map(str.strip, text.splitlines())):
             match line.removesuffix("%").split():
                 case [above, flat, part] if PERCENT.fullmatch(part):
-                    amounts = [read_typed(one, currency) for one in (above, flat)]
-                    if None in amounts:
+                    begins, costs = read_typed(above, currency), read_typed(flat, currency)
+                    if begins is None or costs is None:
                         self.add_error("bands", f"“{line[:60]}” names no two amounts of {currency}.")
                         return None
-                    bands.append([*amounts, read_percent(part)])
+                    bands.append([begins, costs, read_percent(part)])
                 case _:
                     self.add_error("bands", f"“{line[:60]}” cannot be read. {BAND}")
                     return None

@@ -63,7 +63,7 @@ class WaiveFeeForm(ReasonForm):
         super().__init__(data, subject=subject, user=user)
         left = {whose: fee_left(subject, of_payee=whose == "payee") for whose in ("payer", "payee")}
         own = "The customer's" if subject.payer is None or subject.payee is None else "The payer's"
-        self.fields["whose"].choices = [
+        self.fields["whose"].choices = [  # type: ignore[attr-defined]
             (whose, f"{label}: {Money(left[whose], subject.currency)} left")
             for whose, label in (("payer", own), ("payee", "The recipient's"))
             if left[whose]

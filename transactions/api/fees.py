@@ -1,7 +1,7 @@
 """What things cost, before they are done: the price list of whoever asks, and previews of what goes through a rail."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -62,7 +62,7 @@ class PriceSerializer(serializers.Serializer):
 
 
 class PriceListSerializer(serializers.Serializer):
-    openapi = {
+    openapi: ClassVar[dict[str, Any]] = {
         "examples": [
             {
                 "data": [

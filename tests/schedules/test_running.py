@@ -24,6 +24,7 @@ from tests.books import assert_books_balance, fund, posted
 from tests.factories import fresh
 from tests.schedules.conftest import morning, principal, run_at, states, today
 from transactions.models import Transaction
+from transactions.services.relay import relay_events
 from wallets.services import close_wallet, freeze_wallet, lift_freeze
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +72,9 @@ def test_without_money_it_is_tried_again_and_then_paid(order: Order, aline: Any,
     assert posted(eric) == 1_000
     assert fresh(once).state == "ended"
     assert told(once) == ["order_created", "order_unfunded", "order_ended"]
+    relay_events()
+    kinds = Notification.objects.filter(customer=aline.customer).values_list("kind", flat=True)
+    assert "money_sent" in kinds and "transfer_failed" not in kinds  # the order has told of it
     assert sorted(Transaction.objects.filter(payer=aline).values_list("state", flat=True)) == ["completed", "failed"]
     assert_books_balance()
 

@@ -237,3 +237,14 @@ def history(client, wallet, query=""):
     answer = client.get(f"/v1/wallets/{wallet.pk}/transactions{query}", headers=signed_in(wallet.customer))
     assert answer.status_code == 200, answer.content
     return answer.json()["data"]
+
+
+@pytest.mark.parametrize("chosen", ["short", "with a space in it", "standing-order:0192", "payout-0192-0001-00"])
+def test_a_key_that_cannot_be_a_clients_is_refused(send, aline, chosen):
+    """The last two begin as those do under which we move money for a customer."""
+    fund(aline, 1_000)
+
+    answer = send(idempotency_key=chosen)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_idempotency_key")
+    assert posted(aline) == 1_000

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
@@ -34,7 +35,7 @@ def idempotency_key(request: Request) -> str:
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if not key:
         raise MissingIdempotencyKey()
-    if not KEY.fullmatch(key):
+    if not KEY.fullmatch(key) or key.startswith(settings.RESERVED_KEYS):
         raise InvalidIdempotencyKey()
     return str(key)
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db import transaction as db_transaction
 
@@ -140,6 +141,8 @@ def notices_of(event: Event) -> Iterator[Notice]:
         return  # the payee was told at once, and the payer has nothing to do with it
     if txn.kind == Kind.HOLD and event.to_state == State.COMPLETED and not event.facts.get("returned_minor"):
         return
+    if event.to_state == State.FAILED and txn.idempotency_key.startswith(settings.RESERVED_KEYS):
+        return  # whoever gave the order for the customer tells what became of it
     payer, payee = (wallet.customer if wallet else None for wallet in (txn.payer, txn.payee))
     for_payer, for_payee = TOLD.get((txn.kind, event.to_state), (None, None))
     if for_payee and txn.reason_code == WAIVED:

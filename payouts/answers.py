@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from django.db import connection
 from django.db import transaction as db_transaction
-from django.utils.timezone import now
+from django.utils import timezone
 
 from core.ids import uuid7
 from payouts.models import Answer
@@ -40,6 +40,6 @@ def once(caller: str, key: str, asked: Any, act: Callable[[], tuple[int, dict[st
         status, body = act()
         text = msgspec.json.encode(body).decode()
         Answer.objects.create(
-            id=uuid7(), caller=caller, key=key, fingerprint=fingerprint, status=status, body=text, at=now()
+            id=uuid7(), caller=caller, key=key, fingerprint=fingerprint, status=status, body=text, at=timezone.now()
         )
     return Told(status, text)

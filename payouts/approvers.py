@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import IntegrityError
 from django.db import transaction as db_transaction
 from django.db.models import Q
-from django.utils.timezone import now
+from django.utils import timezone
 
 from core import audit
 from core.ids import uuid7
@@ -45,7 +45,7 @@ def name_approver(to: Address, *, actor: CustomerPrincipal) -> Approver:
         raise ApproverNotFound()
     if found == owner:
         raise ApproverIsOwner()
-    row = Approver(id=uuid7(), business=owner, approver=found, invited_at=now())
+    row = Approver(id=uuid7(), business=owner, approver=found, invited_at=timezone.now())
     try:
         with db_transaction.atomic():
             row.save(force_insert=True)
@@ -67,7 +67,7 @@ def accept(approver_id: UUID, *, actor: CustomerPrincipal) -> Approver:
         if row.state == ApproverState.ENDED:
             raise ApproverClosed()
         if row.state == ApproverState.INVITED:
-            advance(row.accept, actor=actor, at=now())
+            advance(row.accept, actor=actor, at=timezone.now())
             _tell(uuid7(), row.business_id, "approver_accepted", name=masked_name(row.approver.full_name))
     return row
 
@@ -82,7 +82,7 @@ def end(approver_id: UUID, *, actor: CustomerPrincipal) -> Approver:
         if row.state != ApproverState.ENDED:
             by = row.business if actor.id == row.business_id else row.approver
             other = row.approver_id if by == row.business else row.business_id
-            advance(row.end, actor=actor, at=now(), by=by)
+            advance(row.end, actor=actor, at=timezone.now(), by=by)
             _tell(
                 uuid7(),
                 other,
@@ -110,7 +110,7 @@ def set_alone(business: UUID, amount: Money, *, actor: CustomerPrincipal) -> Alo
             raise ApproverNotFound()
         row = AloneLimit(
             id=uuid7(), business=owner, currency=amount.currency, amount=amount.amount_minor, set_by_id=actor.id,
-            at=now(),
+            at=timezone.now(),
         )  # fmt: skip
         row.save(force_insert=True)
         audit.record(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import connection
-from django.utils.timezone import now
+from django.utils import timezone
 
 from core.errors import TekanaError
 from core.money import Money
@@ -84,7 +84,7 @@ def _fees(file: File, wallet: Wallet, found: Parties) -> int:
     prices, currency = tariff.current(), wallet.currency
     if not prices.ever_costs(Kind.PAYOUT, currency):
         return 0
-    today = prices.day(wallet.customer.country_id, now())
+    today = prices.day(wallet.customer.country_id, timezone.now())
     waiver = prices.waiver(wallet.customer_id, Kind.PAYOUT, currency, today) if prices.grants else None
     reached = [(item.amount, party) for item in file.items if (party := found.at(item.to, currency))]
     with connection.cursor() as cursor:

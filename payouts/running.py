@@ -22,7 +22,7 @@ from django.db import connection
 from django.db import transaction as db_transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils.timezone import now
+from django.utils import timezone
 
 from core import failures
 from core.errors import JobCannotBeRetried
@@ -108,7 +108,7 @@ def _take(payout_id: UUID) -> Batch | None:
         if batch.attempts >= MAX_ATTEMPTS:
             _give_up(batch, None)
             return None
-        at = now()
+        at = timezone.now()
         batch.runs, batch.attempts = batch.runs + 1, batch.attempts + 1
         batch.due_at = at + (LEASE_OF_ALL if batch.mode == Mode.ALL_OR_NOTHING else LEASE)
         if batch.state == BatchState.APPROVED:
@@ -127,7 +127,7 @@ def _pay_chunk(payout_id: UUID, number: int) -> bool:
             return False
         if items := _next(batch):
             _pay(batch, items)
-            batch.attempts, batch.due_at = 0, now() + LEASE  # it got on
+            batch.attempts, batch.due_at = 0, timezone.now() + LEASE  # it got on
             _keep(batch)
             return True
         _complete(batch)
@@ -149,7 +149,7 @@ def _pay_all(taken: Batch) -> None:
                 facts = {"line": refused.line, "code": refused.code}
                 event = note_step(batch, batch.state, to=BatchState.FAILED, actor=ACTOR, facts=facts)
                 batch.attempts = 0
-                advance(batch.fail, actor=ACTOR, at=now(), line=refused.line, code=refused.code)
+                advance(batch.fail, actor=ACTOR, at=timezone.now(), line=refused.line, code=refused.code)
                 tell_payer(batch, event, "payout_failed")
 
 
@@ -204,7 +204,7 @@ def _complete(batch: Batch) -> None:
     facts = {"posted": batch.posted, "refused": batch.refused}
     event = note_step(batch, batch.state, to=BatchState.COMPLETED, actor=ACTOR, facts=facts)
     batch.attempts = 0
-    advance(batch.complete, actor=ACTOR, at=now())
+    advance(batch.complete, actor=ACTOR, at=timezone.now())
     tell_payer(batch, event, "payout_done")
 
 
@@ -227,12 +227,12 @@ def _stopped(taken: Batch, exc: Exception) -> None:
         if batch.attempts >= MAX_ATTEMPTS:
             _give_up(batch, exc)
         else:
-            batch.due_at = now() + timedelta(seconds=5 * 2**batch.attempts)
+            batch.due_at = timezone.now() + timedelta(seconds=5 * 2**batch.attempts)
             batch.save(update_fields=["due_at"])
 
 
 def _give_up(batch: Batch, exc: Exception | None) -> None:
-    batch.quarantined_at = now()
+    batch.quarantined_at = timezone.now()
     batch.save(update_fields=["quarantined_at"])
     failures.give_up(JOB, [failures.Given(str(batch.pk), {}, batch.attempts)], exc)
 
@@ -249,7 +249,7 @@ class Running(failures.Retriable):
         batch = rows.filter(state__in=[BatchState.APPROVED, BatchState.POSTING]).first()
         if batch is None:
             raise JobCannotBeRetried("It is over, or was cancelled.")
-        batch.quarantined_at, batch.attempts, batch.due_at = None, 0, now()
+        batch.quarantined_at, batch.attempts, batch.due_at = None, 0, timezone.now()
         batch.save(update_fields=["quarantined_at", "attempts", "due_at"])
 
     def now(self, job: FailedJob) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
-from django.utils.timezone import now
+from django.utils import timezone
 
 from customers.models import AccountType, Customer
 from payouts.errors import ApproverNotFound, PayoutNotFound
@@ -86,7 +86,7 @@ def alone_limit(business: UUID, currency: str) -> int:
 def alone_left(business: UUID, currency: str) -> int:
     """What of it is left after what the owner approved alone in the last 24 hours."""
     mine = Batch.objects.filter(
-        customer=business, currency=currency, approved_by=business, approved_at__gt=now() - ALONE_HOURS
+        customer=business, currency=currency, approved_by=business, approved_at__gt=timezone.now() - ALONE_HOURS
     )
     used = mine.aggregate(sum=Sum("total"))["sum"] or 0
     return max(alone_limit(business, currency) - used, 0)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, connection
 from django.db import transaction as db_transaction
-from django.utils.timezone import now
+from django.utils import timezone
 
 from core import audit, context, failures
 from core.audit import actor_name
@@ -92,7 +92,7 @@ def make_payout(
              [tuple(item) for item in file.items], [tuple(fault) for fault in file.errors.told]]  # fmt: skip
 
     def act() -> tuple[int, dict[str, Any]]:
-        today = now().astimezone(ZoneInfo(wallet.customer.country.timezone)).date()
+        today = timezone.now().astimezone(ZoneInfo(wallet.customer.country.timezone)).date()
         if order.execute_on and not today <= order.execute_on <= today + FARTHEST:
             raise InvalidExecutionDate()
         checked = check(file, wallet)
@@ -116,7 +116,7 @@ def _kept(order: PayoutOrder, file: File, checked: Checked, wallet: Wallet, acto
         lines=file.lines, total=checked.total, fees=checked.fees, leaves=checked.leaves,
         errors=[fault._asdict() for fault in file.errors.told], errors_total=file.errors.total,
         warnings=[fault._asdict() for fault in checked.warnings.told], warnings_total=checked.warnings.total,
-        made_by=wallet.customer, created_at=now(),
+        made_by=wallet.customer, created_at=timezone.now(),
     )  # fmt: skip
     facts = {"items": file.lines, "errors": file.errors.total, "total": checked.total}
     event = note_step(batch, "", to=state, actor=actor, facts=facts)
@@ -150,11 +150,11 @@ def approve(payout_id: UUID, *, actor: CustomerPrincipal, idempotency_key: str, 
             raise not_open(batch)
         if actor.id == batch.customer_id and is_business(batch.customer):
             _refuse_alone(batch)
-        at = now()
+        at, due_at = timezone.now(), _day_begins(batch)
         event = note_step(batch, batch.state, to=BatchState.APPROVED, actor=actor)
         by = batch.customer if actor.id == batch.customer_id else Customer.objects.get(pk=actor.id)
-        advance(batch.approve, actor=actor, by=by, at=at, due_at=max(at, _day_begins(batch)))
-        if batch.due_at == at:
+        advance(batch.approve, actor=actor, by=by, at=at, due_at=due_at)
+        if due_at <= at:
             ring(RUN, batch.pk)
         if actor.id != batch.customer_id:
             tell_payer(batch, event, "payout_approved")
@@ -173,7 +173,7 @@ def _refuse_alone(batch: Batch) -> None:
 
 
 def _day_begins(batch: Batch) -> datetime:
-    """Midnight of its day in the payer's country; without a day, long ago."""
+    """Midnight of its day in the payer's country; without a day a moment that is past by every clock."""
     if batch.execute_on is None:
         return batch.created_at
     return datetime.combine(batch.execute_on, time(), ZoneInfo(batch.customer.country.timezone))
@@ -195,7 +195,7 @@ def cancel(payout_id: UUID, *, actor: Any, note: str = "") -> Batch:
             raise not_open(batch)
         facts = {"posted": batch.posted, "left": batch.left}
         event = note_step(batch, batch.state, to=BatchState.CANCELLED, actor=actor, note=note, facts=facts)
-        advance(batch.cancel, actor=actor, reason=note, at=now())
+        advance(batch.cancel, actor=actor, reason=note, at=timezone.now())
         if actor_name(actor) != f"customer:{batch.customer_id}":
             tell_payer(batch, event, "payout_cancelled", note="" if isinstance(actor, User) else note)
     return batch
@@ -215,13 +215,12 @@ def retry(payout_id: UUID, *, actor: CustomerPrincipal, idempotency_key: str, sh
             raise not_open(batch)
         if batch.state == BatchState.COMPLETED and not batch.refused:
             raise NothingToRetry()
-        at = now()
         note_step(batch, batch.state, to=BatchState.APPROVED, actor=actor, facts={"again": batch.left + batch.refused})
         batch.items.filter(state=ItemState.REFUSED).update(state=ItemState.WAITING, refusal_code="")
         batch.refused, batch.attempts = 0, 0
         try:
             with db_transaction.atomic():
-                advance(batch.try_again, actor=actor, at=at)
+                advance(batch.try_again, actor=actor, at=batch.created_at)
         except IntegrityError as rival:  # nobody was paid, and the file was sent again since
             if "payout_file_once" not in str(rival):
                 raise
@@ -252,7 +251,7 @@ def note_step(
     """Written before the state itself, which the guards hold against it."""
     return BatchEvent.objects.create(
         id=uuid7(), batch_id=batch.pk, from_state=before, to_state=to, actor=actor_name(actor), note=note[:500],
-        facts=facts or {}, request_id=context.request_id.get(), at=now(),
+        facts=facts or {}, request_id=context.request_id.get(), at=timezone.now(),
     )  # fmt: skip
 
 

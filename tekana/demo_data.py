@@ -22,17 +22,25 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.utils import timezone
 
+import payouts.running
+import payouts.services
 import staff.services
 from core import audit
 from core.ids import uuid7
-from core.money import Money
+from core.money import Money, decimal_string
 from customers.authentication import CustomerPrincipal
-from customers.models import Customer, CustomerState
+from customers.models import Customer, CustomerState, Session
 from customers.services import Newcomer, suspend_customer
 from ledger import chart
 from ledger.selectors import balance_at
 from notes.services import write_note
 from notifications.services import deliver_due, mark_read
+from payments.models import PaymentRequest
+from payments.services import NewRequest, Paying, create_request, pay_request
+from payouts.approvers import accept, name_approver
+from payouts.models import Approver, Batch
+from payouts.reading import read_json
+from payouts.services import PayoutOrder, make_payout, paying_wallet
 from recalls.services import open_recall
 from schedules.models import StandingOrder
 from schedules.running import run_standing_orders
@@ -56,6 +64,7 @@ from transactions.rails.base import Accepted, Completed, Failed, InProgress, Ins
 from transactions.rails.sandbox import SandboxRail
 from transactions.services import rail_calls, rail_messages
 from transactions.services.holds import void_hold
+from transactions.services.refunds import refund_payment
 from transactions.services.relay import relay_events
 from transactions.services.reversals import preview_reversal, reverse_transaction
 from wallets.models import Wallet
@@ -168,6 +177,10 @@ def load(logins: Iterable[Login], progress: Callable[[list[Step]], Iterable[Step
 def tell_customers() -> None:
     relay_events()
     deliver_due()
+
+
+def _named(batch: Batch) -> dict[str, Any]:
+    return {"payout_id": batch.pk}
 
 
 class Pilot:
@@ -338,6 +351,49 @@ class Pilot:
         row = StandingOrder.objects.get(customer=self.ids[payer.email], idempotency_key=order)
         pause_order(row.pk, actor=CustomerPrincipal(row.customer_id, uuid7()))
 
+    def approver(self, key: str, business: Person, approver: Person) -> None:
+        """Named by a business, and willing."""
+        owner, other = self.ids[business.email], self.ids[approver.email]
+        if not Approver.objects.filter(business=owner, approver=other).exists():
+            row = name_approver(Address("email", approver.email), actor=CustomerPrincipal(owner, uuid7()))
+            accept(row.pk, actor=CustomerPrincipal(other, uuid7()))
+
+    def payout(
+        self, key: str, payer: Person, payees: list[Person], amount: int, label: str, approver: Person | None
+    ) -> None:
+        """Sent in as a file; approved and paid, or left for whoever approves."""
+        wallet = paying_wallet(self.ids[payer.email], self._wallet(payer).pk)
+        said = decimal_string(amount, wallet.currency)
+        rows = [{"to": one.phone_number, "amount": said, "name": one.full_name, "memo": label} for one in payees]
+        order, file = PayoutOrder(wallet_id=wallet.pk, label=label), read_json(rows, wallet.currency)
+        owner = CustomerPrincipal(wallet.customer_id, uuid7())
+        told = make_payout(order, file, wallet, actor=owner, idempotency_key=key, shown=_named)
+        if approver:
+            payout = UUID(json.loads(told.body)["payout_id"])
+            by = CustomerPrincipal(self.ids[approver.email], uuid7())
+            payouts.services.approve(payout, actor=by, idempotency_key=f"{key}-approve", shown=_named)
+            payouts.running.run(payout)
+
+    def ask_for(self, key: str, payee: Person, amount: int | None, description: str, **asked: Any) -> PaymentRequest:
+        """A payment request."""
+        wallet = self._wallet(payee)
+        rows = PaymentRequest.objects.filter(wallet=wallet, description=description)
+        return rows.first() or create_request(
+            NewRequest(wallet_id=wallet.pk, currency=wallet.currency, amount=amount, description=description, **asked),
+            actor=CustomerPrincipal(wallet.customer_id, uuid7()),
+        )
+
+    def asked_and_paid(self, key: str, payer: Person, pays: int | None = None, **asked: Any) -> None:
+        """One that somebody paid, or wants to, where it is to be confirmed."""
+        paying = Paying(from_wallet_id=self._wallet(payer).pk, amount=pays)
+        request = self.ask_for(key, **asked)
+        pay_request(request, paying, actor=self._signed_in(payer), idempotency_key=key, post=post_one)
+
+    def refund(self, key: str, payee: Person, payer: Person, original: str, amount: int, reason: str) -> None:
+        """By the merchant: a part of what was paid."""
+        paid, by = self._paid(payer, original), self._signed_in(payee)
+        refund_payment(paid.pk, amount=amount, memo=reason, actor=by, idempotency_key=key)
+
     def round(self, key: str) -> None:
         """Of the clock: standing orders that are due."""
         run_standing_orders()
@@ -354,6 +410,11 @@ class Pilot:
 
     def _wallet(self, person: Person) -> Wallet:
         return Wallet.objects.get(customer=self.ids[person.email], closed_at=None)
+
+    def _signed_in(self, person: Person) -> CustomerPrincipal:
+        sessions = Session.objects.filter(customer=self.ids[person.email], revoked_at=None)
+        session = sessions.first() or Session.objects.create(customer_id=self.ids[person.email])
+        return CustomerPrincipal(session.customer_id, session.pk)
 
     def _post(self, key: str, kind: str, amount: int, who: Person, **fields: Any) -> Outcome:
         fields = {"caller": self._caller(who), "currency": plan.CURRENCY[who.country]} | fields

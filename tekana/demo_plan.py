@@ -294,7 +294,38 @@ def last_hours() -> Iterator[Planned]:
     plot = {"payer": OTIENO, "original": "pilot-today-plot", "amount": 18_000_00, "reason_code": "wrong_recipient"}
     # more than its recipient has left: finance decides that he owes the rest
     paint = {"payer": OTIENO, "original": "pilot-today-paint", "reason_code": "wrong_recipient"}
+    # a business that pays its people in bulk: one payout is paid, one waits for its approver
+    around = [one for one in everybody() if one.country == "KE" and one not in CHARACTERS]
+    grocers = next(one for one in around if one.account_type == AccountType.SME)
+    wages: dict[str, Any] = {
+        "payer": grocers, "payees": [one for one in around if one.account_type == AccountType.INDIVIDUAL][:6],
+    }  # fmt: skip
+    # a pharmacy that asks for money: fixed and paid, partly refunded; open at the till; to be confirmed
+    pharmacy = [one for one in around if one.account_type == AccountType.SME][1]
+    till: dict[str, Any] = {"payee": pharmacy, "amount": None, "description": "At the till", "max_uses": None}
+    order: dict[str, Any] = {"payee": pharmacy, "payer": OTIENO, "amount": 2_400_00, "order_reference": "KP-1042"}
+    confirmed = {"payee": pharmacy, "amount": 3_100_00, "order_reference": "KP-1043", "needs_confirmation": True}
     acts: list[tuple[timedelta, str, str, dict[str, Any]]] = [
+        (4.6 * hours, "glasses", "asked_and_paid", order | {"description": "Reading glasses"}),
+        (4.4 * hours, "till", "asked_and_paid", till | {"payer": OTIENO, "pays": 1_150_00}),
+        (
+            2.9 * hours,
+            "glasses-back",
+            "refund",
+            {
+                "payee": pharmacy,
+                "payer": OTIENO,
+                "original": "pilot-today-glasses",
+                "amount": 400_00,
+                "reason": "the case was missing",
+            },
+        ),
+        (0.9 * hours, "cream", "asked_and_paid", confirmed | {"payer": OTIENO, "description": "Cream, made to order"}),
+        (0.7 * hours, "vitamins", "ask_for", {"payee": pharmacy, "amount": 850_00, "description": "Vitamins"}),
+        (5.8 * hours, "grocers-approver", "approver", {"business": grocers, "approver": OTIENO}),
+        (5.7 * hours, "takings", "receive", {"payee": grocers, "amount": 90_000_00, "memo": "takings"}),
+        (5.5 * hours, "wages", "payout", wages | {"amount": 4_500_00, "label": "Wages", "approver": OTIENO}),
+        (0.4 * hours, "bonuses", "payout", wages | {"amount": 750_00, "label": "Bonuses", "approver": None}),
         (5.1 * hours, "bonus", "receive", {"payee": OTIENO, "amount": 20_000_00, "memo": "bonus"}),
         (4.9 * hours, "plot", "transfer", {"payer": OTIENO, "payee": WANJIRU, "amount": 18_000_00, "memo": "plot 7"}),
         (4.7 * hours, "paint", "transfer", {"payer": OTIENO, "payee": HASSAN, "amount": 900_00, "memo": "paint"}),

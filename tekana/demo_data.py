@@ -41,8 +41,6 @@ from payouts.approvers import accept, name_approver
 from payouts.models import Approver, Batch
 from payouts.reading import read_json
 from payouts.services import PayoutOrder, make_payout, paying_wallet
-from payments.models import PaymentRequest
-from payments.services import NewRequest, Paying, create_request, pay_request
 from recalls.services import open_recall
 from schedules.models import StandingOrder
 from schedules.running import run_standing_orders

@@ -2,7 +2,7 @@
 
 Rows are only ever added and take effect on a day: a second of staleness changes no decision but the first of that day.
 What a rule comes to is `Fee.on`, and nothing else computes it: posting, previews, price lists and what-if reports ask
-the same function. docs/adr/0043-prices.md says why.
+the same function. docs/adr/0048-prices.md says why.
 """
 
 import json

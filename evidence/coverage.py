@@ -41,7 +41,7 @@ KEPT = {
     "transactions.Transaction": (
         "id", "receipt", "kind", "payer_id", "payee_id", "amount", "fee", "payee_fee", "currency", "memo", "caller",
         "reference", "idempotency_key", "fingerprint", "answer", "answer_status", "reverses_id", "reason_code", "rail",
-        "destination", "created_at",
+        "destination", "created_at", "hold_id", "capture_at", "received", "received_currency", "order_reference",
     ),
     "transactions.RailCall": ("id", "transaction_id", "number", "purpose", "started_at", "request"),
     "transactions.RailMessage": ("id", "rail", "message_id", "payload", "received_at"),

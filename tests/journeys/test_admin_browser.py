@@ -1,8 +1,6 @@
 """A day in support, in a real browser on the real server: find, reverse, freeze, suspend, look at the figures."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,11 +15,11 @@ from tests.admin.conftest import staff as staff_fixture
 from tests.admin.conftest import world as world_fixture
 from tests.books import assert_books_balance, posted, transfer
 from tests.factories import fresh
+from tests.journeys.conftest import CHROMIUM
 from tests.journeys.looks import well_seen
 from transactions.models import Transaction
 from transactions.posting import post_one
 
-CHROMIUM = shutil.which(os.environ.get("CHROMIUM", "chromium")) or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: apt-get install chromium, or set CHROMIUM"),
@@ -37,15 +35,12 @@ def _committed(transactional_db: None) -> None:
 
 
 @pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    # Playwright runs an event loop in this thread, in which Django would refuse the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+def browser(chromium: Any) -> Iterator[Any]:
+    """Nobody's windows, cookies and storage of the test before are in it."""
+    assert chromium.contexts == []
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ MATRIX = {
         transactions_unknownoutcome_change
         customers_stafflink_changelist customers_stafflink_change customers_stafflink_declare
         transactions_receivable_changelist transactions_receivable_change
+        fx_positions
         fx_rates fx_pair fx_cost fx_rate_changelist fx_rate_change fx_ratesource_changelist fx_ratesource_change
         fx_rateload_changelist fx_rateload_change fx_provider_changelist fx_provider_change
         fx_providerterms_changelist fx_providerterms_change fx_margin_changelist fx_margin_change

@@ -167,8 +167,9 @@ def test_a_withdrawal_at_a_quote_holds_one_currency_and_pays_another(kes: Wallet
     account = {"bank_id": "WEKEZA", "account_number": "0123456789", "account_name": "Aline Mukamana"}
 
     asked = start_cash_out(
-        usd.pk, Money(100_00, "USD"), account, actor=me(usd), idempotency_key=key(), quote=quote.pk, post=post_one
-    ).or_raise()
+        usd.pk, Money(100_00 - quote.fee_minor, "USD"), account, actor=me(usd), idempotency_key=key(), quote=quote.pk,
+        post=post_one,
+    ).or_raise()  # fmt: skip
 
     transaction = Transaction.objects.get(pk=asked.transaction)
     assert transaction.arriving == Money(quote.buy_minor, "KES")
@@ -177,7 +178,8 @@ def test_a_withdrawal_at_a_quote_holds_one_currency_and_pays_another(kes: Wallet
     assert asked.transaction
     post_one(Settlement(transaction=asked.transaction, to=State.COMPLETED, actor="rail:sandbox")).or_raise()
     assert lines(asked.transaction) == {
-        f"liability:wallet:{usd.pk}": 100_00, "equity:fx:USD": -100_00, "asset:rail:sandbox:KES": -quote.buy_minor,
+        f"liability:wallet:{usd.pk}": 100_00, "equity:fx:USD": quote.fee_minor - 100_00,
+        "income:fees:cash_out:USD": -quote.fee_minor, "asset:rail:sandbox:KES": -quote.buy_minor,
         "equity:fx:KES": quote.buy_minor + quote.margin_minor, "income:fx_margin:KES": -quote.margin_minor,
     }  # fmt: skip
     assert_books_balance()
@@ -187,8 +189,9 @@ def test_a_withdrawal_that_the_bank_refuses_gives_back_what_was_held(kes: Wallet
     fund(usd, 200_00)
     quote = quoted(usd, "KES", 100_00, kind="cash_out")
     asked = start_cash_out(
-        usd.pk, Money(100_00, "USD"), {}, actor=me(usd), idempotency_key=key(), quote=quote.pk, post=post_one
-    ).or_raise()
+        usd.pk, Money(100_00 - quote.fee_minor, "USD"), {}, actor=me(usd), idempotency_key=key(), quote=quote.pk,
+        post=post_one,
+    ).or_raise()  # fmt: skip
     assert asked.transaction
 
     post_one(Settlement(transaction=asked.transaction, to=State.FAILED, actor="rail:sandbox")).or_raise()

@@ -3,9 +3,24 @@
 `transactions.py` is list and page, `timeline.py` the story, `reversing.py` the dialog, `refusals.py` the answers to
 "why was I refused?", `messages.py` what rails told us, `outcomes.py` what they did not tell, `finding.py` the search,
 `panels.py` what this app adds to the pages of customers and wallets, `receivables.py` what recipients owe us,
-`rules.py` fees and reasons to reverse, `waivers.py` what customers are spared of fees, `what_if.py` a price tried on what was, `shown.py` how a transaction looks wherever it is met.
+`rules.py` fees and reasons to reverse, `exchange.py` what exchanging has left us with, `waivers.py` what customers are
+spared of fees, `what_if.py` a price tried on what was, `shown.py` how a transaction looks wherever it is met.
 """
 
-from transactions.admin import finding, messages, outcomes, panels, receivables, rules, transactions, waivers, what_if
+from transactions.admin import (
+    exchange,
+    finding,
+    messages,
+    outcomes,
+    panels,
+    receivables,
+    rules,
+    transactions,
+    waivers,
+    what_if,
+)
 
-__all__ = ["finding", "messages", "outcomes", "panels", "receivables", "rules", "transactions", "waivers", "what_if"]
+__all__ = [
+    "exchange", "finding", "messages", "outcomes", "panels", "receivables", "rules", "transactions", "waivers",
+    "what_if",
+]  # fmt: skip

@@ -36,6 +36,7 @@ from tests.admin.conftest import LONG_AGO, World, client_of, member, odd_message
 from tests.admin.test_matrix import addresses as every_page_fixture
 from tests.admin.test_matrix import pages
 from tests.factories import PASSWORD as CUSTOMERS_PASSWORD
+from tests.standing import standing
 from transactions.models import Event, Kind, RailCall, RailMessage, Transaction
 from viewings.services import start_viewing
 from wallets.services import freeze_wallet
@@ -47,7 +48,7 @@ Count = Callable[[Client, str], int]
 every_page = every_page_fixture
 
 
-@pytest.fixture
+@standing
 def canaries(world: World, staff: dict[str, User]) -> World:
     """Wanjiku's number, address, account and network, wherever somebody or something could have written them."""
     agent = staff[Role.SUPPORT]
@@ -129,7 +130,7 @@ def addresses(*, many: bool = True) -> Iterator[str]:
 def leaks(client: Client, urls: Any, but: str = "") -> list[tuple[str, str]]:
     """Which of the canaries are where: bodies, attributes and titles, headers, cookies. ``but``: what we typed."""
     found = []
-    for url in urls:
+    for url in dict.fromkeys(urls):
         answer = client.get(url)
         sent = f"{answer.headers} {answer.cookies} " + (
             b"".join(answer).decode(errors="ignore") if answer.streaming else answer.content.decode(errors="ignore")
@@ -192,15 +193,15 @@ def test_whoever_knows_the_number_finds_its_owner_and_is_shown_a_mask(
     )
 
 
-@pytest.mark.parametrize("whole", [PHONE, PHONE[1:], "0733918264", "0733 918 264", "733918264", EMAIL])
+WHOLE = [PHONE, PHONE[1:], "0733918264", "0733 918 264", "733918264", EMAIL]
+
+
 @pytest.mark.parametrize("role", [Role.SUPPORT, Role.FINANCE])
-def test_no_part_of_a_number_or_address_finds_anybody(
-    canaries: World, staff: dict[str, User], whole: str, role: str
-) -> None:
+def test_no_part_of_a_number_or_address_finds_anybody(canaries: World, staff: dict[str, User], role: str) -> None:
     """Or what the mask hides could be read out by guessing one character after another. Words of a name are no part."""
     client, found = client_of(staff[role]), []
-    parts = [whole[:end] for end in range(1, len(whole))] + [whole[start:] for start in range(1, len(whole))]
-    for part in parts:
+    parts = [part for whole in WHOLE for cut in range(1, len(whole)) for part in (whole[:cut], whole[cut:])]
+    for part in dict.fromkeys(parts):  # spellings of one number have most of their parts in common
         asked = ["customers_customer", "wallets_wallet", "customers_reveal"]
         urls = [reverse(f"admin:{one}_changelist", query={"q": part}) for one in asked if may_list(staff[role], one)]
         urls.append(reverse("admin:search", query={"q": part}))
@@ -209,7 +210,8 @@ def test_no_part_of_a_number_or_address_finds_anybody(
     names = {EMAIL[:end] for end in range(2, len("wanjiku") + 1)}  # beginnings of her name, which is no secret
     national = {PHONE[4:], PHONE[1:], "0" + PHONE[4:]}
     assert {one.lstrip("0+ ") for one in found} - names <= {one.lstrip("0") for one in national} | {"733 918 264"}
-    assert client.get(reverse("admin:search", query={"q": whole})).status_code == 302
+    for whole in WHOLE:
+        assert client.get(reverse("admin:search", query={"q": whole})).status_code == 302, whole
 
 
 def may_list(user: User, model: str) -> bool:

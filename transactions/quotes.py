@@ -9,7 +9,6 @@ import msgspec
 
 from core.errors import Declined
 from core.ids import uuid7
-from core.money import decimal_string
 from core.work import Work
 from fx.errors import QuoteMismatch
 from fx.selectors import QUOTES, QuoteTerms
@@ -53,10 +52,10 @@ class QuoteClaims(Claims):
         if (found.kind, found.exchanged, found.buy_minor) != (order.kind, order.amount, order.received):
             raise QuoteMismatch()
         attempt.exchange, attempt.fee = found, found.fee_minor
-        attempt.facts["fee"] = {"minor": found.fee_minor}
         attempt.facts["exchange"] = {
-            "quote": str(found.id), "received": decimal_string(found.buy_minor, found.buy), "currency": found.buy,
-            "margin_minor": found.margin_minor, "expires_at": found.expires_at.isoformat(),
+            "quote": str(found.id), "received_minor": found.buy_minor, "currency": found.buy,
+            "fee_minor": found.fee_minor, "margin_minor": found.margin_minor,
+            "expires_at": found.expires_at.isoformat(),
         }  # fmt: skip
 
     def take(self, claim: "QuoteClaim", attempt: "Attempt") -> None:

@@ -17,8 +17,12 @@ from staff.roles import Role
 from tekana import demo_fx
 from tests.admin.conftest import client_of
 from tests.admin.conftest import staff as staff_fixture
+from tests.books import fund
+from tests.factories import new_wallet
 from tests.journeys.looks import well_seen
 from tests.journeys.test_admin_browser import _committed, browser, pytestmark, troubles
+from tests.transactions.test_conversions import conversion, quoted
+from transactions.posting import post_one
 
 __all__ = ["_committed", "browser", "pytestmark", "troubles"]
 PICTURES = os.environ.get("PICTURES")  # a folder, to look at the pages
@@ -120,3 +124,22 @@ def test_terms_are_asked_for_and_a_file_is_loaded(page: Any, tmp_path: Path) -> 
     page.get_by_role("heading", name="Left out").wait_for()
     look(page, "load")
     assert set(RateLoad.objects.filter(source="cbk").values_list("state", flat=True)) == {"loaded", "refused"}
+
+
+def test_what_exchanging_has_left_us_with(page: Any) -> None:
+    page.goto("/admin/fx/positions/")
+    assert page.get_by_role("heading", name="Nothing has been exchanged yet").is_visible()
+    kes = new_wallet(tier=2)
+    usd = new_wallet(kes.customer, "USD")
+    fund(kes, 50_000_00)
+    there = post_one(conversion(quoted(kes), kes, usd)).or_raise()
+    post_one(conversion(quoted(usd, "KES", 40_00), usd, kes)).or_raise()
+
+    page.reload()
+
+    assert page.get_by_role("heading", name="Positions", exact=True).is_visible()
+    assert page.get_by_text("USD/KES").first.is_visible()
+    well_seen(page)
+    look(page, "exchange")
+    page.goto(f"/admin/transactions/transaction/{there.transaction}/change/")
+    look(page, "conversion")

@@ -48,7 +48,7 @@ CALL_TONES = {
     "no_answer": "odd",
     "lost": "odd",
 }
-SAID_ELSEWHERE = {"verdicts", "fee", "refusal", "answer", "callback", "rail", "call", "to"}
+SAID_ELSEWHERE = {"exchange", "undone", "verdicts", "fee", "refusal", "answer", "callback", "rail", "call", "to"}
 LOST = "No outcome: the worker was lost."
 
 
@@ -143,6 +143,7 @@ def changed(
         facts.append(("Asked for", f"{to['by']} {to['value']}"))
     facts += verdicts(event.facts, transaction.currency)
     facts += fee(request, event.facts.get("fee"), transaction)
+    facts += exchange(request, event.facts, transaction)
     facts += others(request, event.facts, transaction.currency, reasons)
     raw = [(name.capitalize(), event.facts[name]) for name in ("answer", "callback") if event.facts.get(name)]
     if event.reason:
@@ -208,6 +209,18 @@ def fee(request: HttpRequest, said: dict[str, int] | None, transaction: Transact
         if said.get(f"{side}waiver"):
             waiver = link(request, "transactions.feewaiver", said[f"{side}waiver"], "by this waiver")
             yield label, format_html("{} ({})", money(said[f"{side}waived_minor"], currency), waiver)
+
+
+def exchange(request: HttpRequest, said: dict[str, Any], transaction: Transaction) -> Iterator[tuple[str, Any]]:
+    """At which quote another currency arrived; or, of a reversal, what of that went back, and at which rate."""
+    if taken := said.get("exchange"):
+        yield "Quote", link(request, "fx.quote", taken["quote"], f"held until {taken['expires_at'][:19]}")
+        yield "Fee in it", money(taken["fee_minor"], transaction.currency)
+        yield "Received", money(taken["received_minor"], taken["currency"])
+        yield "Our margin", money(taken["margin_minor"], taken["currency"])
+    if undone := said.get("undone"):
+        yield "The payer got for it", money(undone["worth_minor"], transaction.currency)
+        yield "Our result of it", money(undone["result_minor"], transaction.currency)
 
 
 def others(

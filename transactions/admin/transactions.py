@@ -55,7 +55,7 @@ from transactions.admin.shown import (
 from transactions.admin.timeline import timeline
 from transactions.admin.waivers import WaiveFeeForm
 from transactions.approvals import adjustment
-from transactions.models import OPEN, Kind, State, Transaction
+from transactions.models import GIVES_BACK, OPEN, Kind, State, Transaction
 from transactions.services.holds import void_by_staff
 from transactions.services.rail_calls import call_off, release
 from transactions.services.reversals import approval_of
@@ -229,6 +229,9 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
         payer, payee = sides(request, transaction)
         currency = transaction.currency
         figures = [("Amount", money(transaction.amount, currency)), ("Fee", money(transaction.fee, currency))]
+        if transaction.received:
+            taken_back = transaction.kind in GIVES_BACK
+            figures.append(("Taken back" if taken_back else "Received", money(*transaction.arriving)))
         if transaction.payee_fee:
             figures.append(("Fee of the payee", money(transaction.payee_fee, currency)))
         if transaction.reversed_amount:

@@ -63,6 +63,10 @@ def often(asked: PaymentRequest) -> str:
     return f"{asked.used:,} of {asked.max_uses:,}" if asked.max_uses else f"{asked.used:,}, without limit"
 
 
+def at_most(times: int | None) -> str:
+    return "without limit" if times is None else "once" if times == 1 else f"{times:,} times"
+
+
 class StatusFilter(choice_filter("status", "status", Status.choices)):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(standing(str(self.value()), now())) if self.value() in Status.values else queryset
@@ -190,12 +194,11 @@ def answer_shown(use: RequestUse) -> Any:
 
 
 def details(request: HttpRequest, asked: PaymentRequest) -> Facts:
-    limit = asked.max_uses_per_payer
     rows: list[tuple[str, Any]] = [
         ("Wallet", link(request, "wallets.wallet", asked.wallet_id, f"{asked.currency} wallet")),
         ("Order reference", code(masking.words(request, asked.order_reference)) if asked.order_reference else NOTHING),
-        ("In all", f"{asked.max_uses:,} times" if asked.max_uses else "without limit"),
-        ("By one payer", f"{limit:,} times" if limit else "without limit"),
+        ("In all", at_most(asked.max_uses)),
+        ("By one payer", at_most(asked.max_uses_per_payer)),
         ("Confirmation", "by who made it, while the money is held" if asked.needs_confirmation else "not needed"),
         ("Link", code(link_of(asked))),
         ("Made", moment(asked.created_at)),

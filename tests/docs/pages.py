@@ -22,6 +22,7 @@ CHANGING = [
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<id>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "<instant>"),
     (re.compile(r"Receipt [0-9A-Z]{10}"), "Receipt <receipt>"),
+    (re.compile(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}\b"), "<code>"),
     (re.compile(r"\d{7,}"), "<digits>"),
 ]
 CHANGING_FIELDS = {"access_token", "refresh_token", "receipt", "request_id", "next", "user_agent"}

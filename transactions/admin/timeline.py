@@ -141,7 +141,7 @@ def changed(
         facts.append(("Code", code(refusal["code"])))
     if to := event.facts.get("to"):  # whom a refused attempt named
         facts.append(("Asked for", f"{to['by']} {to['value']}"))
-    facts += verdicts(event.facts, transaction.currency)
+    facts += verdicts(event.facts, transaction.currency, transaction.arriving.currency)
     facts += fee(request, event.facts.get("fee"), transaction)
     facts += exchange(request, event.facts, transaction)
     facts += others(request, event.facts, transaction.currency, reasons)
@@ -155,7 +155,7 @@ def changed(
     return Moment(event.at, "flag", title, by=by, tone=TONES[state], text=text, facts=facts, raw=raw)
 
 
-def verdicts(facts: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
+def verdicts(facts: dict[str, Any], currency: str, of_payee: str) -> Iterator[tuple[str, Any]]:
     """What each policy looked at or refused, in the order of the policies; jsonb keeps none."""
     said, order = facts.get("verdicts") or {}, [name for name, _ in policies()]
     for name in sorted(said, key=lambda name: order.index(name) if name in order else len(order)):
@@ -166,7 +166,7 @@ def verdicts(facts: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
                 yield from overstepped(facts.get("refusal") or {}, currency)
             case dict():
                 yield label, badge("ok", "good")
-                yield from limits(verdict, currency)
+                yield from limits(verdict, {"payer": currency, "payee": of_payee})
             case _:
                 yield label, badge("ok", "good") if verdict == "ok" else badge("not asked")
 
@@ -180,13 +180,13 @@ def overstepped(refusal: dict[str, Any], currency: str) -> Iterator[tuple[str, A
             yield label, money(Money.parse(refusal[name], currency).amount_minor, currency)
 
 
-def limits(said: dict[str, Any], currency: str) -> Iterator[tuple[str, Any]]:
+def limits(said: dict[str, Any], currencies: dict[str, str]) -> Iterator[tuple[str, Any]]:
     """``[reached, allowed]`` in minor units, None for no limit."""
     for side in ("payer", "payee"):
         for what, label in PERIODS.items():
             if what in said.get(side, {}):
                 reached, allowed = said[side][what]
-                yield f"{side.capitalize()}'s limit, {label}", used_of(reached, allowed, currency)
+                yield f"{side.capitalize()}'s limit, {label}", used_of(reached, allowed, currencies[side])
 
 
 def used_of(reached: int, allowed: int | None, currency: str) -> Any:
@@ -214,7 +214,10 @@ def fee(request: HttpRequest, said: dict[str, int] | None, transaction: Transact
 def exchange(request: HttpRequest, said: dict[str, Any], transaction: Transaction) -> Iterator[tuple[str, Any]]:
     """At which quote another currency arrived; or, of a reversal, what of that went back, and at which rate."""
     if taken := said.get("exchange"):
-        yield "Quote", link(request, "fx.quote", taken["quote"], f"held until {taken['expires_at'][:19]}")
+        yield "Quote", format_html(
+            "{}, held until {}", link(request, "fx.quote", taken["quote"], "this one"),
+            moment(datetime.fromisoformat(taken["expires_at"])),
+        )  # fmt: skip
         yield "Fee in it", money(taken["fee_minor"], transaction.currency)
         yield "Received", money(taken["received_minor"], taken["currency"])
         yield "Our margin", money(taken["margin_minor"], taken["currency"])

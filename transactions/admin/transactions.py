@@ -417,6 +417,7 @@ def legs(request: HttpRequest, transaction: Transaction) -> Table:
     owners = owners_of(transaction)
     entries = ledger.selectors.legs_of(transaction.pk)
     debits, credits = (sum(leg.amount for leg in entries if leg.side == side) for side in (1, -1))
+    is_one = len({leg.currency for leg in entries}) == 1  # what is in two currencies has no total
     return Table(
         title="Entries in the books",
         columns=["Account", "Debit", "Credit", "Balance after"],
@@ -430,7 +431,7 @@ def legs(request: HttpRequest, transaction: Transaction) -> Table:
             )
             for leg in entries
         ],
-        total=("Total", money(debits, currency), money(credits, currency), "") if entries else (),
+        total=("Total", money(debits, currency), money(credits, currency), "") if is_one else (),
         empty=unposted(transaction),
         more=("Journal", page_url("ledger.journal", transaction.pk))
         if entries and may(request, "ledger.view_journal")

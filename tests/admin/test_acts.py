@@ -145,7 +145,7 @@ def waived(scene: Scene) -> tuple[list[Any], dict[str, Any]]:
     tariff.forget()
     sent = scene.world.send(10_00)
     tariff.forget()
-    return [sent.pk], {"whose": "payer", "amount": "1", "key": str(uuid7())}
+    return [sent.pk], {"whose": "payer", "amount": "1", "key": NOTE["key"]}
 
 
 def tomorrow() -> date:

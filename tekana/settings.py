@@ -264,7 +264,7 @@ MOVEMENT_POLICIES = [
 ]
 HOLD_OWNERS = ["recalls.verify.OWNER"]  # who beside transactions holds money; `verify_ledger` asks them
 NOTIFICATION_ATTACHMENTS = {"statement_ready": "statements.services.attachment"}  # what goes with an e-mail, by kind
-# How keys begin under which an app moves money for a customer: no client may choose one, and of a refusal the app tells.
+# How keys begin under which an app moves money for a customer: no client chooses one; of a refusal the app tells.
 RESERVED_KEYS = ("confirm-", "payout-", "standing-order:")
 REVERSAL_OBSTACLES = ["recalls.selectors.why_not_reversed"]  # who may know why something is not given back just now
 POSTER_BATCH = env.int("POSTER_BATCH", default=256)  # most movements in one commit; 0: each request commits alone

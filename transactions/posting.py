@@ -108,7 +108,7 @@ def dry_run(*orders: Order) -> tuple[Outcome, World]:
 TARGETS = """
 SELECT id, kind, state, payer_id, payee_id, amount, fee, payee_fee, currency, received, received_currency,
        reversed_amount, rail, receipt, created_at, refusal_code, rail_reference, due_at, completed_at,
-       (SELECT (extract(epoch FROM max(e.at)) * 1000000)::bigint FROM transactions_event e WHERE e.transaction_id = t.id)
+       (SELECT (extract(epoch FROM max(at)) * 1000000)::bigint FROM transactions_event WHERE transaction_id = t.id)
 FROM transactions_transaction t WHERE id = ANY(%s) ORDER BY id
 """
 # The first statement of each batch. Plans are made once for the life of a connection, maybe while tables are small;

@@ -130,9 +130,7 @@ def capture(attempt: Attempt) -> None:
         raise AmountBelowFee()
     attempt.fee, attempt.payee_fee = fee, payee_fee
     hold.captured, hold.captured_fee = captured, hold.captured_fee + fee
-    world.books.release(
-        payer.account, "captured", order.amount + fee, _held(hold), hold=hold.id, moment=attempt.moment
-    )
+    world.books.release(payer.account, "captured", order.amount + fee, _held(hold), hold=hold.id, moment=attempt.moment)
     accounts = (payer.account, payee.account)
     attempt.post(journals.transfer_lines(*accounts, order.amount, fee, attempt.fee_account, payee_fee))
     attempt.facts["hold"] = str(hold.id)

@@ -33,6 +33,7 @@ from core.admin import (
 )
 from core.admin.pages import NOTHING, list_url
 from core.admin.search import MOST_HITS, read_identity
+from core.contacts import masked_text
 from core.money import CURRENCY_CHOICES
 from customers.links import concerns
 from payments.codes import read_code, spaced
@@ -116,7 +117,7 @@ class PaymentRequestAdmin(StaffAdmin):
 
     @display(description="Order reference")
     def order(self, asked: PaymentRequest) -> Any:
-        return asked.order_reference or NOTHING
+        return masked_text(asked.order_reference) if asked.order_reference else NOTHING
 
     @display(description="Made")
     def made(self, asked: PaymentRequest) -> Any:

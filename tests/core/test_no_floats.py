@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MONEY = [
     "core/money.py", "core/serializers.py", "core/work.py", "customers/models.py", "customers/selectors.py", "fx",
-    "ledger", "wallets", "transactions",
+    "ledger", "wallets", "transactions", "payments",
 ]  # fmt: skip
 NOT_MONEY = ["management", "rails/sandbox_server.py"]  # commands show figures; the pretended bank has its delays
 TIME = re.compile(r"second|timeout|sleep|monotonic|uniform|backoff|_kept:", re.I)

@@ -70,7 +70,9 @@ gates:
 	$(IN_VENV) bandit --quiet --recursive -ll -ii --configfile pyproject.toml .
 	git ls-files -z | xargs -0 $(IN_VENV) detect_secrets.pre_commit_hook $(NO_SECRETS)
 
+# One more than there are processors, four at most: much of its time a test waits for servers and other processes.
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 pytest:
-	$(IN_VENV) pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(IN_VENV) pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: help demo code stop reset test run-tests check bench mutation setup openapi docs screenshots lock gates pytest

@@ -76,15 +76,42 @@ def wanted(item: Any) -> list[tuple[str, Build]]:
     return list(found.items())
 
 
+# Files that take longest, which begin first, so that in the end no worker is busy with one while the others wait.
+LONGEST = [
+    "admin/test_masking.py",
+    "admin/test_matrix.py",
+    "reports/test_run_export.py",
+    "journeys/test_second_factor_browser.py",
+    "embedded/test_demo.py",
+    "embedded/test_servers.py",
+    "admin/test_absurd.py",
+    "admin/test_roles.py",
+    "admin/test_scale.py",
+    "journeys/test_admin_browser.py",
+    "embedded/test_bootstrap.py",
+    "journeys/test_export_browser.py",
+    "embedded/test_seed_demo.py",
+    "evidence/test_files.py",
+    "api/test_fuzz.py",
+    "admin/test_failed_jobs.py",
+    "made_data/test_loading.py",
+    "transactions/test_rail_calls.py",
+    "journeys/test_fx_browser.py",
+    "journeys/test_receivable_browser.py",
+]
+
+
 def together(items: list[Any]) -> None:
-    """Tests of one file that want the same worlds come one after the other."""
+    """The longest files first; tests of one file that want the same worlds one after the other."""
+    places = {name: place for place, name in enumerate(LONGEST)}
     order: dict[int, Any] = {}
     run, previous = 0, None
     for item in items:  # pytest-django has put those that commit behind the others
         kind = (item.path, commits(item))
         run += kind != previous
         previous = kind
-        order[id(item)] = (run, [name for name, _ in wanted(item)])
+        name = f"{item.path.parent.name}/{item.path.name}"
+        order[id(item)] = (places.get(name, len(places)), run, [name for name, _ in wanted(item)])
     items.sort(key=lambda item: order[id(item)])
 
 

@@ -10,7 +10,6 @@ from core.ids import uuid7
 from core.models import AppendOnly
 from core.money import CURRENCY_CHOICES, Money
 from customers.models import AccountType
-from transactions.tariff import Fee, bands_of
 
 
 class Kind(models.TextChoices):
@@ -389,16 +388,6 @@ class FeeRule(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.currency} from {self.effective_from}"
-
-    @property
-    def fee(self) -> Fee:
-        """As deciding knows it."""
-        return Fee(
-            self.flat, self.bps, self.effective_from, self.last_day, bands_of(self.bands),
-            self.bands_are == self.Bands.MARGINAL, self.least, self.most, self.round_to or 1,
-            self.rounding or self.Rounding.HALF_UP, self.payee_bps or 0, self.partner, self.to_country_id,
-            self.from_country_id, self.account_type, self.tier, self.pk,
-        )  # fmt: skip
 
 
 class FeeWaiver(AppendOnly):

@@ -19,7 +19,7 @@ from staff.models import Approval, User
 from transactions.approvals import named, row_of
 from transactions.errors import MoreThanFee, NoFeeLeft, PriceUnclear, TransactionNotFound, WaiverUnclear
 from transactions.models import PAYS_AT_ONCE, THROUGH_A_RAIL, FeeRule, FeeWaiver, Kind, Transaction
-from transactions.prices import for_whom, in_words, percent
+from transactions.prices import as_fee, for_whom, in_words, percent
 from transactions.services.fees import add_fee_rule, grant_waiver
 from transactions.services.reversals import APPROVED
 from transactions.services.waivers import NAME, beneficiary, fee_left, waive_fee
@@ -87,7 +87,7 @@ class FeeChange(Operation):
             raise RuleExists(f"Another fee begins on {day:%-d %b %Y}.")
         later = same.filter(effective_from__gt=day, last_day=None).order_by("effective_from").first()
         row = self._in_force(params)
-        before = row.fee if row else FREE
+        before = as_fee(row) if row else FREE
         if after.last_day:
             until = f"{after.last_day:%-d %b %Y}, that day included"
         else:
@@ -129,7 +129,7 @@ class FeeChange(Operation):
         on = date.fromisoformat(params["effective_from"])
         standing = self._same(params).filter(effective_from__lte=on, last_day=None)
         promised = self._same(params).filter(effective_from__lte=on, last_day__gte=on)
-        return min([*standing, *promised], key=lambda row: row.fee.rank, default=None)
+        return min([*standing, *promised], key=lambda row: as_fee(row).rank, default=None)
 
 
 def _check(kind: str, asked: dict[str, Any], terms: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ def fee_of(params: dict[str, Any]) -> Fee:
     asked = dict(params)
     asked["effective_from"] = date.fromisoformat(asked["effective_from"])
     row = FeeRule(**columns({name: asked.pop(name) for name in TERMS if name in asked}), **asked)
-    return row.fee
+    return as_fee(row)
 
 
 class FeeWaiving(Operation):

@@ -8,7 +8,17 @@ from core.money import Money
 from customers.models import AccountType, Customer
 from transactions import tariff
 from transactions.models import FeeRule, Kind
-from transactions.tariff import WHOLE_BPS, Fee, Side, Waiver
+from transactions.tariff import WHOLE_BPS, Fee, Side, Waiver, bands_of
+
+
+def as_fee(row: FeeRule) -> Fee:
+    """A row as deciding knows it."""
+    return Fee(
+        row.flat, row.bps, row.effective_from, row.last_day, bands_of(row.bands),
+        row.bands_are == FeeRule.Bands.MARGINAL, row.least, row.most, row.round_to or 1,
+        row.rounding or FeeRule.Rounding.HALF_UP, row.payee_bps or 0, row.partner, row.to_country_id,
+        row.from_country_id, row.account_type, row.tier, row.pk,
+    )  # fmt: skip
 
 
 def percent(bps: int) -> str:

@@ -18,6 +18,7 @@ from transactions import tariff
 from transactions.models import FeeRule, FeeWaiver, Kind, ReversalReason, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
+from transactions.prices import as_fee
 from transactions.services.reversals import preview_reversal, reverse_transaction
 from transactions.tariff import FREE, WHOLE_BPS, Band, Fee, Side, Tariff, Waiver
 
@@ -262,7 +263,7 @@ def test_a_row_means_the_same_to_deciding_and_to_the_pages(db):
     )  # fmt: skip
     read = next(fields for fields in tariff.fee_rows() if fields[-1] == row.pk)
 
-    assert Fee(*read[2:]) == row.fee
+    assert Fee(*read[2:]) == as_fee(row)
 
 
 # --- who pays ------------------------------------------------------------------------------------------------------

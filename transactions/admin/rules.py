@@ -46,7 +46,7 @@ from transactions import tariff
 from transactions.approvals import reasons
 from transactions.models import FeeRule, Kind, ReversalReason
 from transactions.price_approvals import COSTS, EXAMPLES, fees
-from transactions.prices import for_whom, in_words, percent
+from transactions.prices import as_fee, for_whom, in_words, percent
 from transactions.tariff import Fee
 
 PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?", re.ASCII)
@@ -294,11 +294,11 @@ class FeeRuleAdmin(StaffAdmin):
 
     @display(description="Price")
     def price(self, rule: FeeRule) -> str:
-        return in_words(rule.fee, rule.currency)
+        return in_words(as_fee(rule), rule.currency)
 
     @display(description="For")
     def whom(self, rule: FeeRule) -> str:
-        return for_whom(rule.fee)
+        return for_whom(as_fee(rule))
 
     @display(description="Until")
     def until(self, rule: FeeRule) -> Any:
@@ -312,11 +312,11 @@ class FeeRuleAdmin(StaffAdmin):
         state = badge("coming", "busy") if rule.effective_from > today else badge("past")
         return Header(
             title=self.name_of(rule), badge=badge("in force", "good") if rule.pk in in_force_ids() else state,
-            lines=[f"For {for_whom(rule.fee)}: {in_words(rule.fee, rule.currency)}"],
+            lines=[f"For {for_whom(as_fee(rule))}: {in_words(as_fee(rule), rule.currency)}"],
         )  # fmt: skip
 
     def panels(self, request: HttpRequest, rule: FeeRule) -> list[Panel]:
-        fee, currency = rule.fee, rule.currency
+        fee, currency = as_fee(rule), rule.currency
         rows = [
             ("Kind", Kind(rule.kind).label),
             ("Currency", currency),
@@ -400,7 +400,7 @@ class ExampleForm(forms.Form):
 
 def example(request: HttpRequest, rule: FeeRule) -> Part:
     """What a few amounts cost by this price, and the one that is asked for."""
-    fee, currency = rule.fee, rule.currency
+    fee, currency = as_fee(rule), rule.currency
     form = ExampleForm(request.GET if "amount" in request.GET else None)
     amounts = [units * 10 ** EXPONENTS[currency] for units in EXAMPLES]
     if form.is_bound and form.is_valid() and form.cleaned_data["amount"]:
@@ -439,8 +439,8 @@ def history(request: HttpRequest, rule: FeeRule) -> Table:
             (
                 link(request, "transactions.feerule", one.pk, f"{one.effective_from:%-d %b %Y}"),
                 one.last_day or NOTHING,
-                format_html("<b>{}</b>", in_words(one.fee, one.currency)) if one.pk == rule.pk
-                else in_words(one.fee, one.currency),
+                format_html("<b>{}</b>", in_words(as_fee(one), one.currency)) if one.pk == rule.pk
+                else in_words(as_fee(one), one.currency),
             )
             for one in same
         ],

@@ -156,6 +156,31 @@ def test_each_part_takes_its_share_of_the_fee_unless_the_policy_says_otherwise(p
     assert_books_balance()
 
 
+@pytest.fixture
+def borne(db: None) -> Iterator[None]:
+    """A payment costs its payee 2 %."""
+    yesterday = (now() - timedelta(days=1)).date()
+    FeeRule.objects.create(
+        kind=Kind.PAYMENT, currency="RWF", flat=0, bps=200, payee_bps=10_000, effective_from=yesterday
+    )
+    tariff.forget()
+    yield
+    tariff.forget()
+
+
+@pytest.mark.usefixtures("borne")
+def test_what_the_merchant_bore_of_the_fee_comes_back_to_them_by_share(payer: Wallet, shop: Wallet) -> None:
+    payment = paid(payer, shop, 1_000)
+    assert (posted(payer), posted(shop)) == (49_000, 980)
+
+    refund(payment, shop, 250).or_raise()
+    assert (posted(payer), posted(shop)) == (49_250, 735)
+    refund(payment, shop).or_raise()
+
+    assert (posted(payer), posted(shop)) == (50_000, 0)
+    assert_books_balance()
+
+
 def test_while_the_payer_claims_it_back_the_claim_is_answered_instead(payer: Wallet, shop: Wallet) -> None:
     """A refund on top would give back twice; the refund of before is still told to who asks again."""
     payment, same = paid(payer, shop, 1_000), key()

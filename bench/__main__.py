@@ -61,6 +61,7 @@ def main() -> int:
             runs["bulk"].append(measured("bulk"))
             runs["payouts"].append(measured("payouts"))
             runs["routing"].append(measured("routing"))
+            runs["exchange"].append(measured("exchange"))
             for mode in READS:
                 runs[mode].append(drive(targets["grouped"], mode, 1, max(seconds // 2, 1)))
         runs["memory after"].append(grouped.memory_kb())

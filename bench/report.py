@@ -88,6 +88,14 @@ def goals(m: Medians) -> list[Goal]:
     if routing := m.get("routing"):
         what = "exchange: route among 20 providers and 30 currencies, p99"
         found.append(Goal(what, f"{routing['p99_us']} us of processor", "< 3000 us", routing["p99_us"] < 3_000))
+    if exchange := m.get("exchange"):
+        asked, plain = exchange["quote_and_convert_p50_us"], exchange["transfer_p50_us"]
+        found += [
+            at_most("exchange: quote and conversion p50 / transfer p50, without HTTP", asked, plain, 200),
+            at_least(
+                "exchange: transfers at a quote / plain ones", exchange["quoted_rate"], exchange["plain_rate"], 80
+            ),
+        ]
     if export := m.get("export"):
         found += [
             Goal("export 1 M rows: extra memory", _mb(export["extra_kb"]), "<= 32 MB", export["extra_kb"] <= 32 * 1024),

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection
 from django.db import transaction as db_transaction
@@ -56,6 +57,15 @@ from staff.models import User
 logger = logging.getLogger(__name__)
 
 MIDNIGHT = time(0)
+# A quote with its decision and trades: one round trip, for it stands between a customer and a rate.
+KEEP = """
+WITH decision AS (
+    INSERT INTO fx_routingdecision SELECT * FROM json_populate_recordset(NULL::fx_routingdecision, %s::json)
+), legs AS (
+    INSERT INTO fx_routeleg SELECT * FROM json_populate_recordset(NULL::fx_routeleg, %s::json)
+)
+INSERT INTO fx_quote SELECT * FROM json_populate_recordset(NULL::fx_quote, %s::json)
+"""
 AT_A_TIME = 2_000
 MOST_NOTES = 10
 KNOWN = """
@@ -421,7 +431,7 @@ def _capped(now: Snapshot) -> list[UUID]:
 
 def _keep(now: Snapshot, found: Price, *, caller: str, kind: str, tier: int | None, at: datetime) -> Quote:
     route = found.route
-    decision = RoutingDecision.objects.create(
+    decision = RoutingDecision(
         sell=found.sell, buy=found.buy, sell_minor=route.sell_minor, buy_minor=route.buy_minor,
         benchmark_minor=found.benchmark_minor, benchmark=found.benchmark.said[:120], via=route.via[:60],
         speed_seconds=route.speed, is_split=route.is_split, at=at,
@@ -437,13 +447,21 @@ def _keep(now: Snapshot, found: Price, *, caller: str, kind: str, tier: int | No
                 sell=leg.offer.sell, buy=leg.offer.buy, sell_minor=leg.sell_minor, buy_minor=leg.buy_minor,
             )
         )  # fmt: skip
-    RouteLeg.objects.bulk_create(legs)
-    return Quote.objects.create(
+    made = Quote(
         caller=caller, kind=kind, fixed=found.fixed, sell=found.sell, buy=found.buy, sell_minor=found.sell_minor,
         fee_minor=found.fee_minor, buy_minor=found.buy_minor, margin_minor=found.margin_minor,
         margin_bps=found.margin_bps, tier=tier, decision=decision, created_at=at,
         expires_at=at + timedelta(seconds=settings.FX_QUOTE_SECONDS),
     )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(KEEP, [_rows([decision]), _rows(legs), _rows([made])])
+    return made
+
+
+def _rows(of: Sequence[Any]) -> str:
+    """Model instances as the columns of their table."""
+    fields = of[0]._meta.concrete_fields
+    return msgspec.json.encode([{one.column: getattr(row, one.attname) for one in fields} for row in of]).decode()
 
 
 def verify_quote(

@@ -324,7 +324,7 @@ def test_a_quote_takes_as_many_statements_whatever_its_route(market: None, state
         ask(buy=buy)
         counts.append(len([said for said in statements if "SAVEPOINT" not in said]))
 
-    assert counts == [4, 4], "the time, the decision, its trades, the quote"
+    assert counts == [2, 2], "the time; decision, trades and quote together"
 
 
 def test_a_margin_row_is_there_from_the_beginning(db: None) -> None:

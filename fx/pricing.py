@@ -6,7 +6,7 @@ part of the margin. The fee is taken from the source amount.
 """
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, localcontext
+from fractions import Fraction
 from typing import NamedTuple
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from core.errors import AmountNotPositive, AmountTooLarge
 from core.money import EXPONENTS, MAX_MINOR
 from fx.errors import AmountTooSmallToConvert, NoRoute, RateMissing, SameCurrency
-from fx.models import Quote
+from fx.models import MOST_DECIMALS, Quote
 from fx.routing import NoWay, Route, route, route_for
 from fx.selectors import Benchmark, Snapshot
 
@@ -52,10 +52,18 @@ class Price(NamedTuple):
 
 
 def effective_rate(sold_minor: int, sold: str, bought_minor: int, bought: str) -> str:
-    """What one major unit of ``sold`` brought, as a decimal string of at most ten significant digits."""
-    with localcontext(prec=RATE_DIGITS):
-        rate = Decimal(bought_minor * 10 ** EXPONENTS[sold]) / Decimal(sold_minor * 10 ** EXPONENTS[bought])
-        return f"{rate.normalize():f}"
+    """What one major unit of ``sold`` brought, as a decimal string of ten significant digits or fewer."""
+    rate = Fraction(bought_minor * 10 ** EXPONENTS[sold], sold_minor * 10 ** EXPONENTS[bought])
+    whole = rate.numerator // rate.denominator
+    zeros = 0 if whole else len(str(rate.denominator // rate.numerator)) - 1
+    return rate_string(rate, max(RATE_DIGITS - len(str(whole)), 0) if whole else RATE_DIGITS + zeros)
+
+
+def rate_string(rate: Fraction, places: int = MOST_DECIMALS) -> str:
+    """A decimal string with so many places or fewer, half up; exact for a rate as it was published."""
+    scaled = (rate.numerator * 10**places * 2 + rate.denominator) // (2 * rate.denominator)
+    whole, rest = divmod(scaled, 10**places)
+    return f"{whole}.{str(rest).zfill(places)}".rstrip("0").rstrip(".") if places else str(whole)
 
 
 def price(

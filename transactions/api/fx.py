@@ -1,8 +1,6 @@
 """Exchange: today's rates, quotes, conversions. Rates are units of the second currency for one of the first."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +29,7 @@ from fx.errors import (
     TooManyQuotes,
 )
 from fx.models import Quote, RateSource
+from fx.pricing import rate_string
 from fx.selectors import Latest, snapshot
 from transactions import errors
 from transactions.api.requests import answer_with, idempotency_key, positive
@@ -223,20 +222,15 @@ def rate_body(one: Latest, is_stale: bool, source: RateSource, at: datetime) -> 
     return {
         "base": one.base,
         "quote": one.quote,
-        "mid": published(one.mid),
-        "bid": one.bid and published(one.bid),
-        "ask": one.ask and published(one.ask),
+        "mid": rate_string(one.mid),
+        "bid": one.bid and rate_string(one.bid),
+        "ask": one.ask and rate_string(one.ask),
         "provider": source.name,
         "timestamp": one.as_of,
         "age": age_of(source, one.as_of, at),
         "age_unit": "business_days" if source.daily else "minutes",
         "is_stale": is_stale,
     }
-
-
-def published(rate: Fraction) -> str:
-    """As it was published: an exact decimal."""
-    return f"{(Decimal(rate.numerator) / Decimal(rate.denominator)).normalize():f}"
 
 
 def quote_body(quote: Quote, at: datetime) -> dict[str, Any]:

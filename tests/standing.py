@@ -172,6 +172,7 @@ def pytest_runtest_setup(item: Any) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Iterator[Any]:
     if fixturedef.argname == "_django_db_helper":  # pytest-django is about to begin what it rolls back in the end
+        forget()  # fees that the test before entered, and rolled back
         with request.config.stash[blocking_manager_key].unblock():
             build_for(request.node)
     return (yield)

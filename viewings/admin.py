@@ -14,7 +14,9 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-import viewings.pages  # noqa: F401  (its places)
+import viewings.orders
+import viewings.pages
+import viewings.prices  # noqa: F401
 from core.admin import (
     Facts,
     Header,

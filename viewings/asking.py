@@ -21,7 +21,14 @@ from rest_framework.response import Response
 from customers.api.views import LimitsView, MeView
 from customers.authentication import CustomerPrincipal
 from notifications.api.views import NotificationsView
+from payments.api.views import PaymentRequestsView, PaymentRequestView, UsesView
+from payouts.api.views import PayoutItemsView, PayoutsView, PayoutView
 from recalls.api.views import RecallsView
+from schedules.api.views import RunsView, StandingOrdersView, StandingOrderView
+from statements.api.views import StatementSettingsView, StatementsView
+from transactions.api.fees import FeesView
+from transactions.api.fx import QuoteView, RatesView
+from transactions.api.holds import HoldsView, HoldView
 from transactions.api.views import HistoryView, TransactionView, WalletLimitsView
 from viewings.api.views import AccessesView
 from viewings.models import Viewing
@@ -35,6 +42,22 @@ SHOWN = {
     "wallet_limits": WalletLimitsView,
     "history": HistoryView,
     "transaction": TransactionView,
+    "statements": StatementsView,
+    "statement_settings": StatementSettingsView,
+    "requests": PaymentRequestsView,
+    "request": PaymentRequestView,
+    "request_payments": UsesView,
+    "standing_orders": StandingOrdersView,
+    "standing_order": StandingOrderView,
+    "runs": RunsView,
+    "holds": HoldsView,
+    "hold": HoldView,
+    "payouts": PayoutsView,
+    "payout": PayoutView,
+    "payout_items": PayoutItemsView,
+    "fees": FeesView,
+    "rates": RatesView,
+    "quote": QuoteView,
     "notifications": NotificationsView,
     "recalls": RecallsView,
     "accesses": AccessesView,

@@ -29,14 +29,22 @@ from viewings.selectors import VIEW_AS, check_open, viewing_of
 
 # The page, its name, and pages below it.
 TABS: list[tuple[str, ...]] = [
-    ("viewings_home", "Account", "viewings_history", "viewings_transaction"),
+    ("viewings_home", "Account", "viewings_history", "viewings_transaction", "viewings_statements", "viewings_quote"),
+    ("viewings_requests", "Requests", "viewings_request"),
+    ("viewings_orders", "Standing orders", "viewings_order"),
+    ("viewings_holds", "Holds", "viewings_hold"),
+    ("viewings_payouts", "Payouts", "viewings_payout"),
+    ("viewings_prices", "Prices"),
     ("viewings_notifications", "Notifications"),
     ("viewings_recalls", "Asked back"),
     ("viewings_accesses", "Access log"),
 ]
 TONES = {
     "active": "good", "frozen": "busy", "completed": "good", "failed": "bad", "pending": "busy", "processing": "busy",
-    "unknown": "odd", "open": "busy", "refused": "bad", "consented": "good",
+    "unknown": "odd", "open": "busy", "refused": "bad", "consented": "good", "paused": "busy", "due": "busy",
+    "unfunded": "bad", "missed": "bad", "awaiting": "busy", "confirmed": "good", "rejected": "bad", "draft": "odd",
+    "validated": "busy", "approved": "busy", "posting": "busy", "waiting": "busy", "paid": "good", "used_up": "good",
+    "partially_reversed": "odd", "reversed": "odd",
 }  # fmt: skip
 
 
@@ -131,6 +139,11 @@ def figure(text: str | None, currency: str) -> Any:
     return NOTHING if text is None else grouped(int(text.replace(".", "")), currency)
 
 
+def written(request: HttpRequest, text: str | None) -> Any:
+    """What somebody wrote, with numbers and addresses in it masked."""
+    return masking.words(request, text) or NOTHING
+
+
 def instant(text: str | None) -> Any:
     return NOTHING if text is None else moment(datetime.fromisoformat(text))
 
@@ -178,10 +191,7 @@ def wallets_table(viewing: Viewing, wallets: list[dict[str, Any]]) -> Panel:
         numeric=amounts,
         rows=[
             (
-                format_html(
-                    '<a class="to" href="{}">{} wallet</a>', address("history", viewing, one["wallet_id"]),
-                    one["currency"],
-                ),
+                to_page(viewing, "history", one["wallet_id"], f"{one['currency']} wallet"),
                 state(one["status"]),
                 *(amount(one[field], one["currency"]) for field in ("available", "held", "balance")),
             )
@@ -284,7 +294,10 @@ def wallet_shown(wallet: Mapping[str, Any], limits: Answer) -> dict[str, Any]:
             left = limits.body[period]["left"]
             figures.append((name, "no limit" if left is None else amount(left, currency)))
     said = limits.body["detail"] if limits.is_refused else ""
-    return {"currency": currency, "state": state(wallet["status"]), "figures": figures, "said": said}
+    return {
+        "id": wallet["wallet_id"], "currency": currency, "state": state(wallet["status"]), "figures": figures,
+        "said": said,
+    }  # fmt: skip
 
 
 def history_table(request: HttpRequest, viewing: Viewing, currency: str, rows: list[dict[str, Any]]) -> Panel:
@@ -347,8 +360,9 @@ def transaction(request: HttpRequest, viewing: Viewing, transaction_id: UUID) ->
         ("With", counterparty(request, one | {"memo": ""})),
         ("Amount", amount(one["amount"], currency)),
         ("Fee", amount(one["fee"], currency)),
-        ("Memo", masking.words(request, one["memo"]) or NOTHING),
-        ("Their own reference", masking.words(request, one["reference"] or "") or NOTHING),
+        *exchanged(viewing, one),
+        ("Memo", written(request, one["memo"])),
+        ("Their own reference", written(request, one["reference"])),
         ("When", instant(one["timestamp"])),
         ("Completed", instant(one["completed_at"])),
         ("Given back", amount(one["reversed_amount"], currency)),
@@ -365,9 +379,72 @@ def transaction(request: HttpRequest, viewing: Viewing, transaction_id: UUID) ->
     )  # fmt: skip
 
 
+def exchanged(viewing: Viewing, one: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What arrived, where two currencies were in it, and at which promise."""
+    rows: list[tuple[str, Any]] = []
+    if exchange := one["exchange"]:
+        rows += [
+            ("Taken, with the fee", amount(exchange["amount_from"], exchange["currency_from"])),
+            ("Arrives", amount(exchange["amount_to"], exchange["currency_to"])),
+            ("Rate after the fee", exchange["fx_rate"]),
+        ]
+    if one["quote_id"]:
+        rows.append(("Quote", to_page(viewing, "quote", one["quote_id"], f"{one['quote_id'][:13]}…")))
+    return rows
+
+
+def to_page(viewing: Viewing, page: str, identity: Any, text: Any) -> Any:
+    return format_html('<a class="to" href="{}">{}</a>', address(page, viewing, identity), text)
+
+
 def transaction_links(viewing: Viewing, ids: list[str]) -> Any:
-    links = [format_html('<a class="to" href="{}">{}…</a>', address("transaction", viewing, i), i[:13]) for i in ids]
+    links = [to_page(viewing, "transaction", i, f"{i[:13]}…") for i in ids]
     return format_html(" ".join(["{}"] * len(links)), *links) if links else NOTHING
+
+
+# --- Statements of a wallet ---------------------------------------------------------------------------------------
+
+
+@place("view-as/<uuid:viewing_id>/wallets/<uuid:wallet_id>/statements/", name="viewings_statements", permission=VIEW_AS)
+@open_view
+def statements(request: HttpRequest, viewing: Viewing, wallet_id: UUID) -> HttpResponse:
+    """Those that were made by themselves, and how often they are."""
+    wanted = ask(viewing, "statement_settings", wallet_id=wallet_id)
+    answer = ask(viewing, "statements", cursor_of(request), wallet_id=wallet_id)
+    for one in (wanted, answer):
+        if one.is_refused:
+            return refused(request, viewing, one)
+    chosen = wanted.body
+    how = [
+        ("Sent", "not at all" if chosen["every"] == "none" else chosen["every"]),
+        ("As", chosen["format"].upper()),
+        ("Language", chosen["language"]),
+        ("Next one", instant(chosen["next_at"])),
+        ("Wallet", to_page(viewing, "history", wallet_id, "History")),
+    ]
+    amounts = ["Opening", "In", "Out", "Closing"]
+    table = Table(
+        title="Statements",
+        columns=["No.", "Days", "Lines", *amounts],
+        numeric=["No.", "Lines", *amounts],
+        rows=[
+            (
+                row["number"],
+                f"{row['from']} – {row['to']}",
+                row["lines_in"] + row["lines_out"],
+                *(
+                    amount(row[field], row["currency"])
+                    for field in ("opening_balance", "total_in", "total_out", "closing_balance")
+                ),
+            )
+            for row in answer.body["data"]
+        ],
+        empty="None was made by itself yet.",
+    )
+    return shown(
+        request, viewing, "page", "Statements", panels=[table], side_panels=[Facts(title="Settings", rows=how)],
+        **following(request, answer),
+    )  # fmt: skip
 
 
 # --- Lists --------------------------------------------------------------------------------------------------------

@@ -83,6 +83,8 @@ MATRIX = {
         customers_customer_suspend customers_customer_reactivate wallets_wallet_freeze wallets_wallet_lift
         wallets_wallet_close wallets_freeze_lift_this viewings_viewing_start viewings_viewing_end viewings_home
         viewings_history viewings_transaction viewings_notifications viewings_recalls viewings_accesses
+        viewings_statements viewings_requests viewings_request viewings_orders viewings_order viewings_holds viewings_hold
+        viewings_payouts viewings_payout viewings_prices viewings_quote
         wallets_freeze_extend wallets_freeze_take wallets_freeze_hand_over
     """,
     "SNFD": """
@@ -193,6 +195,14 @@ def addresses(world: World, staff: dict[str, User]) -> dict[str, str]:
             kwargs |= {"uidb64": "MQ", "token": "x"}
         if "payout_id>" in route:
             kwargs["payout_id"] = first["payouts_batch_"].pk
+        if "hold_id>" in route:
+            kwargs["hold_id"] = world.sent.pk
+        if "quote_id>" in route:
+            kwargs["quote_id"] = first["fx_quote_"].pk
+        if "order_id>" in route:
+            kwargs["order_id"] = first["schedules_standingorder_"].pk
+        if "code_said>" in route:
+            kwargs["code_said"] = "7F3K-9QX2-ABMT"
         if "note_id>" in route:
             kwargs["note_id"] = first["notes_note_"].pk
         found[name] = reverse(f"admin:{name}", kwargs=kwargs)

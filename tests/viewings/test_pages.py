@@ -14,17 +14,25 @@ from django.utils.timezone import now
 from core.admin import masking
 from core.ids import spaced_receipt
 from core.models import AuditRecord
+from core.money import Money
 from core.problems import catalogue
 from customers.models import Reveal
 from customers.services import suspend_customer
+from payouts.reading import read_json
+from payouts.services import PayoutOrder, make_payout, paying_wallet
+from schedules.models import StandingOrder
 from staff.models import User
 from staff.roles import Role
 from tests.admin.conftest import World, client_of, posted_as
-from tests.books import fund, transfer
+from tests.api.doors import asked_for, somebody
+from tests.books import fund, key, transfer
 from tests.factories import new_wallet, signed_in
 from tests.viewings.conftest import begin, page, pages_of
+from transactions.posting import post_one
+from transactions.services.conversions import ConversionOrder, convert
 from viewings.accesses import agent_code
 from viewings.models import Viewing, ViewingEnd
+from wallets.services import lift_freeze
 
 pytestmark = pytest.mark.django_db
 Count = Callable[[Client, str], int]
@@ -147,6 +155,114 @@ def test_notifications_and_what_is_asked_back(grace: Client, world: World, viewi
     assert "Wrong" in grace.get(page("recalls", johns)).text or "wrong" in grace.get(page("recalls", johns)).text
 
 
+# --- Orders, promises, prices ---------------------------------------------------------------------------------------
+
+
+def test_each_list_has_what_the_apps_has_and_leads_to_each(grace: Client, world: World, viewing: Viewing) -> None:
+    pages = pages_of(viewing, world)
+
+    for name, path, own_id in (
+        ("requests", "payment-requests", "code"), ("orders", "standing-orders", "standing_order_id"),
+        ("holds", "holds", "hold_id"), ("payouts", "payouts", "payout_id"),
+    ):  # fmt: skip
+        own = api(world.wanjiku, path)["data"]
+        shown = grace.get(pages[name])
+        (table,) = shown.context["panels"]
+        assert len(table.rows) == len(own) > 0, name
+        for row, said in zip(table.rows, own, strict=True):
+            assert page(name.removesuffix("s"), viewing, said[own_id]) in str(row[0]), name
+            amount = said.get("amount") or said.get("least") or said["summary"]["total"]
+            assert amount in "".join(map(str, row)).replace(",", ""), name
+
+
+def test_a_payment_request_says_who_paid_it_and_what_waits_for_a_yes(grace: Client, world: World) -> None:
+    paid, code, promised = asked_for(world.johns, world.wallet)
+    viewing = begin(grace, world.john)
+
+    one = grace.get(page("request", viewing, code))
+    (table,) = one.context["panels"]
+
+    (said,) = api(world.john, f"payment-requests/{code}/payments")["data"]
+    assert (said["transaction_id"], said["confirmation"]) == (str(promised), "awaiting")
+    assert page("hold", viewing, promised) in table.rows[0][0] and "Awaiting" in table.rows[0][6]
+    assert "they confirm each payment" in one.text and "Wanjiku K." in one.text
+    assert grace.get(page("hold", viewing, promised)).status_code == 200
+    assert grace.get(page("transaction", viewing, paid)).status_code == 200
+
+
+def test_a_standing_order_says_what_became_of_each_date(grace: Client, world: World, viewing: Viewing) -> None:
+    order = StandingOrder.objects.get(customer=world.wanjiku)
+    (run,) = api(world.wanjiku, f"standing-orders/{order.pk}/runs")["data"]
+
+    one = grace.get(page("order", viewing, order.pk))
+
+    (table,) = one.context["panels"]
+    assert run["status"] == "skipped" and "skipped" in str(table.rows[0][2]).lower()
+    assert "Each week" in one.text and "John O." in one.text and "chama" in one.text
+
+
+def test_a_payout_masks_whom_it_is_for_and_tells_what_is_wrong_with_it(
+    grace: Client, world: World, viewing: Viewing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(masking, "_asked", [lambda request, people: people == {str(world.wanjiku.pk)}])
+    lines = [{"to": "+254712345679", "amount": "7.00"}, {"to": "nobody at all", "amount": "x"}]
+    made: list[Any] = []
+    for items in (lines, lines[:1]):
+        make_payout(
+            PayoutOrder(wallet_id=world.wallet.pk), read_json(items, "KES"),
+            paying_wallet(world.wanjiku.pk, world.wallet.pk), actor=somebody(world.wallet),
+            idempotency_key=f"payout-{len(items)}-1234567890", shown=lambda batch: made.append(batch.pk) or {},
+        )  # fmt: skip
+
+    draft, whole = (grace.get(page("payout", viewing, pk)) for pk in made)
+
+    problems = api(world.wanjiku, f"payouts/{made[0]}")["errors"]
+    assert problems and all(escape(one["message"]) in draft.text for one in problems)
+    assert "+254712345679" not in whole.text and "+2547•••679" in whole.text, "also while Wanjiku's are revealed"
+    assert "John O." in whole.text and "Nobody" not in whole.text
+
+
+def test_statements_of_a_wallet_and_how_they_are_sent(grace: Client, world: World, viewing: Viewing) -> None:
+    own = api(world.wanjiku, f"wallets/{world.wallet.pk}/statements")["data"]
+    history = grace.get(page("history", viewing, world.wallet.pk)).text
+
+    answer = grace.get(page("statements", viewing, world.wallet.pk))
+
+    (table,) = answer.context["panels"]
+    assert [row[0] for row in table.rows] == [one["number"] for one in own] == [1]
+    assert page("statements", viewing, world.wallet.pk) in history
+    assert "not at all" in answer.text and "2020-01-01" in answer.text
+
+
+def test_prices_rates_and_a_quote_are_those_of_the_app(grace: Client, world: World, viewing: Viewing) -> None:
+    pages = pages_of(viewing, world)
+    fees, rates = api(world.wanjiku, "fees")["data"], api(world.wanjiku, "fx/rates", currency="KES")["data"]
+
+    prices, quote = grace.get(pages["prices"]), grace.get(pages["quote"])
+
+    listed, of_kes = prices.context["panels"]
+    assert [row["words"] for row in fees] == [str(row[2]).strip() for row in listed.rows] and fees
+    assert [row["mid"] for row in rates] == [row[1] for row in of_kes.rows] and rates
+    every = grace.get(pages["prices"], {"currency": "all"}).context["panels"][1]
+    assert len(every.rows) == len(api(world.wanjiku, "fx/rates")["data"]) > len(of_kes.rows)
+    assert "50.00" in quote.text and "USD" in quote.text
+    refused = grace.get(pages["prices"], {"currency": "shells"})
+    assert refused.status_code == 400 and "validation_failed" in refused.text
+
+
+def test_what_was_exchanged_leads_to_its_quote(grace: Client, world: World, viewing: Viewing) -> None:
+    lift_freeze(world.frozen.freezes.get(), actor=None, reason="found")
+    order = ConversionOrder(wallet_id=world.wallet.pk, amount=Money(1_300_00, "KES"), to_currency="USD", quote=None)
+    done = convert(order, actor=somebody(world.wallet), idempotency_key=key(), post=post_one).or_raise()
+
+    text = grace.get(page("transaction", viewing, done.transaction)).text
+
+    said = api(world.wanjiku, f"transactions/{done.transaction}")
+    assert said["exchange"]["amount_to"] in text and said["exchange"]["fx_rate"] in text
+    assert page("quote", viewing, said["quote_id"]) in text
+    assert page("transaction", viewing, done.transaction) in grace.get(page("quote", viewing, said["quote_id"])).text
+
+
 # --- Of nobody else -----------------------------------------------------------------------------------------------
 
 
@@ -195,9 +311,10 @@ def test_who_does_not_serve_customers_views_as_none(staff: dict[str, User], worl
 def test_of_who_is_suspended_there_is_nothing_to_see(
     grace: Client, staff: dict[str, User], world: World, viewing: Viewing
 ) -> None:
+    pages = pages_of(viewing, world)
     suspend_customer(world.wanjiku, actor=staff[Role.COMPLIANCE], reason="documents")
 
-    for url in pages_of(viewing, world).values():
+    for url in pages.values():
         answer = grace.get(url)
         assert answer.status_code == 403, url
         assert "customer_suspended" in answer.text and "8,700.00" not in answer.text
@@ -261,14 +378,15 @@ def test_the_trail_names_the_customer_at_each_page(
     assert began.after["viewing"] == str(viewing.pk)
 
 
-@pytest.mark.parametrize("name", ["home", "history", "notifications", "recalls", "accesses", "transaction"])
 def test_a_page_takes_as_many_statements_for_much_as_for_little(
-    grace: Client, world: World, viewing: Viewing, count: Count, name: str
+    grace: Client, world: World, viewing: Viewing, count: Count
 ) -> None:
-    url = pages_of(viewing, world)[name]
-    few = count(grace, url)
+    pages = pages_of(viewing, world)
+    few = {name: count(grace, url) for name, url in pages.items()}
 
+    asked_for(world.wallet, world.johns)
     for n in range(6):
+        world.promised(1_00)
         world.send()
         world.send(90_000_00)
         Reveal.objects.create(
@@ -276,7 +394,8 @@ def test_a_page_takes_as_many_statements_for_much_as_for_little(
             until=now() - timedelta(minutes=n + 1),
         )  # fmt: skip
 
-    assert count(grace, url) == few <= 40
+    assert {name: count(grace, url) for name, url in pages.items()} == few
+    assert max(few.values()) <= 40
 
 
 def test_who_watches_over_views_finds_them(

@@ -26,7 +26,7 @@ from tests.api.doors import Mine, new_world, send
 from tests.api.doors import World as Doors
 from tests.api.matrix import MATRIX
 from tests.books import assert_books_balance
-from tests.viewings.conftest import begin, page
+from tests.viewings.conftest import begin, page, pages_about
 from viewings.asking import SHOWN, ask, read_only, request_of
 from viewings.models import Viewing
 
@@ -177,17 +177,35 @@ def test_without_the_guard_the_same_write_passes(doors: Doors) -> None:
     assert Customer.objects.get(pk=doors.aline.customer.pk).tier == 3
 
 
+def pages_to(viewing: Viewing, mine: Mine) -> list[str]:
+    found = pages_about(
+        viewing, wallet=mine.wallet, transaction=mine.transaction, asked=mine.asked, order=mine.standing_order,
+        hold=mine.hold, payout=mine.payout, quote=mine.quote,
+    )  # fmt: skip
+    return list(found.values())
+
+
+def test_what_is_somebody_elses_is_nothing(grace: Client, viewing: Viewing, doors: Doors) -> None:
+    """Each page with an id in its address, asked for Mallory's while Aline is viewed."""
+    theirs = doors.mallory.mine
+
+    asked = [url for url in pages_to(viewing, theirs) if url not in pages_to(viewing, doors.aline.mine)]
+
+    assert len(asked) == 8
+    for url in asked:
+        answer = grace.get(url)
+        assert answer.status_code == 404, url
+        assert "Mallory" not in answer.text, url
+
+
 def test_looking_changes_nothing(grace: Client, viewing: Viewing, doors: Doors, settings: Any) -> None:
     """Nothing is read, touched or counted for the customer, whatever is looked at."""
     settings.THROTTLE_RATE = 1  # a bucket that is full again is forgotten
     mine: Mine = doors.aline.mine
     before, throttle = everything(), bucket(doors.aline.customer.principal)
 
-    for url in (
-        page("home", viewing), page("history", viewing, mine.wallet), page("transaction", viewing, mine.transaction),
-        page("notifications", viewing), page("recalls", viewing), page("accesses", viewing),
-    ):  # fmt: skip
-        assert grace.get(url).status_code == 200
+    for url in pages_to(viewing, mine):
+        assert grace.get(url).status_code == 200, url
 
     assert everything() == before
     assert Notification.objects.get(pk=mine.notification).read_at is None
@@ -213,10 +231,7 @@ def test_the_customer_is_still_served_when_an_agent_is_too_fast(
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
 def test_a_crafted_request_reaches_nothing(grace: Client, viewing: Viewing, doors: Doors, method: str) -> None:
     mine, before = doors.aline.mine, everything()
-    for url in (
-        page("home", viewing), page("history", viewing, mine.wallet), page("transaction", viewing, mine.transaction),
-        page("notifications", viewing), page("recalls", viewing), page("accesses", viewing),
-    ):  # fmt: skip
+    for url in pages_to(viewing, mine):
         assert getattr(grace, method)(url, {"amount": "1", "to": "x"}).status_code == 405
     below = reverse("admin:viewings_home", args=[viewing.pk])
     for path in ("transfers", f"wallets/{mine.wallet}/deposit", f"recalls/{mine.recall}/consent", "me/password"):

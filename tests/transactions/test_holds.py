@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from core.errors import IllegalTransition
+from core.errors import IllegalTransition, Unavailable
 from core.money import Money
 from customers.models import Customer, TierLimit
 from customers.services import suspend_customer
@@ -446,6 +446,55 @@ def test_one_hold_that_cannot_be_taken_up_stops_no_other_and_waits_for_a_person(
     assert (state_of(bad), state_of(good)) == ("pending", "expired")
     assert Transaction.objects.get(pk=bad).quarantined_at
     assert holds.sweep() == 0
+
+
+def broken_down(error):
+    def fail(*args):
+        raise error
+
+    return fail
+
+
+def test_a_failure_that_passes_postpones_nothing(aline, eric, monkeypatch):
+    fund(aline, 1_000)
+    hold = overdue(aline, eric, 700, capture_at=a_second_ago())
+    with monkeypatch.context() as broken:
+        broken.setattr(posting, "post", broken_down(RuntimeError("a bug")))
+        broken.setattr(posting, "post_one", broken_down(RuntimeError("a bug")))
+        assert [holds.sweep() for _ in range(holds.TRIES - 1)] == [0, 0]
+    one = Transaction.objects.get(pk=hold)
+    assert (one.attempts, one.quarantined_at, one.due_at) == (2, None, one.capture_at)
+
+    assert holds.sweep() == 1
+
+    assert (state_of(hold), posted(eric)) == ("completed", 700)
+    assert_books_balance()
+
+
+def test_what_fails_again_and_again_waits_for_a_person(aline, eric, monkeypatch):
+    fund(aline, 1_000)
+    hold = overdue(aline, eric, 700, capture_at=a_second_ago())
+    monkeypatch.setattr(posting, "post", broken_down(RuntimeError("a bug")))
+    monkeypatch.setattr(posting, "post_one", broken_down(RuntimeError("a bug")))
+
+    assert [holds.sweep() for _ in range(holds.TRIES)] == [0, 0, 0]
+
+    one = Transaction.objects.get(pk=hold)
+    assert (one.state, one.attempts, bool(one.quarantined_at), one.due_at) == ("pending", 3, True, one.capture_at)
+
+
+def test_while_the_books_are_away_nobody_who_was_not_tried_is_postponed(aline, eric, monkeypatch):
+    fund(aline, 1_000)
+    due = [overdue(aline, eric, 100, capture_at=a_second_ago()) for _ in range(3)]
+    with monkeypatch.context() as away:
+        away.setattr(posting, "post", broken_down(RuntimeError("a bug")))
+        away.setattr(posting, "post_one", broken_down(Unavailable()))
+        assert holds.sweep() == 0
+
+    assert holds.sweep() == 3
+
+    assert [state_of(hold) for hold in due] == ["completed"] * 3
+    assert_books_balance()
 
 
 # --- at once -------------------------------------------------------------------------------------------------------

@@ -196,38 +196,41 @@ WHERE id = ANY(%s) AND state = 'pending'
 
 
 def sweep() -> int:
-    """Capture by themselves, or let expire, the holds that are due, oldest first; how many were looked at.
+    """Capture by themselves, or let expire, the holds that are due, oldest first; how many of them had an outcome.
 
-    Safe to run twice and at once: of two orders for a hold the books take one. What fails alone ``TRIES`` times waits
-    for a person, and stops no other.
+    Safe to run twice and at once: of two orders for a hold the books take one. What had none stays due, and is taken up
+    in the next round; what fails alone ``TRIES`` times waits for a person, and stops no other.
     """
     with connection.cursor() as cursor:
         cursor.execute(DUE, {"job": JOB, "most": SWEEP})
         due = [Due(*row) for row in cursor.fetchall()]
-    if not due:
-        return 0
-    orders = [order for one in due if (order := one.order) is not None]
+    decided = _taken_up(due) if due else []
+    if decided:
+        with connection.cursor() as cursor:
+            cursor.execute(NEXT, [[one.pk for one in decided]])
+    return len(decided)
+
+
+def _taken_up(due: Sequence[Due]) -> list[Due]:
+    """Those whose capture or expiry came to something, done or refused: now, or in an earlier round."""
+    asked = [(one, order) for one in due if (order := one.order) is not None]
+    decided = [one for one in due if one.order is None]
     try:
-        if orders:
-            posting.post(orders)
+        posting.post([order for _, order in asked])
+        return list(due)
     except (OutcomeUnknown, Unavailable):
-        return 0
+        return decided
     except Exception:
         logger.exception("holds could not be taken up together")
-        _one_by_one(due)
-    with connection.cursor() as cursor:
-        cursor.execute(NEXT, [[one.pk for one in due if one.captures or not one.has_expired]])
-    return len(due)
-
-
-def _one_by_one(due: Sequence[Due]) -> None:
-    for one in due:
+    for one, order in asked:
         try:
-            if order := one.order:
-                posting.post_one(order)
+            posting.post_one(order)
         except (OutcomeUnknown, Unavailable):
-            return
+            break
         except Exception:
             logger.exception("a hold could not be taken up", extra={"transaction": one.pk})
             with connection.cursor() as cursor:
                 cursor.execute(GIVE_UP, [TRIES, [one.pk]])
+        else:
+            decided.append(one)
+    return decided

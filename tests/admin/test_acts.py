@@ -31,6 +31,8 @@ from payments.models import PaymentRequest
 from payouts.models import Batch
 from recalls.services import open_recall
 from reports.models import DailyProof, Export, SavedExport
+from schedules.models import StandingOrder
+from schedules.services import pause_order
 from staff import services
 from staff.approvals import approve, request_approval
 from staff.models import Session, User
@@ -146,6 +148,14 @@ def waived(scene: Scene) -> tuple[list[Any], dict[str, Any]]:
     sent = scene.world.send(10_00)
     tariff.forget()
     return [sent.pk], {"whose": "payer", "amount": "1", "key": NOTE["key"]}
+
+
+def order_of_wanjiku(scene: Scene) -> StandingOrder:
+    return StandingOrder.objects.get(customer=scene.world.wanjiku)
+
+
+def paused(scene: Scene) -> StandingOrder:
+    return pause_order(order_of_wanjiku(scene).pk, actor=scene.staff[OPS], reason="x")
 
 
 def tomorrow() -> date:
@@ -296,6 +306,13 @@ ACTS: dict[str, Act] = {
     "payouts_batch_add_note": Act(S, "add_note", on(lambda scene: Batch.objects.get(), **NOTE), why=False),
     "notes_note_withdraw": Act(S, "withdraw_note", on(lambda scene: Note.objects.get())),
     "wallets_freeze_extend": Act(S, "extend_freeze", on(ending, expires_at="")),
+    # standing orders
+    "schedules_standingorder_pause": Act(OPS, "pause", on(order_of_wanjiku)),
+    "schedules_standingorder_resume": Act(OPS, "resume", on(paused)),
+    "schedules_standingorder_add_note": Act(S, "add_note", on(order_of_wanjiku, **NOTE), why=False),
+    "schedules_holiday_propose": Act(
+        OPS, "request_approval", new(country="KE", day=str(date(today().year + 1, 8, 14)), name="Election day")
+    ),
     # work that waits
     "core_failedjob_retry": Act(OPS, "retry_job", on(failed)),
     "core_failedjob_retry_many": Act(OPS, "retry_job", lambda scene: ([], {"jobs": [str(failed(scene).pk)]})),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,6 +16,7 @@ from core.ids import uuid7
 from evidence import services
 from evidence.models import Block, Mark
 from evidence.services import make_mark
+from schedules.calendar import enter_day
 from staff.models import Approval, User
 from staff.roles import Role
 from staff.services import create_staff
@@ -23,6 +24,7 @@ from tests.conftest import empty_tables
 from tests.forgery import Scene, set_scene
 from transactions.models import RailCall, RailMessage
 from transactions.proving import prove
+from transactions.services.fees import grant_waiver
 from wallets.models import Wallet
 from wallets.services import freeze_wallet
 
@@ -76,6 +78,11 @@ def set_world(heads: Path) -> World:
         operation="reversal", title="Reverse it", subject_type="transactions.transaction", subject_id=scene.transfer,
         subject_title="Transfer", about=[], slot="reversal", params={}, preview={}, digest="0" * 64, maker=grace,
         reason="a mistake", expires_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+    enter_day("RW", date(timezone.now().year + 1, 8, 14), "Election day", actor=None)
+    grant_waiver(
+        customer=aline.customer, kind="transfer", currency="RWF", bps=0, effective_from=timezone.now().date(),
+        last_day=timezone.now().date(), actor=None, reason="a complaint",
     )  # fmt: skip
     prove()
     seal_now()

@@ -40,8 +40,9 @@ from core.admin.search import read_identity
 from core.errors import TekanaError
 from customers.links import concerns
 from statements import files, services
+from statements.merchants import takings
 from statements.models import BUSINESSES, FOR_BUSINESSES, MAILED, Every, Format, Language, Statement
-from statements.selectors import is_proven, language_of, stated_again, wallet_with_owner
+from statements.selectors import Stated, is_proven, language_of, stated_again, wallet_with_owner
 from statements.services import make_again_for_customer, make_for_customer, settings_of
 from wallets.models import Wallet
 
@@ -131,6 +132,7 @@ def make(request: HttpRequest, wallet_id: UUID) -> Any:
         context |= {
             "found": form.stated.figures,
             "figures": figures_of(form.stated.figures),
+            "takings": takings_of(form.stated),
             "downloads": [(f"{address}&format={one}", label) for one, label in offered],
         }
     return TemplateResponse(request, "admin/statements/make.html", context)
@@ -177,6 +179,19 @@ def figures_of(found: Any) -> list[tuple[str, Any]]:
         ("In", money(found.credits, found.currency)),
         ("Out", money(found.debits, found.currency)),
         ("Closing", money(found.closing, found.currency)),
+    ]
+
+
+def takings_of(stated: Stated) -> list[tuple[str, Any]]:
+    """What a business was paid by its customers; nothing for a person."""
+    if stated.wallet.customer.account_type not in BUSINESSES:
+        return []
+    total, currency = takings(stated.wallet, stated.figures), stated.figures.currency
+    return [
+        (f"Paid by customers ({total.payment_count:,})", money(total.payments, currency)),
+        (f"Given back ({total.refund_count + total.reversal_count:,})", money(total.returned, currency)),
+        ("Fees borne", money(total.fees, currency)),
+        ("Net", money(total.net, currency)),
     ]
 
 

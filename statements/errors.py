@@ -30,10 +30,19 @@ class StatementInFuture(BadRequest):
 
 
 class StatementFormatNotOffered(BadRequest):
-    """camt.053 and MT940 are for accounts of businesses: SMEs, exporters, e-commerce, NGOs and start-ups."""
+    """camt.053, MT940 and `merchant` are for accounts of businesses: SMEs, exporters, e-commerce, NGOs and
+    start-ups."""
 
     code, title = "statement_format_not_offered", "This format is not offered for this type of account"
     for_customer = "This format is for business accounts. Please choose PDF or CSV."
+
+
+class MerchantStatementNotOffered(BadRequest):
+    """It is for accounts of businesses: SMEs, exporters, e-commerce, NGOs and start-ups. Of other wallets ask for the
+    statement."""
+
+    code, title = "merchant_statement_not_offered", "Only businesses have a merchant's statement"
+    for_customer = "This is for business accounts. Your statement has all your payments."
 
 
 class StatementTooManyLines(BadRequest):

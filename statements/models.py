@@ -19,10 +19,11 @@ class Format(models.TextChoices):
     PDF = "pdf", "PDF"
     CAMT053 = "camt053", "camt.053"
     MT940 = "mt940", "MT940"
+    MERCHANT = "merchant", "Payments by order (CSV)"
 
 
-FOR_BUSINESSES = frozenset({Format.CAMT053, Format.MT940})
-MAILED = [Format.PDF, Format.CSV, Format.CAMT053, Format.MT940]  # JSON is for programs, which ask for it
+FOR_BUSINESSES = frozenset({Format.CAMT053, Format.MT940, Format.MERCHANT})
+MAILED = [one for one in Format if one != Format.JSON]  # JSON is for programs, which ask for it
 
 
 class Language(models.TextChoices):
@@ -49,7 +50,7 @@ class StatementSettings(models.Model):
 
     wallet = models.OneToOneField("wallets.Wallet", models.PROTECT, primary_key=True, related_name="statement_settings")
     every = models.CharField(max_length=7, choices=Every, default=Every.NONE)
-    format = models.CharField(max_length=7, choices=Format, default=Format.PDF)
+    format = models.CharField(max_length=8, choices=Format, default=Format.PDF)
     language = models.CharField(max_length=2, choices=Language, default=Language.ENGLISH)
     begins = models.DateField(null=True, blank=True)
     since = models.DateField(null=True, blank=True)
@@ -82,7 +83,7 @@ class Statement(AppendOnly):
     wallet = models.ForeignKey("wallets.Wallet", models.PROTECT, related_name="statements", db_index=False)
     number = models.PositiveIntegerField(help_text="of this wallet, from 1 without gaps")
     every = models.CharField(max_length=7, choices=Every)
-    format = models.CharField(max_length=7, choices=Format, help_text="as it was sent")
+    format = models.CharField(max_length=8, choices=Format, help_text="as it was sent")
     language = models.CharField(max_length=2, choices=Language)
     timezone = models.CharField(max_length=40)
     from_day = models.DateField()

@@ -32,6 +32,7 @@ from reports.papers import draw
 from statements import files
 from statements.errors import StatementMade
 from statements.files import pdf
+from statements.merchants import takings
 from statements.models import Every, Format, Statement, StatementSettings
 from statements.periods import ONE_DAY, Days, asked, first_day, following
 from statements.selectors import Stated, digest, figures, language_of, stated_again
@@ -202,11 +203,24 @@ def tell(statement: Statement, wallet: Wallet) -> None:
     )}  # fmt: skip
     count = statement.debit_count + statement.credit_count
     body = words.mail_body.format(first=statement.from_day, last=statement.to_day, count=count, **figure)
+    if statement.format == Format.MERCHANT:
+        body = words.merchant_body.format(**taken(statement, wallet))
     facts = {
         "title": words.mail_title.format(number=statement.number, currency=currency),
         "body": f"{body} {words.attached if count <= MOST_MAILED else words.in_app}",
     }
     notify_many([Notice(statement.pk, wallet.customer_id, None, NOTICE, facts)])
+
+
+def taken(statement: Statement, wallet: Wallet) -> dict[str, Any]:
+    """The facts of a merchant's e-mail."""
+    total = takings(wallet, stated_again(statement, wallet).figures)
+    sums = {"payments": total.payments, "returned": total.returned, "fees": total.fees, "net": total.net}
+    said = {
+        name: f"{statement.currency} {amount(minor, statement.currency, statement.language)}"
+        for name, minor in sums.items()
+    }
+    return said | {"first": statement.from_day, "last": statement.to_day, "count": total.payment_count}
 
 
 def attachment(event: UUID) -> Attachment | None:

@@ -48,6 +48,7 @@ class Words(NamedTuple):
     kinds: dict[str, tuple[str, str]]
     mail_title: str
     mail_body: str
+    merchant_body: str
     attached: str
     in_app: str
 
@@ -76,6 +77,8 @@ WORDS: dict[str, Words] = {
         mail_title="Statement {number} of your {currency} wallet",
         mail_body="{first} to {last}: opening balance {opening}, in {money_in}, out {money_out}, closing balance"
         " {closing}, {count} movements.",
+        merchant_body="{first} to {last}: your customers paid {payments} ({count}); given back {returned}, fees {fees},"
+        " net {net}.",
         attached="The statement is attached to the e-mail, and is in the app at any time.",
         in_app="It has too many movements for an e-mail: you find it in the app at any time.",
     ),
@@ -102,6 +105,8 @@ WORDS: dict[str, Words] = {
         mail_title="Relevé {number} de votre portefeuille {currency}",
         mail_body="Du {first} au {last} : solde initial {opening}, entrées {money_in}, sorties {money_out}, solde final"
         " {closing}, {count} mouvements.",
+        merchant_body="Du {first} au {last} : vos clients ont payé {payments} ({count}) ; remboursé {returned}, frais"
+        " {fees}, net {net}.",
         attached="Le relevé est joint à l’e-mail et reste disponible dans l’application.",
         in_app="Il compte trop de mouvements pour un e-mail : vous le trouvez à tout moment dans l’application.",
     ),
@@ -128,6 +133,8 @@ WORDS: dict[str, Words] = {
         mail_title="Taarifa namba {number} ya pochi yako ya {currency}",
         mail_body="{first} hadi {last}: salio la mwanzo {opening}, zilizoingia {money_in}, zilizotoka {money_out},"
         " salio la mwisho {closing}, miamala {count}.",
+        merchant_body="{first} hadi {last}: wateja wako wamelipa {payments} ({count}); yaliyorejeshwa {returned}, ada"
+        " {fees}, baki {net}.",
         attached="Taarifa imeambatishwa kwenye barua pepe, na ipo kwenye programu wakati wowote.",
         in_app="Ina miamala mingi mno kwa barua pepe: utaipata kwenye programu wakati wowote.",
     ),
@@ -154,6 +161,8 @@ WORDS: dict[str, Words] = {
         mail_title="Raporo ya {number} y’ikofi yawe ya {currency}",
         mail_body="{first} kugeza {last}: asigaye mbere {opening}, ayinjiye {money_in}, ayasohotse {money_out}, asigaye"
         " nyuma {closing}, ibikorwa {count}.",
+        merchant_body="{first} kugeza {last}: abakiriya banyu bishyuye {payments} ({count}); ayasubijwe {returned},"
+        " ikiguzi {fees}, asigaye {net}.",
         attached="Raporo iri ku mugereka wa imeyili, kandi wayisanga muri porogaramu igihe cyose.",
         in_app="Irimo ibikorwa byinshi ku buryo itajya muri imeyili: wayisanga muri porogaramu igihe cyose.",
     ),

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from core.money import decimal_string
 from core.pagination import CursorField, PageQuery
 from core.serializers import CurrencyField, StrictSerializer
+from statements.merchants import Taking, Takings
 from statements.models import MAILED, Every, Format, Language, StatementSettings
 from statements.selectors import Line, Stated
 
@@ -31,6 +32,16 @@ class StatementQuery(KeptStatementQuery):
 
     def get_fields(self) -> dict[str, Any]:
         return {"from": serializers.DateField(help_text="The first day.")} | super().get_fields()
+
+
+class MerchantStatementQuery(PageQuery):
+    cursor = CursorField(int)
+    day = serializers.DateField(help_text="by the calendar of your country; at most today")
+
+    def get_fields(self) -> dict[str, Any]:
+        choices = [(one.value, one.label) for one in (Format.JSON, Format.CSV)]
+        of = serializers.ChoiceField(choices=choices, default=Format.JSON, help_text="JSON in pages, or a file.")
+        return super().get_fields() | {"format": of}
 
 
 class StatementsQuery(PageQuery):
@@ -121,6 +132,62 @@ class StatementSerializer(StatementHeadSerializer):
     next = serializers.CharField(allow_null=True)
 
 
+class TakingSerializer(serializers.Serializer):
+    number = serializers.IntegerField(help_text="of the entry on this wallet")
+    timestamp = serializers.DateTimeField()
+    transaction_id = serializers.UUIDField()
+    receipt = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["payment", "refund", "reversal", "fee_waiver"])
+    order_reference = serializers.CharField(allow_null=True, help_text="of the payment; those without one come last")
+    payment_id = serializers.UUIDField(help_text="the payment that it belongs to")
+    payment_receipt = serializers.CharField()
+    gross = serializers.CharField(help_text="below zero: given back")
+    fee = serializers.CharField(help_text="what you bore of the fee; below zero: you got it back")
+    net = serializers.CharField(help_text="gross - fee: by which the balance changed")
+    refunded = serializers.CharField(help_text="of the payment, by the end of the day")
+    state = serializers.ChoiceField(
+        choices=["completed", "partially_reversed", "reversed"], help_text="of the payment, by the end of the day"
+    )
+
+
+TAKING = {
+    "number": 42, "timestamp": "2026-03-01T08:15:30.123456Z", "transaction_id": "01981f6f-0d1e-7c33-8a44-5f0c9d3e2b10",
+    "receipt": "7K2M9QX4TB", "kind": "payment", "order_reference": "A-17",
+    "payment_id": "01981f6f-0d1e-7c33-8a44-5f0c9d3e2b10", "payment_receipt": "7K2M9QX4TB", "gross": "1000.00",
+    "fee": "20.00", "net": "980.00", "refunded": "0.00", "state": "completed",
+}  # fmt: skip
+
+
+class MerchantStatementSerializer(serializers.Serializer):
+    openapi = {
+        "examples": [
+            {
+                "wallet_id": WALLET, "currency": "KES", "day": "2026-03-01", "timezone": "Africa/Nairobi",
+                "payments": "1000.00", "refunds": "0.00", "reversals": "0.00", "fees": "20.00", "net": "980.00",
+                "payment_count": 1, "refund_count": 0, "reversal_count": 0, "is_final": True,
+                "made_at": "2026-03-02T06:00:00Z", "data": [TAKING], "next": None,
+            }
+        ]
+    }  # fmt: skip
+
+    wallet_id = serializers.UUIDField()
+    currency = CurrencyField()
+    day = serializers.DateField()
+    timezone = serializers.CharField()
+    payments = serializers.CharField(help_text="what you were paid, before fees")
+    refunds = serializers.CharField(help_text="what you gave back")
+    reversals = serializers.CharField(help_text="what was taken back by our support")
+    fees = serializers.CharField(help_text="what you bore, less what you got back")
+    net = serializers.CharField(help_text="payments - refunds - reversals - fees")
+    payment_count = serializers.IntegerField()
+    refund_count = serializers.IntegerField()
+    reversal_count = serializers.IntegerField()
+    is_final = serializers.BooleanField(help_text="false while the day may still see movements")
+    made_at = serializers.DateTimeField()
+    data = TakingSerializer(many=True)  # type: ignore[assignment]
+    next = serializers.CharField(allow_null=True)
+
+
 class KeptStatementSerializer(StatementHeadSerializer):
     openapi = {"examples": [HEAD | {"number": 3, "sha256": "5f0c" * 16}]}
 
@@ -179,4 +246,41 @@ def line_body(line: Line, currency: str) -> dict[str, Any]:
         "reference": line.reference,
         "order_reference": line.order_reference,
         "reversal_of": line.reverses_id,
+    }
+
+
+def takings_body(stated: Stated, total: Takings) -> dict[str, Any]:
+    """A `MerchantStatementSerializer`'s answer, without its page of lines."""
+    found = stated.figures
+    sums = {name: getattr(total, name) for name in ("payments", "refunds", "reversals", "fees", "net")}
+    return {
+        "wallet_id": stated.wallet.pk,
+        "currency": found.currency,
+        "day": found.days.first,
+        "timezone": found.days.timezone,
+        **{name: decimal_string(minor, found.currency) for name, minor in sums.items()},
+        "payment_count": total.payment_count,
+        "refund_count": total.refund_count,
+        "reversal_count": total.reversal_count,
+        "is_final": found.is_final,
+        "made_at": found.as_of,
+    }
+
+
+def taking_body(line: Taking, currency: str) -> dict[str, Any]:
+    """A `TakingSerializer`'s answer."""
+    return {
+        "number": line.seq,
+        "timestamp": line.at,
+        "transaction_id": line.transaction,
+        "receipt": line.receipt,
+        "kind": line.kind,
+        "order_reference": line.order_reference,
+        "payment_id": line.payment,
+        "payment_receipt": line.payment_receipt,
+        "gross": decimal_string(line.gross, currency),
+        "fee": decimal_string(line.fee, currency),
+        "net": decimal_string(line.net, currency),
+        "refunded": decimal_string(line.refunded, currency),
+        "state": line.state,
     }

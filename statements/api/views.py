@@ -14,7 +14,7 @@ from core.pagination import page_body, read_page, write_cursor
 from customers.api.views import read_body
 from customers.authentication import caller
 from customers.permissions import LiveSession
-from statements import errors, files, selectors, services
+from statements import errors, files, merchants, selectors, services
 from statements.api import serializers as s
 from statements.models import Format
 from statements.selectors import Stated
@@ -48,6 +48,34 @@ class StatementView(APIView):
         asked = query.validated_data
         stated = services.state(owned(request, wallet_id), asked["from"], asked["to"], asked.get("language"))
         return answer(stated, asked)
+
+
+class MerchantStatementView(APIView):
+    permission_classes = [LiveSession]
+    problems = [WalletNotFound, errors.MerchantStatementNotOffered, errors.StatementInFuture]
+
+    @extend_schema(
+        operation_id="read_merchant_statement",
+        parameters=[s.MerchantStatementQuery],
+        responses={(200, "application/json"): s.MerchantStatementSerializer, (200, "text/csv"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, wallet_id: UUID) -> HttpResponseBase:
+        """What a business was paid on a day, what it gave back, what that cost it: sums, and lines by order reference.
+
+        The net is what these made of the balance. Asked again, a day that is over says the same.
+        """
+        query = s.MerchantStatementQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        wallet = owned(request, wallet_id)
+        merchants.refuse_person(wallet)
+        stated = services.state(wallet, asked["day"], asked["day"])
+        if asked["format"] == Format.CSV:
+            return as_file(stated, Format.MERCHANT)
+        found, limit = stated.figures, asked["limit"]
+        rows = merchants.takings_after(wallet, found, asked["cursor"][0] if "cursor" in asked else None, limit + 1)
+        page = page_body(rows, limit, key=lambda row: [row.seq], shown=lambda row: s.taking_body(row, found.currency))
+        return Response({**s.takings_body(stated, merchants.takings(wallet, found)), **page})
 
 
 class StatementsView(APIView):
@@ -126,15 +154,19 @@ def owned(request: Request, wallet_id: UUID) -> Wallet:
     return wallet
 
 
+def as_file(stated: Stated, file_format: str) -> HttpResponseBase:
+    file = files.write(stated, file_format)
+    return FileResponse(
+        file, as_attachment=True, filename=files.name_of(stated, file_format),
+        content_type=files.KINDS[file_format].media_type,
+    )  # fmt: skip
+
+
 def answer(stated: Stated, asked: dict[str, Any]) -> HttpResponseBase:
     """JSON with a page of lines, or the whole file."""
     file_format = asked["format"]
     if file_format != Format.JSON:
-        file = files.write(stated, file_format)
-        return FileResponse(
-            file, as_attachment=True, filename=files.name_of(stated, file_format),
-            content_type=files.KINDS[file_format].media_type,
-        )  # fmt: skip
+        return as_file(stated, file_format)
     found, limit = stated.figures, asked["limit"]
     after = max(asked["cursor"][0] if "cursor" in asked else 0, found.seq_before)
     rows = selectors.lines_after(stated.wallet, after, found.seq_last, limit + 1)

@@ -9,7 +9,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple
 
 from statements.errors import StatementFormatNotOffered, StatementTooManyLines
-from statements.files import camt053, csv_rows, mt940, pdf
+from statements.files import camt053, csv_rows, merchant_csv, mt940, pdf
 from statements.models import BUSINESSES, FOR_BUSINESSES, Format
 from statements.selectors import Stated
 
@@ -29,6 +29,7 @@ KINDS: dict[str, Kind] = {
     Format.PDF: Kind("application/pdf", "pdf", pdf.parts),
     Format.CAMT053: Kind("application/xml", "xml", camt053.parts),
     Format.MT940: Kind("text/plain; charset=us-ascii", "sta", mt940.parts),
+    Format.MERCHANT: Kind("text/csv; charset=utf-8", "merchant.csv", merchant_csv.parts),
 }
 
 

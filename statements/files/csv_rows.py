@@ -3,7 +3,7 @@ balance. PostgreSQL makes the bytes: a hundred thousand rows are streamed withou
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -59,15 +59,20 @@ def parts(stated: Stated) -> Iterator[bytes]:
         "currency": currency, "timezone": days.timezone, "suspect": SUSPECT, "behind": FORMULA_BEHIND,
         "formula": FORMULA,
     }  # fmt: skip
+    yield from copied(query, asked)
+    yield row(closing | {"currency": currency})
+
+
+def copied(query: str, asked: dict[str, Any]) -> Iterator[bytes]:
+    """What PostgreSQL makes of a COPY to us, as it comes."""
     connection.ensure_connection()
     raw: Any = connection.connection
     with raw.cursor() as cursor, cursor.copy(query, asked) as copy:
         for part in copy:
             yield bytes(part)
-    yield row(closing | {"currency": currency})
 
 
-def row(values: dict[str, Any]) -> bytes:
+def row(values: dict[str, Any], columns: Sequence[str] = COLUMNS) -> bytes:
     text = StringIO()
-    csv.DictWriter(text, COLUMNS, lineterminator="\n").writerow(values)
+    csv.DictWriter(text, columns, lineterminator="\n").writerow(values)
     return text.getvalue().encode()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from customers.models import AccountType, Customer
 from tests.api.doors import SHOP, Ask, Mine, World
 
 
@@ -39,6 +40,13 @@ REGISTRATION = {
 
 def payment(mine: Mine, world: World) -> dict[str, object]:
     return {"from_wallet_id": mine.wallet, "to": {"wallet_id": world.eric.id}, "amount": "15.50", "currency": "KES"}
+
+
+def business(mine: Mine) -> object:
+    """Their wallet, whose owner is a business from now on."""
+    if isinstance(mine, Mine):
+        Customer.objects.filter(wallets=mine.wallet).update(account_type=AccountType.SME)
+    return mine.wallet
 
 
 def ahead(days: int) -> str:
@@ -87,6 +95,9 @@ MATRIX: dict[str, Row] = {
     "GET v1/wallets/<uuid:wallet_id>/statement": Row(
         lambda mine, world: Ask(path={"wallet_id": mine.wallet}, query={"from": "2026-02-01", "to": "2026-02-28"}),
         names=True,
+    ),
+    "GET v1/wallets/<uuid:wallet_id>/merchant-statement": Row(
+        lambda mine, world: Ask(path={"wallet_id": business(mine)}, query={"day": "2026-02-01"}), names=True
     ),
     "GET v1/wallets/<uuid:wallet_id>/statements": Row(
         lambda mine, world: Ask(path={"wallet_id": mine.wallet}), names=True

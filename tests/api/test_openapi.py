@@ -18,7 +18,8 @@ from tests.api.matrix import MATRIX
 
 UNLISTED = {"POST v1/rails/<slug:rail>/callbacks", "GET api/schema", "GET api/docs"}
 FILES = {"text/csv", "application/pdf", "application/xml", "text/plain", "image/svg+xml"}
-WITH_FILES = {f"GET /v1/wallets/{{wallet_id}}/{path}" for path in ("statement", "statements/{number}")}
+STATEMENTS = ("statement", "merchant-statement", "statements/{number}")
+WITH_FILES = {f"GET /v1/wallets/{{wallet_id}}/{path}" for path in STATEMENTS}
 WITH_FILES |= {"GET /v1/payouts/{payout_id}/results"}
 WITH_FILES |= {"GET /v1/payment-requests/{code}/qr.svg"}
 

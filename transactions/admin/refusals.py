@@ -480,8 +480,12 @@ AT_THE_DOOR = {
         "They asked for more than 366 days at once.", "Nothing here.", "One year after the other, as separate statements.",
     ),
     "statement_format_not_offered": (
-        "camt.053 and MT940 are for accounts of businesses.", "Their account type, on the customer's page.",
-        "They take PDF or CSV.",
+        "camt.053, MT940 and payments by order are for accounts of businesses.",
+        "Their account type, on the customer's page.", "They take PDF or CSV.",
+    ),
+    "merchant_statement_not_offered": (
+        "The account is that of a person, and only businesses have a merchant's statement.",
+        "Their account type, on the customer's page.", "Their statement has all that they were paid.",
     ),
     "statement_too_many_lines": (
         "A PDF has at most 10,000 lines.", "How much moves on their wallet.", "They choose fewer days, or CSV.",

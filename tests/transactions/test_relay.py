@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -14,10 +15,13 @@ from ledger.selectors import balance_at
 from notifications.models import Delivery, Notification
 from tests.books import assert_books_balance, fund, key, transfer
 from tests.fakes.rail_work import cash_out, in_threads, top_up
+from tests.holding import capture, expire, held, overdue
 from transactions.models import Event, Kind, OutboxEntry, State, Transaction
-from transactions.movements import Movement
+from transactions.movements import Movement, Settlement
 from transactions.posting import post, post_one
-from transactions.services import relay, settling
+from transactions.rules import holds as rule
+from transactions.services import holds, relay, settling
+from wallets.services import freeze_wallet
 
 pytestmark = pytest.mark.django_db
 PERSONAL = ("Aline", "Mukamana", "Eric", "Habimana", "+2507", "@example.com", "secret memo")
@@ -250,3 +254,78 @@ def test_a_top_up_is_told_to_the_wallet_that_it_fills(aline):
     ((kind, _, body),) = told(aline)
     assert kind == "top_up_failed"
     assert "could not be reached. Nothing was added" in body
+
+
+# --- holds ---------------------------------------------------------------------------------------------------------
+def newly_told(*wallets):
+    """Kind, title and beginning of the text of what each was told last, or nothing."""
+    before = [len(told(wallet)) for wallet in wallets]
+    relay.relay_events()
+    return [told(wallet)[known:] for wallet, known in zip(wallets, before, strict=True)]
+
+
+def as_payee(hold):
+    return Settlement(transaction=hold, to=State.CANCELLED, actor="customer:payee")
+
+
+def as_staff(hold):
+    return Settlement(transaction=hold, to=State.CANCELLED, actor="staff:1")
+
+
+@pytest.mark.parametrize("taken", [0, 200])
+@pytest.mark.parametrize(
+    ("end", "to_payer", "to_payee"),
+    [(as_payee, "hold_released", None), (as_staff, "hold_voided", "promise_voided"),
+     (expire, "hold_expired", "promise_expired")],
+)  # fmt: skip
+def test_each_end_of_a_hold_is_told_as_it_was(aline, eric, end, to_payer, to_payee, taken, monkeypatch):
+    fund(aline, 1_000)
+    hold = held(aline, eric, 700)
+    if taken:
+        post_one(capture(hold, taken)).or_raise()
+    relay.relay_events()
+    monkeypatch.setattr(rule, "instant", lambda at_us: datetime.now(UTC) + timedelta(days=8))
+    post_one(end(hold)).or_raise()
+
+    mine, theirs = newly_told(aline, eric)
+
+    left = f"RWF {700 - taken}"
+    assert [(kind, title.startswith(left)) for kind, title, _ in mine] == [(to_payer, True)]
+    assert [(kind, title.startswith(left)) for kind, title, _ in theirs] == ([(to_payee, True)] if to_payee else [])
+    for _, _, body in mine + theirs:
+        assert ("took RWF 200 of" in body) is bool(taken)
+        assert ("does not need" in body) is (end is as_payee)
+
+
+def test_a_final_part_tells_the_payer_what_was_taken_and_what_is_free(aline, eric):
+    fund(aline, 1_000)
+    hold = held(aline, eric, 700)
+    relay.relay_events()
+    post_one(capture(hold, 300, final=True)).or_raise()
+
+    mine, theirs = newly_told(aline, eric)
+
+    assert [kind for kind, _, _ in mine] == ["payment_made", "hold_released"]
+    assert mine[1][1:] == (
+        "RWF 400 is free again",
+        "Eric H. took RWF 300 of what was set aside for them and does not need the rest. "
+        f"Receipt {Transaction.objects.get(pk=hold).receipt}.",
+    )
+    assert [kind for kind, _, _ in theirs] == ["payment_received"]
+
+
+def test_a_capture_by_itself_that_was_refused_is_told_to_the_payee_alone(aline, eric):
+    fund(aline, 1_000)
+    hold = overdue(aline, eric, 700, capture_at=datetime.now(UTC) - timedelta(seconds=1))
+    relay.relay_events()
+    freeze_wallet(aline, mode="debit", actor=None, reason="stolen phone")
+    post_one(capture(hold))  # by the payee, who has the answer
+    holds.sweep()
+
+    mine, theirs = newly_told(aline, eric)
+
+    assert mine == []
+    ((kind, title, body),) = theirs
+    assert (kind, title) == ("capture_failed", "RWF 700 could not be captured")
+    assert "You can capture it yourself until it expires." in body
+    assert Transaction.objects.get(pk=hold).receipt in body

@@ -20,8 +20,9 @@ from core.money import Money
 from core.problems import catalogue
 from customers.models import Customer
 from notifications.services import Notice, notify_many
-from transactions.errors import RailRefused
+from transactions.errors import HoldOver, RailRefused
 from transactions.models import GIVES_BACK, Event, Kind, OutboxEntry, State, Transaction
+from transactions.services import holds
 from wallets.selectors import masked_name
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ TOLD: dict[tuple[str, str], tuple[str | None, str | None]] = {
     # What is captured of a hold is a payment of its own.
     (Kind.HOLD, State.PENDING): ("money_held", "payment_promised"),
     (Kind.HOLD, State.FAILED): ("hold_failed", None),
-    (Kind.HOLD, State.COMPLETED): ("hold_released", None),  # if some of it was not captured
+    # How it ended says more than the state: see ENDED. Completed, if some of it was not captured.
+    (Kind.HOLD, State.COMPLETED): ("hold_released", None),
     (Kind.HOLD, State.CANCELLED): ("hold_released", None),
     (Kind.HOLD, State.EXPIRED): ("hold_expired", "promise_expired"),
     (Kind.CONVERSION, State.COMPLETED): ("money_converted", None),
@@ -60,6 +62,8 @@ TOLD: dict[tuple[str, str], tuple[str | None, str | None]] = {
     (Kind.REVERSAL, State.COMPLETED): ("money_taken_back", "money_returned"),
     (Kind.ADJUSTMENT, State.COMPLETED): ("balance_lowered", "balance_raised"),
 }
+# Of a hold: by its time, or by us; its payee knows what they let go of themselves.
+ENDED = {"expired": ("hold_expired", "promise_expired"), "by_us": ("hold_voided", "promise_voided")}
 
 
 def relay_events() -> int:
@@ -86,7 +90,7 @@ def relay_batch() -> int:
 
 def waiting_events() -> list[Event]:
     entries = OutboxEntry.objects.order_by("pk").select_related(
-        "event__transaction__payer__customer", "event__transaction__payee__customer"
+        "event__transaction__payer__customer", "event__transaction__payee__customer", "event__transaction__hold"
     )
     return [entry.event for entry in entries[:BATCH]]
 
@@ -138,20 +142,30 @@ def notices_of(event: Event) -> Iterator[Notice]:
     """What the two parties are told of an event. A change that a later one undoes is not told (``processing``)."""
     txn = event.transaction
     if txn.hold_id and event.to_state == State.FAILED:
-        return  # the payee was told at once, and the payer has nothing to do with it
+        # The payer has nothing to do with it. The payee was answered, unless it was the job that tried for them.
+        if txn.caller == holds.JOB and txn.refusal_code != HoldOver.code and txn.payee:
+            other = txn.payer.customer if txn.payer else None
+            yield notice(event, "capture_failed", told=txn.payee.customer, other=other)
+        return
     if txn.kind == Kind.HOLD and event.to_state == State.COMPLETED and not event.facts.get("returned_minor"):
         return
     if event.to_state == State.FAILED and txn.idempotency_key.startswith(settings.RESERVED_KEYS):
         return  # whoever gave the order for the customer tells what became of it
     payer, payee = (wallet.customer if wallet else None for wallet in (txn.payer, txn.payee))
-    for_payer, for_payee = TOLD.get((txn.kind, event.to_state), (None, None))
+    for_payer, for_payee = ENDED.get(how_ended(event)) or TOLD.get((txn.kind, event.to_state), (None, None))
     if for_payee and txn.reason_code == WAIVED:
         for_payee = "fee_waived"
     if for_payer and payer:
         owed = event.facts.get("owed_minor", 0)  # of what is taken back, what was not there
         yield notice(event, f"{for_payer}_owed" if owed else for_payer, told=payer, other=payee, owed=owed)
     if for_payee and payee:
-        yield notice(event, for_payee, told=payee, other=payer, arriving=txn.kind != Kind.REVERSAL)
+        yield notice(event, for_payee, told=payee, other=payer, arriving=txn.kind not in (Kind.REVERSAL, Kind.HOLD))
+
+
+def how_ended(event: Event) -> str:
+    """Of a hold that its payee did not end."""
+    ended = event.facts.get("ended", "")
+    return "by_us" if ended == "voided" and not event.actor.startswith("customer:") else str(ended)
 
 
 def notice(
@@ -161,14 +175,16 @@ def notice(
     txn = event.transaction
     fee = fee_of(event, of_payer=told.pk == (txn.payer and txn.payer.customer_id))
     amount = txn.amount if txn.kind != Kind.HOLD else event.facts.get("returned_minor", txn.amount)
+    captured = event.facts.get("captured_minor", 0)
     facts = {
         "amount": str(txn.arriving if arriving else Money(amount, txn.currency)),
         "taken": str(Money(txn.amount - owed, txn.currency)),
         "received": str(Money(txn.received, txn.received_currency or "")) if txn.received else "",
         "owed": str(Money(owed, txn.currency)),
         "fee": str(Money(fee, txn.currency)) if fee else "",
+        "captured": str(Money(captured, txn.currency)) if captured else "",
         "counterparty": masked_name(other.full_name) if other else "",
-        "receipt": txn.receipt,
+        "receipt": txn.hold.receipt if txn.hold and kind == "capture_failed" else txn.receipt,
         "reason": reason_of(txn),
     }
     return Notice(event=event.pk, customer=told.pk, transaction=txn.pk, kind=kind, facts=facts)

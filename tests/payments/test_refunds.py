@@ -198,8 +198,8 @@ def test_while_the_payer_claims_it_back_the_claim_is_answered_instead(payer: Wal
     assert_books_balance()
 
 
-def test_both_are_told(payer: Wallet, shop: Wallet) -> None:
-    payment = paid(payer, shop, 1_000)
+def test_both_are_told_of_which_order(payer: Wallet, shop: Wallet) -> None:
+    payment = paid(payer, shop, 1_000, order_reference="A-17")
     refund(payment, shop, 400).or_raise()
 
     relay_events()
@@ -207,6 +207,20 @@ def test_both_are_told(payer: Wallet, shop: Wallet) -> None:
     kinds = lambda wallet: list(wallet.customer.notifications.order_by("id").values_list("kind", flat=True))  # noqa: E731
     assert kinds(payer)[-2:] == ["payment_made", "refund_received"]
     assert kinds(shop) == ["payment_received", "refund_made"]
+    told = [*payer.customer.notifications.order_by("id")[1:], *shop.customer.notifications.order_by("id")]
+    assert [" Order A-17. Receipt " in one.body for one in told] == [True] * 4
+
+
+def test_a_payment_without_an_order_says_nothing_of_one_and_a_reversal_names_it(payer: Wallet, shop: Wallet) -> None:
+    payment = paid(payer, shop, 1_000, order_reference="A-17")
+    reverse_transaction(payment.pk, amount=1_000, reason_code="duplicate", actor="job:test", idempotency_key=key())
+    paid(payer, shop, 10)
+
+    relay_events()
+
+    for wallet, kind in ((payer, "money_returned"), (shop, "money_taken_back")):
+        assert " Order A-17. Receipt " in wallet.customer.notifications.get(kind=kind).body
+        assert "Order" not in wallet.customer.notifications.order_by("-id")[0].body
 
 
 @pytest.mark.django_db(transaction=True)

@@ -90,8 +90,9 @@ def relay_batch() -> int:
 
 def waiting_events() -> list[Event]:
     entries = OutboxEntry.objects.order_by("pk").select_related(
-        "event__transaction__payer__customer", "event__transaction__payee__customer", "event__transaction__hold"
-    )
+        "event__transaction__payer__customer", "event__transaction__payee__customer", "event__transaction__reverses",
+        "event__transaction__hold",
+    )  # fmt: skip
     return [entry.event for entry in entries[:BATCH]]
 
 
@@ -185,6 +186,7 @@ def notice(
         "captured": str(Money(captured, txn.currency)) if captured else "",
         "counterparty": masked_name(other.full_name) if other else "",
         "receipt": txn.hold.receipt if txn.hold and kind == "capture_failed" else txn.receipt,
+        "order": order_of(txn),
         "reason": reason_of(txn),
     }
     return Notice(event=event.pk, customer=told.pk, transaction=txn.pk, kind=kind, facts=facts)
@@ -196,6 +198,11 @@ def fee_of(event: Event, *, of_payer: bool) -> int:
     if txn.kind in GIVES_BACK:
         return int(event.facts.get("payee_fee_returned_minor" if of_payer else "fee_returned_minor", 0))
     return txn.fee if of_payer or txn.kind == Kind.TOP_UP else txn.payee_fee
+
+
+def order_of(txn: Transaction) -> str:
+    """The merchant's reference of what was paid, also of what gives it back."""
+    return txn.order_reference or (txn.reverses and txn.reverses.order_reference) or ""
 
 
 def reason_of(txn: Transaction) -> str:

@@ -86,7 +86,7 @@ ACTED_ON = {
     "customers_tierlimit": "customers.tierlimit",
     "transactions_reversalreason": "transactions.reversalreason", "recalls_recallreason": "recalls.recallreason",
     "customers_country": "customers.country", "staff_user": "staff.user", "fx_ratesource": "fx.ratesource",
-    "fx_margin": "fx.margin", "schedules_holiday": "schedules.holiday",
+    "fx_margin": "fx.margin", "fx_exposurecap": "fx.exposurecap", "schedules_holiday": "schedules.holiday",
 }  # fmt: skip
 MAY_CHANGE = {"transactions_reversalreason", "recalls_recallreason", "customers_country", "staff_user"}
 ACCOUNT = ("id", "code", "currency", "normal_side", "floor", "created_at")

@@ -1,14 +1,16 @@
-"""What a second person approves of exchange: what providers cost, what we keep, where rates come from."""
+"""What a second person approves of exchange: what providers cost, what we keep, how far positions go, whose rates."""
 
 from datetime import date, time
 from typing import Any
 
 from core.money import Money, grouped
-from fx.models import Margin, ProviderTerms, RateSource
+from fx.models import ExposureCap, Margin, ProviderTerms, RateSource
 from fx.selectors import source_now
 from fx.services import (
+    add_exposure_cap,
     add_margin,
     add_terms,
+    check_exposure_cap,
     check_margin,
     check_source,
     check_terms,
@@ -187,6 +189,55 @@ def said_scope(sell: str, buy: str, tier: int | None) -> str:
     return pair if tier is None else f"{pair}, KYC tier {tier}"
 
 
+class CapChange(Operation):
+    """How far our position in a currency goes. ``params``: currency, most (minor units or None), effective_from."""
+
+    name = "fx_exposure_cap"
+    title = "Exposure cap"
+    request, check = REQUEST, CHECK
+
+    def clean(self, params: dict[str, Any]) -> dict[str, Any]:
+        cleaned = {
+            "currency": str(params["currency"]), "most": None if params["most"] is None else int(params["most"]),
+            "effective_from": str(params["effective_from"]),
+        }  # fmt: skip
+        check_exposure_cap(**cleaned | {"effective_from": _day(cleaned)})
+        return cleaned
+
+    def about(self, params: dict[str, Any]) -> About:
+        row, title = self._before(params), f"Exposure cap, {params['currency']}"
+        subject = Row("fx.exposurecap", str(row.pk), title) if row else Row("", "", f"{title} (none so far)")
+        return About(title=f"{title}, from {_day(params):%-d %b %Y}", subject=subject, slot=params["currency"])
+
+    def lock(self, params: dict[str, Any]) -> None:
+        lock_name(f"fx_exposure_cap:{params['currency']}")
+
+    def preview(self, params: dict[str, Any]) -> Preview:
+        check_exposure_cap(**params | {"effective_from": _day(params)})
+        currency, row = params["currency"], self._before(params)
+        before = said_cap(row.most if row else None, currency)
+        return Preview(
+            facts=[
+                Fact("Currency", currency),
+                Fact("From", f"{_day(params):%-d %b %Y}"),
+                Fact("At most, either way", changed(before, said_cap(params["most"], currency))),
+            ]
+        )
+
+    def apply(self, approval: Approval, *, checker: User) -> Row:
+        said = approval.params | {"effective_from": _day(approval.params)}
+        row = add_exposure_cap(**said, actor=approval.maker, checker=checker, reason=approval.reason)
+        return Row("fx.exposurecap", str(row.pk), "The new cap")
+
+    def _before(self, params: dict[str, Any]) -> ExposureCap | None:
+        rows = ExposureCap.objects.filter(currency=params["currency"], effective_from__lte=_day(params))
+        return rows.order_by("-effective_from", "-id").first()
+
+
+def said_cap(most: int | None, currency: str) -> str:
+    return "no cap" if most is None else str(Money(most, currency))
+
+
 class SourceChange(Operation):
     """A source of rates, new or as it will be. ``params``: those of `services.set_source`, but who asks."""
 
@@ -242,4 +293,4 @@ def said_source(source: RateSource) -> dict[str, str]:
     }
 
 
-terms, margins, sources = TermsChange(), MarginChange(), SourceChange()
+terms, margins, caps, sources = TermsChange(), MarginChange(), CapChange(), SourceChange()

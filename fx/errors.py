@@ -61,6 +61,13 @@ class NoRoute(Declined):
     for_customer = "We cannot exchange this amount between these currencies right now. A smaller amount may work."
 
 
+class FxExposureExceeded(Declined):
+    """With what open quotes promise, it would take our position in ``currency`` above its cap."""
+
+    code, title = "fx_exposure_exceeded", "We cannot take on so much of a currency"
+    for_customer = "We cannot exchange this much between these currencies right now. A smaller amount may work."
+
+
 class RateStale(Unavailable):
     """The newest rate is older than its source's limit (``source``, ``as_of``), so that nothing is quoted with it."""
 
@@ -106,7 +113,7 @@ class NotFetched(Unavailable):
 
 
 class InvalidTerms(BadRequest):
-    """Terms or a margin that make no sense: a minimum above the maximum, a cost above the whole amount."""
+    """Terms, a margin or a cap that make no sense: a minimum above the maximum, a cost above the whole amount."""
 
     code, title = "invalid_fx_terms", "These terms make no sense"
 
@@ -120,6 +127,6 @@ class ProviderSwitched(Conflict):
 
 
 class FxDayPassed(BadRequest):
-    """Terms and margins begin today or later: what was is not changed."""
+    """Terms, margins and caps begin today or later: what was is not changed."""
 
     code, title = "fx_day_passed", "The day has passed"

@@ -240,6 +240,22 @@ class Margin(AppendOnly):
         return f"{self.sell or 'any'} to {self.buy or 'any'}{tier}"
 
 
+class ExposureCap(AppendOnly):
+    """The most that our position in a currency may come to, too much of it or too little, from a day on; the newest row
+    of a day counts. ``most`` is in minor units; without one there is no cap from that day on."""
+
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    most = models.BigIntegerField(null=True, blank=True)
+    effective_from = models.DateField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=Q(most=None) | Q(most__gt=0), name="exposure_cap_above_zero")]
+
+    def __str__(self) -> str:
+        return f"{self.currency} from {self.effective_from}"
+
+
 class RoutingDecision(AppendOnly):
     """Which way a quote goes, which others there were, and why not those. Minor units of ``sell`` and ``buy``."""
 

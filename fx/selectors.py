@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from itertools import pairwise, permutations
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from core.admin.lists import first_id_at
 from core.money import EXPONENTS
 from fx.ages import is_stale
 from fx.errors import RateMissing, RateStale
-from fx.models import Margin, ProviderTerms, Quote, RateSource
+from fx.models import ExposureCap, Margin, ProviderTerms, Quote, RateSource
 from fx.routing import Market, Offer
 
 KEPT_SECONDS = 1
@@ -116,6 +116,7 @@ class Snapshot:
     terms: list[ProviderTerms]
     providers_off: set[UUID]
     margins: list[Margin]
+    caps: dict[str, int] = field(default_factory=dict)  # minor units by currency, where there is a cap
 
     def __post_init__(self) -> None:
         self._best: dict[frozenset[str], tuple[Latest, bool]] = {}
@@ -279,7 +280,7 @@ _kept: tuple[float, Snapshot] | None = None
 
 
 def snapshot() -> Snapshot:
-    """Sources, newest rates, terms and margins in force: five statements once a second in each process."""
+    """Sources, newest rates, terms, margins and caps in force: six statements once a second in each process."""
     global _kept
     now = time.monotonic()
     if _kept is None or now - _kept[0] > KEPT_SECONDS:
@@ -304,7 +305,14 @@ def read_snapshot(at: datetime) -> Snapshot:
     return Snapshot(
         at=at, sources=sources, latest=latest_rates(sources, at), terms=list(terms), providers_off=switched_off(),
         margins=list(Margin.objects.filter(effective_from__lte=at.date())),
+        caps={one.currency: one.most for one in caps_on(at.date()) if one.most is not None},
     )  # fmt: skip
+
+
+def caps_on(day: date) -> list[ExposureCap]:
+    """Of each currency the row that counts on that day."""
+    rows = ExposureCap.objects.filter(effective_from__lte=day)
+    return list(rows.order_by("currency", "-effective_from", "-id").distinct("currency"))
 
 
 def sources_now() -> list[RateSource]:

@@ -14,7 +14,7 @@ from django.db import transaction as db_transaction
 
 from core import audit
 from core.jobs import once_a_day
-from core.money import EXPONENTS
+from core.money import EXPONENTS, MAX_MINOR
 from fx import selectors
 from fx.ages import is_business_day
 from fx.errors import (
@@ -31,8 +31,10 @@ from fx.errors import (
     RateFileRefused,
     UnknownRateSource,
 )
+from fx.exposure import refuse_above
 from fx.fetching import check_url, fetch
 from fx.models import (
+    ExposureCap,
     Margin,
     Provider,
     ProviderSwitch,
@@ -358,6 +360,31 @@ def check_margin(**said: Any) -> dict[str, Any]:
     return said
 
 
+def add_exposure_cap(
+    *, currency: str, most: int | None, effective_from: date, actor: Any, checker: User | None = None, reason: str = ""
+) -> ExposureCap:
+    """From that day on our position in the currency goes no further, either way; ``most`` of None lifts the cap.
+
+    Quotes that are open keep what they promise. Raises: ApprovalNeeded, InvalidTerms, FxDayPassed.
+    """
+    _two_people(actor, checker)
+    said = check_exposure_cap(currency=currency, most=most, effective_from=effective_from)
+    with db_transaction.atomic():
+        row = ExposureCap.objects.create(**said)
+        _acted(row, "add_exposure_cap", said | {"effective_from": str(effective_from)}, actor, checker, reason)
+    return row
+
+
+def check_exposure_cap(**said: Any) -> dict[str, Any]:
+    """Raises: InvalidTerms, FxDayPassed."""
+    if said["currency"] not in EXPONENTS:
+        raise InvalidTerms("A cap is for a currency of ours.")
+    if said["most"] is not None and not 0 < said["most"] <= MAX_MINOR:
+        raise InvalidTerms("A cap is above zero.")
+    check_day(said["effective_from"])
+    return said
+
+
 def _two_people(actor: Any, checker: User | None) -> None:
     if checker is None and isinstance(actor, User):
         raise ApprovalNeeded("What exchange costs is changed by two people.")
@@ -388,6 +415,7 @@ def estimate(
         now, sell=sell, buy=buy, sell_minor=sell_minor, buy_minor=buy_minor, tier=tier, within_seconds=within_seconds,
         kind=kind, used=selectors.used_today(_capped(now), _clock()) if _capped(now) else None,
     )  # fmt: skip
+    refuse_above(now.caps, found, waiting=False)
     return now, found
 
 
@@ -403,9 +431,10 @@ def quote(
         tier: for the margin.
         within_seconds: no route that takes longer.
         kind: of movement, for the fee (`settings.FX_FEE`).
-    Raises: SameCurrency, AmountNotPositive, AmountTooLarge, AmountTooSmallToConvert, NoRoute, RateStale, RateMissing.
+    Raises: SameCurrency, AmountNotPositive, AmountTooLarge, AmountTooSmallToConvert, NoRoute, RateStale, RateMissing,
+        FxExposureExceeded.
     Locks: where the route uses a provider with a daily cap, quotes that do wait for each other, so that two do not
-        promise the same rest of it.
+        promise the same rest of it; after that, where our position in one of the two currencies has a cap, likewise.
     """
     now = snapshot()
     asked: dict[str, Any] = {
@@ -422,6 +451,7 @@ def quote(
                     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"fx:cap:{provider}"])
             if (since := selectors.used_today(capped, at)) != used:
                 found = price(now, used=since, **asked)
+        refuse_above(now.caps, found, waiting=True)
         return _keep(now, found, caller=caller, kind=kind, tier=tier, at=at)
 
 

@@ -180,9 +180,9 @@ RIGHTS: dict[str, list[Right]] = {
     ],
     "Exchange": [
         see(
-            "See exchange rates, providers, margins, quotes and their routes; ask what a conversion would cost",
+            "See exchange rates, providers, margins, caps, quotes and their routes; ask what a conversion would cost",
             ["fx.view_rate", "fx.view_ratesource", "fx.view_rateload", "fx.view_provider", "fx.view_providerterms",
-             "fx.view_margin", "fx.view_routingdecision", "fx.view_quote"],
+             "fx.view_margin", "fx.view_exposurecap", "fx.view_routingdecision", "fx.view_quote"],
         ),
         do("Load files of exchange rates", ["fx.load"], BOSS | {Role.FINANCE, Role.OPERATIONS}),
         do(
@@ -190,7 +190,7 @@ RIGHTS: dict[str, list[Right]] = {
             BOSS | {Role.FINANCE, Role.OPERATIONS},
         ),
         do(
-            "Ask for other terms of providers, other margins, other sources of rates; add providers",
+            "Ask for other terms of providers, other margins, exposure caps, sources of rates; add providers",
             ["fx.change_terms"], BOSS | {Role.FINANCE},
         ),
     ],

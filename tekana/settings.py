@@ -316,6 +316,7 @@ STANDING_ORDER_LATE_DAYS = env.int("STANDING_ORDER_LATE_DAYS", default=3)  # wha
 FX_QUOTE_SECONDS = env.int("FX_QUOTE_SECONDS", default=60)  # how long a quote is honoured
 FX_OPEN_QUOTES = env.int("FX_OPEN_QUOTES", default=5)  # quotes that a customer may have open at once
 FX_FEE = "transactions.tariff.conversion_fee"  # (kind, currency, amount) -> fee, from the app that knows fees
+FX_EXPOSURE = "transactions.positions.exposures"  # (currencies) -> positions and what is promised, from the books
 FX_BENCHMARK_BPS = env.int("FX_BENCHMARK_BPS", default=300)  # what a bank takes off the mid rate, for estimated savings
 # Where files of rates are, by source: ecb=https://…,cbk=https://…; without an address they are loaded by hand.
 FX_SOURCE_URLS = env.dict("FX_SOURCE_URLS", default={})
@@ -438,6 +439,7 @@ APPROVAL_OPERATIONS = [
     "customers.approvals.limits",
     "fx.approvals.terms",
     "fx.approvals.margins",
+    "fx.approvals.caps",
     "fx.approvals.sources",
     "customers.approvals.standing",
     "customers.approvals.reinstatement",

@@ -4,16 +4,18 @@ Every exchange changes two positions, up in what was sold to us and down in what
 them back. So each is a trade in its pair, of minor units on both sides, and a pair's result is told by average cost.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from django.utils.timezone import now
 
 from core.admin.lists import first_id_at
+from fx.exposure import Exposure
 
 # Which of two currencies a pair is counted in units of: the first of these; its result is in the other one.
 BASES = ("GBP", "EUR", "USD", "GHS", "ZAR", "KES", "NGN", "RWF", "TZS", "UGX")
@@ -42,6 +44,24 @@ JOIN transactions_transaction o ON o.id = coalesce(t.reverses_id, t.id)
 WHERE starts_with(a.code, 'equity:fx:') AND (%s::timestamptz IS NULL OR e.recorded_at <= %s)
 GROUP BY t.id, o.id ORDER BY t.id
 """
+# What is promised of each currency: by quotes that may still be taken, and by those that were taken by what has not
+# been posted yet. One statement, so that what is taken meanwhile is in one of the two and not in both or none.
+EXPOSURES = """
+WITH promised AS MATERIALIZED (
+    SELECT q.sell, q.buy, q.sell_minor - q.fee_minor AS rising, q.buy_minor + q.margin_minor AS falling
+    FROM fx_quote q WHERE q.id >= %(since)s AND q.expires_at >= clock_timestamp() - %(under_way)s
+        AND NOT EXISTS (SELECT FROM fx_quoteuse u WHERE u.quote_id = q.id)
+    UNION ALL
+    SELECT q.sell, q.buy, q.sell_minor - q.fee_minor, q.buy_minor + q.margin_minor
+    FROM transactions_transaction t JOIN fx_quoteuse u ON u.transaction = t.id JOIN fx_quote q ON q.id = u.quote_id
+    WHERE t.state IN ('pending', 'processing', 'unknown') AND t.received_currency IS NOT NULL
+)
+SELECT c.code, coalesce((SELECT posted FROM ledger_account WHERE code = 'equity:fx:' || c.code), 0),
+       coalesce((SELECT sum(rising) FROM promised WHERE sell = c.code), 0)::bigint,
+       coalesce((SELECT sum(falling) FROM promised WHERE buy = c.code), 0)::bigint
+FROM unnest(%(codes)s::text[]) AS c (code)
+"""
+UNDER_WAY = timedelta(seconds=10)  # a quote that was taken in time may still be on its way into the books
 # By pair, since an id: what customers gave and got by quotes that were used, at the mid rate and by the route.
 VOLUMES = """
 SELECT q.sell, q.buy, count(*), sum(q.sell_minor)::bigint, sum(q.fee_minor)::bigint, sum(q.buy_minor)::bigint,
@@ -132,6 +152,15 @@ class Volume(NamedTuple):
 
 def positions() -> list[Position]:
     return [Position(*row) for row in _rows(POSITIONS)]
+
+
+def exposures(currencies: Collection[str]) -> dict[str, Exposure]:
+    """Of each the position, and what is promised on top of it (`fx.exposure`); one statement."""
+    since = now() - timedelta(seconds=settings.FX_QUOTE_SECONDS) - 2 * UNDER_WAY
+    params = {"codes": list(currencies), "since": first_id_at(since), "under_way": UNDER_WAY}
+    with connection.cursor() as cursor:
+        cursor.execute(EXPOSURES, params)
+        return {row[0]: Exposure(*row) for row in cursor.fetchall()}
 
 
 def earned() -> list[Earned]:

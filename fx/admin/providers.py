@@ -1,4 +1,4 @@
-"""Who sells us currency, at which terms; what we keep. Terms and margins are asked for here, made when approved."""
+"""Who sells us currency, at which terms; what we keep; how far positions go. All asked for here, made when approved."""
 
 import re
 from datetime import UTC, datetime
@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import (
@@ -40,8 +42,8 @@ from core.admin.pages import list_url, page_url
 from core.errors import TekanaError
 from core.money import CURRENCY_CHOICES, decimal_string, grouped
 from fx.admin.shown import pair_shown
-from fx.approvals import WEEKDAYS, margins, percent, said_seconds, said_terms, terms
-from fx.models import Margin, Provider, ProviderSwitch, ProviderTerms
+from fx.approvals import WEEKDAYS, caps, margins, percent, said_seconds, said_terms, terms
+from fx.models import ExposureCap, Margin, Provider, ProviderSwitch, ProviderTerms
 from fx.selectors import sources_now, use_key, used_today
 from fx.services import add_provider, switch_provider
 from staff.inbox import ask
@@ -448,3 +450,84 @@ class MarginAdmin(StaffAdmin):
     def asked(self, request: HttpRequest, margin: Margin | None, form: MarginForm) -> bool | HttpResponse:
         reason = form.cleaned_data["reason"]
         return ask(request, form, margins.name, form.params, reason=reason, back=self.address_of(margin))
+
+
+# --- Exposure caps ----------------------------------------------------------------------------------------------------
+
+
+class CapForm(ReasonForm):
+    """On a cap's page its figures are there to begin with."""
+
+    intro = (
+        "This will ask for a second person: the cap counts from its day on when a colleague has approved it. Rates that"
+        " are promised by then are honoured."
+    )
+    submit = "Ask for approval"
+    field_order = ["currency", "most", "effective_from", "reason"]
+
+    currency = forms.ChoiceField(choices=[("", "Choose"), *CURRENCY_CHOICES], widget=UnfoldAdminSelectWidget)
+    most = forms.CharField(
+        label="At most", max_length=24, widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
+        help_text="Of what we may have too much of, or too little. “none” lifts the cap.",
+    )  # fmt: skip
+    effective_from = forms.DateField(
+        label="From",
+        widget=UnfoldAdminSingleDateWidget(attrs={"type": "date"}),
+        help_text="The day begins at 00:00 UTC.",
+    )
+
+    def __init__(self, data: Any = None, *, subject: ExposureCap | None, user: Any) -> None:
+        super().__init__(data, subject=subject, user=user)
+        self.fields["effective_from"].initial = datetime.now(UTC).date()
+        if subject:
+            self.fields["currency"].initial = subject.currency
+            known = subject.most
+            self.fields["most"].initial = "none" if known is None else decimal_string(known, subject.currency)
+
+    def clean(self) -> dict[str, Any]:
+        asked = self.cleaned_data
+        if asked.get("currency") and asked.get("most"):
+            asked["most"] = read_amount(self, "most", asked["currency"], none="none")
+        return asked
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in ("currency", "most", "effective_from")}
+
+
+@admin.register(ExposureCap)
+class ExposureCapAdmin(StaffAdmin):
+    list_display = ["currency", "most_shown", "effective_from"]
+    list_filter = [choice_filter("currency", "currency", CURRENCY_CHOICES)]
+    ordering = ["-id"]
+    actions_list = ["propose"]
+    actions_detail = ["propose_next"]
+
+    @display(description="At most, either way")
+    def most_shown(self, cap: ExposureCap) -> Any:
+        return "no cap" if cap.most is None else money(cap.most, cap.currency)
+
+    def name_of(self, subject: ExposureCap) -> str:
+        return f"Exposure cap, {subject.currency}"
+
+    def panels(self, request: HttpRequest, cap: ExposureCap) -> list[Panel]:
+        position = format_html('<a class="to" href="{}">Positions and results</a>', reverse("admin:fx_positions"))
+        rows = [
+            ("Currency", cap.currency), ("At most, either way", self.most_shown(cap)), ("From", cap.effective_from),
+            ("Against it", position),
+        ]  # fmt: skip
+        return [Facts(title="Exposure cap", rows=rows)]
+
+    @staff_action(
+        "New cap", permission="fx.change_terms", form=CapForm, icon="add", variant=ActionVariant.PRIMARY, step_up=True
+    )
+    def propose(self, request: HttpRequest, subject: None, form: CapForm) -> bool | HttpResponse:
+        return self.asked(request, subject, form)
+
+    @staff_action("Change", permission="fx.change_terms", form=CapForm, icon="edit_calendar", step_up=True)
+    def propose_next(self, request: HttpRequest, cap: ExposureCap, form: CapForm) -> bool | HttpResponse:
+        return self.asked(request, cap, form)
+
+    def asked(self, request: HttpRequest, cap: ExposureCap | None, form: CapForm) -> bool | HttpResponse:
+        reason = form.cleaned_data["reason"]
+        return ask(request, form, caps.name, form.params, reason=reason, back=self.address_of(cap))

@@ -22,7 +22,7 @@ from core.admin.places import places
 from core.models import AuditRecord, FailedJob
 from customers.links import declare_link
 from customers.models import TierLimit
-from fx.models import Margin, Provider, ProviderTerms, RateSource
+from fx.models import ExposureCap, Margin, Provider, ProviderTerms, RateSource
 from fx.services import switch_provider
 from ledger import chart
 from ledger.services import keep_proof
@@ -255,6 +255,7 @@ TERMS = {
     "daily_cap": "none", "minutes": "0", "opens": "08:00", "closes": "17:00", "weekdays": ["1", "2", "3", "4", "5"],
     "priority": "10", "is_on": "on", "effective_from": str(today()),
 }  # fmt: skip
+CAP = {"currency": "USD", "most": "1,000,000.00", "effective_from": str(today())}
 MARGIN = {"sell": "KES", "buy": "", "tier": "", "part": "0.75", "effective_from": str(today())}
 NOTE = {"text": "She called.", "key": "01a1f000-0000-7000-8000-000000000001"}
 SIGNED = {"agreed": "on"}
@@ -378,6 +379,8 @@ ACTS: dict[str, Act] = {
     "fx_providerterms_propose_next": Act(
         F, "request_approval", on(lambda scene: ProviderTerms.objects.first(), **TERMS)
     ),
+    "fx_exposurecap_propose": Act(F, "request_approval", new(**CAP)),
+    "fx_exposurecap_propose_next": Act(F, "request_approval", on(lambda scene: ExposureCap.objects.first(), **CAP)),
     "fx_margin_propose": Act(F, "request_approval", new(**MARGIN)),
     "fx_margin_propose_next": Act(F, "request_approval", on(lambda scene: Margin.objects.first(), **MARGIN)),
     # exports and papers

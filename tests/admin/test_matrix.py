@@ -43,6 +43,7 @@ MATRIX = {
         fx_rates fx_pair fx_cost fx_rate_changelist fx_rate_change fx_ratesource_changelist fx_ratesource_change
         fx_rateload_changelist fx_rateload_change fx_provider_changelist fx_provider_change
         fx_providerterms_changelist fx_providerterms_change fx_margin_changelist fx_margin_change
+        fx_exposurecap_changelist fx_exposurecap_change
         fx_routingdecision_changelist fx_routingdecision_change fx_quote_changelist fx_quote_change
         schedules_standingorder_changelist schedules_standingorder_change schedules_orderrun_changelist
         schedules_orderrun_change schedules_holiday_changelist schedules_holiday_change
@@ -93,7 +94,7 @@ MATRIX = {
     "FD": """
         customers_tierlimit_propose customers_tierlimit_propose_next ledger_periodclose_close_period
         fx_provider_enter fx_provider_propose fx_providerterms_propose_next fx_margin_propose fx_margin_propose_next
-        fx_ratesource_propose fx_ratesource_propose_next
+        fx_ratesource_propose fx_ratesource_propose_next fx_exposurecap_propose fx_exposurecap_propose_next
         transactions_feerule_propose transactions_feerule_propose_next transactions_reversalreason_propose
         transactions_reversalreason_propose_next
     """,

@@ -72,6 +72,7 @@ def trade_currency(caller: str) -> None:
     duka = services.provider_of("duka")
     for on in (False, True):
         services.switch_provider(duka.pk, on=on, reason="moved house", actor=None)
+    services.add_exposure_cap(currency="USD", most=1_000_000_00, effective_from=today(), actor=None)
     one = services.quote(caller=caller, sell="KES", buy="NGN", sell_minor=10_000_00)
     services.take_quote(one.pk, caller=caller, transaction=uuid7())
     services.quote(caller=caller, sell="KES", buy="USD", buy_minor=50_00)

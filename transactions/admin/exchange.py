@@ -8,17 +8,21 @@ from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.timezone import now
 
 from core.admin import Panel, Table, badge, link, money, place
+from core.admin.pages import list_url
 from fx.admin.shown import of_amounts, rate_text
 from fx.ages import said_age
 from fx.approvals import percent
 from fx.errors import RateMissing, RateStale
-from fx.selectors import Snapshot, snapshot
+from fx.exposure import Exposure
+from fx.selectors import Snapshot, caps_on, snapshot
 from transactions import positions
 
 DAYS = 30
+NEAR, FULL = 80, 100  # percent of a cap
 
 
 @place("fx/positions/", name="fx_positions", permission="fx.view_quote")
@@ -33,10 +37,13 @@ def exchange(request: HttpRequest) -> HttpResponse:
         if is_stale
     ]
     held = positions.positions()
+    caps = {one.currency: one.most for one in caps_on(at.date()) if one.most is not None}
     panels: list[Panel] = []
+    if held or caps:
+        panels = [position_table(request, held), cap_table(held, caps)]
     if held:
-        panels = [
-            position_table(request, held), results_table(known), earned_table(), volume_table(positions.volumes(since)),
+        panels += [
+            results_table(known), earned_table(), volume_table(positions.volumes(since)),
             route_table(positions.routes(since)),
         ]  # fmt: skip
     context = {**admin.site.each_context(request), "title": "Exchange", "panels": panels, "stale": stale}
@@ -55,6 +62,42 @@ def position_table(request: HttpRequest, held: list[positions.Position]) -> Tabl
             )
             for one in held
         ],
+        empty="Nothing has been exchanged yet.",
+    )  # fmt: skip
+
+
+def cap_table(held: list[positions.Position], caps: dict[str, int]) -> Table:
+    """How far each position is, and how far open quotes may take it, against its cap."""
+    found = positions.exposures({one.currency for one in held} | caps.keys()) if caps else {}
+    rows = [
+        (
+            currency, money(one.held, currency), money(one.rising, currency), money(one.falling, currency),
+            against(one, caps.get(currency)),
+        )
+        for currency, one in sorted(found.items())
+    ]  # fmt: skip
+    return Table(
+        title="Against caps",
+        columns=["Currency", "Position", "Promised to us", "Promised by us", "Of its cap"],
+        numeric=["Position", "Promised to us", "Promised by us", "Of its cap"],
+        rows=rows,
+        empty="No caps: positions go as far as customers take them. Finance asks for one under Exposure caps.",
+        more=("Exposure caps", list_url("fx.exposurecap")),
+    )
+
+
+def against(one: Exposure, cap: int | None) -> Any:
+    """Number, share, words and a bar; both of the position and with what is promised."""
+    if cap is None:
+        return "no cap"
+    now_, then = abs(one.held) * 100 // cap, one.worst * 100 // cap
+    tone, words = ("bad", "full") if then >= FULL else ("odd", "nearly full") if then >= NEAR else ("good", "room left")
+    return format_html(
+        '{} <span class="muted">of {}</span> <b>{} %</b> {}<br>'
+        '<span class="muted small">{} % with what is promised</span>'
+        '<meter min="0" max="{}" low="{}" high="{}" optimum="0" value="{}" aria-label="Position of its cap"></meter>',
+        money(abs(one.held), one.currency), money(cap, one.currency), now_, badge(words, tone), then, FULL, NEAR,
+        FULL - 1, min(then, FULL),
     )  # fmt: skip
 
 

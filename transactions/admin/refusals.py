@@ -214,6 +214,11 @@ OF_TRANSACTIONS = {
         "Try the amount under What would it cost, on the page of quotes: it says who was left out and why.",
         "A smaller amount, or later. Tell finance if it happens often.",
     ),
+    "fx_exposure_exceeded": (
+        "With what open quotes promise, our position in one of the two currencies would have gone above its cap.",
+        "Positions and results, in the menu: how far each position is, what is promised, and its cap.",
+        "A smaller amount, or later. Tell finance, who may ask for another cap, or bring the position back.",
+    ),
 }  # fmt: skip
 # ... these come at the door and leave none: the app shows a request id, which operators find in the log.
 UPDATE = "They update the app. If it is up to date, tell operations, with the request id."

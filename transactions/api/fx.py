@@ -22,6 +22,7 @@ from customers.permissions import LiveSession
 from fx.ages import age_of
 from fx.errors import (
     AmountTooSmallToConvert,
+    FxExposureExceeded,
     NoRoute,
     RateMissing,
     RateStale,
@@ -39,7 +40,9 @@ from transactions.models import Kind, State
 from transactions.movements import Outcome
 from transactions.services.conversions import QUOTED_CHOICES, ConversionOrder, ask_quote, convert
 
-QUOTING: list[Any] = [SameCurrency, AmountTooSmallToConvert, NoRoute, RateStale, RateMissing, TooManyQuotes]
+QUOTING: list[Any] = [
+    SameCurrency, AmountTooSmallToConvert, NoRoute, FxExposureExceeded, RateStale, RateMissing, TooManyQuotes,
+]  # fmt: skip
 WALLET, QUOTE = "01981f6e-3c55-7f4a-9d2b-6a1e8c0f7b21", "01981f70-22aa-7b19-9c31-0d5e7f9a4c62"
 
 

@@ -1,0 +1,1 @@
+DROP TRIGGER append_only ON fx_exposurecap;

@@ -1,0 +1,2 @@
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON fx_exposurecap
+    FOR EACH STATEMENT EXECUTE FUNCTION tekana_refuse_change();

@@ -85,7 +85,7 @@ def head(stated: Stated) -> str:
         + tag("FrToDt", tag("FrDtTm", at(days.start, zone)) + tag("ToDtTm", at(days.end, zone)))
         + tag("Acct", account)
         + balance("OPBD", found.opening, currency, days.first)
-        + balance("CLBD", found.closing, currency, days.last)
+        + balance("CLBD" if found.is_final else "ITBD", found.closing, currency, days.last)
         + tag("TxsSummry", summary)
     )
     group = tag("GrpHdr", tag("MsgId", stated.reference) + tag("CreDtTm", made))

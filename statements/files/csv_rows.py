@@ -1,5 +1,6 @@
 """CSV (RFC 4180, UTF-8): a row with the opening balance, one for each movement, one with the totals and the closing
-balance. PostgreSQL makes the bytes: a hundred thousand rows are streamed without one of them becoming an object here.
+balance, `interim` while the days are not over. PostgreSQL makes the bytes: a hundred thousand rows are streamed without
+one of them becoming an object here.
 """
 
 import csv
@@ -17,7 +18,7 @@ from statements.selectors import LINES, Stated, lines_query
 COLUMNS = [
     "record", "number", "date", "time", "timestamp", "kind", "receipt", "counterparty", "memo", "reference",
     "order_reference", "reversal_of", "debit", "credit", "fee", "balance_before", "balance_after", "currency",
-    "transaction_id",
+    "transaction_id", "movements",
 ]  # fmt: skip
 # Only a text with one of these can be taken for a formula: most have none, and are looked at once.
 SUSPECT = f"[{SEPARATORS}{STARTS}\\x01-\\x1f]"
@@ -28,7 +29,7 @@ COPY (
            {reference}, {order_reference}, reverses,
            CASE side WHEN 1 THEN amount * {unit} END, CASE side WHEN -1 THEN amount * {unit} END,
            CASE WHEN fee <> 0 THEN fee * {unit} END, (balance_after + side * amount) * {unit}, balance_after * {unit},
-           %(currency)s, transaction
+           %(currency)s, transaction, NULL
     FROM (SELECT l.*, timezone(%(timezone)s, l.at) AS local FROM ({lines}) l) l
     ORDER BY seq
 ) TO STDOUT (FORMAT csv)
@@ -46,9 +47,9 @@ def parts(stated: Stated) -> Iterator[bytes]:
 
     opening = {"record": "opening", "date": days.first, "balance_after": shown(found.opening)}
     closing = {
-        "record": "closing", "number": found.entries, "date": days.last, "debit": shown(found.debits),
+        "record": "closing" if found.is_final else "interim", "date": days.last, "debit": shown(found.debits),
         "credit": shown(found.credits), "fee": shown(found.fees), "balance_before": shown(found.opening),
-        "balance_after": shown(found.closing),
+        "balance_after": shown(found.closing), "movements": found.entries,
     }  # fmt: skip
     yield row(dict(zip(COLUMNS, COLUMNS))) + row(opening | {"currency": currency})
     query = ROWS.format(

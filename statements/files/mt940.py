@@ -1,9 +1,11 @@
 """MT940, the older statement that many accounting programs still read: one message as a file of text, its blocks 1, 2
 and 5 left to whoever sends it through a network. It is not cut into messages of 2,000 characters, as files never are.
 
-Letters are those of SWIFT's character set X; others become their nearest, or a point.
+Letters are those of SWIFT's character set X; others become their nearest, or a point. What a payer wrote is taken for
+no part of the form: not for our reference, which begins at the first two slashes, nor for codes within field 86.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from datetime import date
@@ -16,6 +18,8 @@ from transactions.models import Kind
 ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-?:().,'+ ")
 TYPES: dict[str, str] = {Kind.TRANSFER: "NTRF", Kind.PAYMENT: "NTRF", Kind.CASH_OUT: "NTRF", Kind.TOP_UP: "NTRF"}
 WIDE, MOST = 65, 6  # of field 86: lines of so many letters, so many lines
+SLASHES = re.compile(r"[/ ]*/[/ ]*")
+CODES = re.compile(r"\?(?=[0-9]{2})|/(?=[A-Z]{2,8}/)")  # of fields 86 that have a form: `?20`, `/EREF/`
 
 
 def parts(stated: Stated) -> Iterator[bytes]:
@@ -30,7 +34,8 @@ def parts(stated: Stated) -> Iterator[bytes]:
     )
     for line in lines(stated):
         yield movement(line, currency, zone)
-    yield block(f":62F:{balance(found.closing, currency, days.last)}", "-")
+    closing = ":62F:" if found.is_final else ":62M:"  # intermediate: the day is not over
+    yield block(f"{closing}{balance(found.closing, currency, days.last)}", "-")
 
 
 def block(*rows: str) -> bytes:
@@ -54,16 +59,16 @@ def movement(line: Line, currency: str, zone: ZoneInfo) -> bytes:
     if line.kind == Kind.REVERSAL:  # money that comes back reverses a debit, money that is taken back a credit
         mark = "RC" if line.is_debit else "RD"
     kind = TYPES.get(line.kind, "NMSC")
-    reference = plain(line.reference or line.order_reference or "")[:16].strip("/ ").replace("//", "/") or "NONREF"
-    told = [f"{line.kind.replace('_', ' ')} {line.counterparty}".strip()]
+    reference = SLASHES.sub("/", plain(line.reference or line.order_reference or "")).strip("/ ")[:16].rstrip("/ ")
+    told = [f"{line.kind.replace('_', ' ')} {line.counterparty.replace(',', '.')}".strip()]
     if line.fee:
         told.append(f"fee {amount(line.fee, currency)}" + (" returned" if line.fee < 0 else ""))
     if line.reverses:
         told.append(f"reverses {line.reverses}")
-    told += [said for said in (line.order_reference, line.memo) if said]
+    told += [f"{name} {said}" for name, said in (("order", line.order_reference), ("memo", line.memo)) if said]
     moved = f"{day:%y%m%d}{day:%m%d}{mark}{amount(line.amount, currency)}"
-    rows = [f":61:{moved}{kind}{reference}//{line.receipt or 'NONREF'}"]
-    said = plain(", ".join(told))
+    rows = [f":61:{moved}{kind}{reference or 'NONREF'}//{line.receipt or 'NONREF'}"]
+    said = CODES.sub(".", plain(", ".join(told)))
     pieces = [said[start : start + WIDE] for start in range(0, min(len(said), WIDE * MOST), WIDE)]
     for number, piece in enumerate(pieces):
         # a line that began with a colon or a hyphen would be taken for the next field, or for the end

@@ -112,7 +112,7 @@ def test_csv_has_opening_lines_and_closing_and_no_formula(ask: Any, world: Lived
         {"movement"},
     ]
     assert (opening["balance_after"], closing["balance_after"]) == (whole["opening_balance"], whole["closing_balance"])
-    assert (closing["number"], closing["debit"], closing["credit"], closing["fee"]) == (
+    assert (closing["movements"], closing["debit"], closing["credit"], closing["fee"]) == (
         str(len(rows)), whole["total_out"], whole["total_in"], whole["fees"],
     )  # fmt: skip
     for row, line in zip(rows, whole["data"], strict=True):

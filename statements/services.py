@@ -66,19 +66,24 @@ def state(wallet: Wallet, first: date, last: date, language: str | None = None) 
 
 
 def settings_of(wallet: Wallet) -> StatementSettings:
-    """As they are, or as they would be without a choice: not saved."""
+    """As the next one is made, or as it would be without a choice: not saved."""
     found = StatementSettings.objects.filter(pk=wallet.pk).first()
-    return found or StatementSettings(wallet=wallet, language=language_of(wallet))
+    found = found or StatementSettings(wallet=wallet, language=language_of(wallet))
+    found.format = files.offered(found.format, wallet.customer.account_type)
+    return found
 
 
 def choose(wallet: Wallet, *, every: str, file_format: str, language: str, actor: Any) -> StatementSettings:
     """Have statements of ``wallet`` made daily, weekly, monthly or not, from the period of today on.
 
-    The same choice again changes nothing. Raises: StatementFormatNotOffered, WalletClosed. Locks: the row.
+    The same choice again changes nothing, and none can always be chosen. Raises: StatementFormatNotOffered,
+    WalletClosed. Locks: the row.
     """
-    files.refuse_unless_offered(file_format, wallet.customer.account_type)
-    if wallet.closed_at and every != Every.NONE:
+    if every == Every.NONE:
+        file_format = files.offered(file_format, wallet.customer.account_type)
+    elif wallet.closed_at:
         raise WalletClosed()
+    files.refuse_unless_offered(file_format, wallet.customer.account_type)
     with db_transaction.atomic():
         StatementSettings.objects.get_or_create(pk=wallet.pk, defaults={"language": language})
         row = StatementSettings.objects.select_for_update().get(pk=wallet.pk)
@@ -89,7 +94,9 @@ def choose(wallet: Wallet, *, every: str, file_format: str, language: str, actor
         if every != row.every:
             today = timezone.now().astimezone(ZoneInfo(wallet.customer.country.timezone)).date()
             since = first_day(every, today)
-            row.begins = since if row.every == Every.NONE else row.begins
+            # A first period that is over is owed, whatever is chosen after it; of one that still runs nothing is.
+            if row.every == Every.NONE or next_days(wallet, row).last >= today:
+                row.begins = since
             row.every, row.since, row.attempts = every, since, 0
             row.due_at = next_due(wallet, row)
         row.format, row.language = file_format, language
@@ -168,6 +175,7 @@ def make_next(wallet_id: UUID, *, attempt: int) -> Statement:
         if row is None or row.every == Every.NONE or row.attempts != attempt:
             raise StatementMade()
         wallet = row.wallet
+        row.format = files.offered(row.format, wallet.customer.account_type)
         found = figures(wallet, next_days(wallet, row))
         if not found.is_final:
             raise StatementMade()
@@ -230,9 +238,10 @@ def attachment(event: UUID) -> Attachment | None:
     if statement is None or statement.debit_count + statement.credit_count > MOST_MAILED:
         return None
     stated = stated_again(statement, statement.wallet)
-    with files.write(stated, statement.format) as file:
-        media_type = files.KINDS[statement.format].media_type.partition(";")[0]
-        return Attachment(files.name_of(stated, statement.format), file.read(), media_type)
+    file_format = files.offered(statement.format, statement.wallet.customer.account_type)
+    with files.write(stated, file_format) as file:
+        media_type = files.KINDS[file_format].media_type.partition(";")[0]
+        return Attachment(files.name_of(stated, file_format), file.read(), media_type)
 
 
 # --- Given up ---------------------------------------------------------------------------------------------------------

@@ -39,6 +39,11 @@ def refuse_unless_offered(file_format: str, account_type: str) -> None:
         raise StatementFormatNotOffered()
 
 
+def offered(file_format: str, account_type: str) -> str:
+    """It, or PDF where an account of this type is not offered it any more."""
+    return Format.PDF if file_format in FOR_BUSINESSES and account_type not in BUSINESSES else file_format
+
+
 def refuse_too_long(stated: Stated) -> None:
     """For a PDF. Raises: StatementTooManyLines."""
     if stated.figures.entries > pdf.MOST_LINES:

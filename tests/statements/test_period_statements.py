@@ -139,6 +139,49 @@ def test_one_begins_where_the_one_before_ended_whatever_is_chosen_in_between(clo
     assert [act.after["every"] for act in acts] == ["monthly", "daily", "none", "weekly"]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "first", "last"),
+    [
+        (["weekly", "monthly"], "2026-02-01", "2026-02-28"), (["weekly", "daily"], "2026-02-25", "2026-02-25"),
+        (["monthly", "daily", "weekly"], "2026-02-23", "2026-03-01"),
+    ],
+)  # fmt: skip
+def test_the_first_covers_the_whole_period_of_the_last_choice(
+    clock: Clock, chosen: list[str], first: str, last: str
+) -> None:
+    shop = open_world().shop
+    for every in chosen:
+        want(shop, every)
+    clock.set(at(2, 9, month=3))
+    make_due()
+
+    assert numbers(shop)[0] == (1, first, last)
+
+
+def test_who_is_no_business_any_more_gets_pdf_and_can_stop_it(clock: Clock) -> None:
+    world = open_world()
+    shop = world.shop
+    want(shop, Every.DAILY, "mt940")
+    clock.set(at(26, 9))
+    assert make_due() == 1  # and its e-mail has not left yet
+    Customer.objects.filter(pk=shop.customer_id).update(account_type="individual")
+    clock.set(at(27, 9))
+    assert make_due() == 1
+    deliver_due()
+
+    names = [name for letter in mail.outbox for name, *_ in letter.attachments]
+    assert [name.rpartition(".")[2] for name in names] == ["pdf", "pdf"]
+    assert [one.format for one in shop.statements.order_by("number")] == ["mt940", "pdf"]
+    StatementSettings.objects.update(format="camt053")
+    person = fresh(shop)
+    assert services.settings_of(person).format == "pdf"
+    with pytest.raises(StatementFormatNotOffered):
+        want(person, Every.WEEKLY, "mt940")
+    want(person, Every.NONE, "mt940")
+    kept = fresh(StatementSettings(pk=shop.pk))
+    assert (kept.every, kept.format, kept.due_at) == ("none", "pdf", None)
+
+
 def test_workers_side_by_side_make_each_once(clock: Clock) -> None:
     world = open_world()
     for wallet in (world.shop, world.john):
@@ -334,6 +377,11 @@ def test_a_customer_chooses_by_api(ask: Any, world: Lived) -> None:
     assert AuditRecord.objects.filter(action="choose_statements").count() == 1  # the same again is no act
     weekly = ask("statement-settings", put={"every": "weekly"}).json()
     assert (weekly["next_at"], weekly["format"]) == ("2026-03-15T21:10:00Z", "camt053")
+    Customer.objects.filter(pk=world.shop.customer_id).update(account_type="individual")
+    assert ask("statement-settings").json()["format"] == "pdf"
+    assert ask("statement-settings", put={"every": "daily"}).json()["format"] == "pdf"
+    for put in ({"every": "none", "format": "mt940"}, {"every": "weekly"}):
+        assert ask("statement-settings", put=put).json()["format"] == "pdf"
     for wrong in ({}, {"every": "hourly"}, {"every": "daily", "format": "json"}, {"every": "daily", "to": "me"}):
         assert ask("statement-settings", put=wrong).status_code == 400
     assert ask("statement-settings", world.john, put={"every": "daily"}).status_code == 404

@@ -6,7 +6,7 @@ these two has one answer for ever. Lines are read in pages by number: no snapsho
 
 import hashlib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,7 +21,6 @@ from wallets.models import Wallet
 from wallets.selectors import MASKED_NAME
 
 CHUNK = 2_000
-MICROSECOND = timedelta(microseconds=1)
 SPOKEN = {"TZ": Language.SWAHILI, "RW": Language.KINYARWANDA}  # until a customer says otherwise; elsewhere English
 
 # What of an entry is a fee: it was taken on top of the amount by who pays, or out of it by who is paid; or it was given
@@ -39,8 +38,8 @@ CASE WHEN e.amount IS NOT DISTINCT FROM {AMOUNT} THEN 0
      ELSE 0 END"""
 FIGURES = f"""
 WITH bounds AS (
-    SELECT a.id, ledger_entry_at(a.id, %(before)s) AS first, ledger_entry_at(a.id, %(last)s) AS last,
-           clock_timestamp() AS at
+    SELECT a.id, ledger_entry_at(a.id, %(start)s - interval '1 microsecond') AS first,
+           ledger_entry_at(a.id, %(end)s - interval '1 microsecond') AS last, clock_timestamp() AS at
     FROM ledger_account a WHERE a.id = %(account)s
 )
 SELECT b.first, b.last, b.at,
@@ -169,11 +168,7 @@ class Stated(NamedTuple):
 
 def figures(wallet: Wallet, days: Days) -> Figures:
     """What the entries recorded in ``days`` come to: one statement."""
-    asked: dict[str, Any] = {
-        "account": wallet.account_id,
-        "before": days.start - MICROSECOND,
-        "last": days.end - MICROSECOND,
-    }
+    asked: dict[str, Any] = {"account": wallet.account_id, "start": days.start, "end": days.end}
     with connection.cursor() as cursor:
         cursor.execute(FIGURES, asked)
         before, last, at, opening, closing, *moved = cursor.fetchone()

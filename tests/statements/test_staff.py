@@ -48,6 +48,7 @@ def test_staff_get_what_the_customer_would_get_and_it_is_on_record(
 
     looked = support.get(address("make", wallet.pk))
     assert "7 movements" in looked.text and "21,891.05" in looked.text and not acts()
+    assert "0 movements" in support.get(address("make", wallet.pk, query="from=0001-01-01&to=0001-12-31")).text
     for file_format in ("csv", "camt053", "mt940"):
         made = body_of(support.post(address("file", wallet.pk, query=f"{FEBRUARY}&format={file_format}")))
         own = client.get(

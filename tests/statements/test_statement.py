@@ -97,6 +97,9 @@ def test_pages_come_to_the_same_lines(ask: Any) -> None:
 
     assert found == whole["data"]
     assert ask("statement?from=2026-01-01&to=2026-01-31").json()["data"] == []
+    for file_format in ("json", "csv", "pdf", "camt053", "mt940"):
+        long_ago = ask(f"statement?from=0001-01-01&to=0001-12-31&format={file_format}")
+        assert long_ago.status_code == 200, file_format
 
 
 def test_csv_has_opening_lines_and_closing_and_no_formula(ask: Any, world: Lived) -> None:

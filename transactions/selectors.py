@@ -122,8 +122,8 @@ LEFT JOIN wallets_wallet o ON o.id = CASE WHEN p.payer_id = me.wallet THEN p.pay
 LEFT JOIN customers_customer oc ON oc.id = o.customer_id
 ORDER BY p.at DESC, p.id DESC
 """  # noqa: S608
-# Without indentation: a statement of more than 4,096 characters is taken apart by psycopg anew each time.
-PAGE = "\n".join(line.strip() for line in PAGE.splitlines())
+# Without blanks that need not be: a statement of more than 4,096 characters is taken apart by psycopg anew each time.
+PAGE = "\n".join(line.strip() for line in PAGE.replace(SHOWN, SHOWN.replace(", ", ",")).splitlines())
 LATEST = (2**62, UUID(int=2**128 - 1))
 
 

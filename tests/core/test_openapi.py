@@ -62,6 +62,12 @@ def test_what_moves_money_asks_for_a_key(schema):
         "POST /v1/payouts/{payout_id}/approve",
         "POST /v1/payouts/{payout_id}/retry",
         "POST /v1/standing-orders",
+        "POST /v1/holds",
+        "POST /v1/holds/{hold_id}/capture",
+        "POST /v1/payments",
+        "POST /v1/payments/{payment_id}/refunds",
+        "POST /v1/payment-requests/{code}/pay",
+        "POST /v1/fx/convert",
     }
 
 

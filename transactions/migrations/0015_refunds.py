@@ -6,9 +6,10 @@ POLICY = {"title": "Refunded by the merchant", "refunds_fee": True, "fee_by_shar
 
 
 def seed(apps, schema_editor):
-    row = apps.get_model("transactions", "ReversalReason").objects.create(code="merchant_refund", **POLICY)
+    reasons = apps.get_model("transactions", "ReversalReason").objects
+    row, is_new = reasons.get_or_create(code="merchant_refund", defaults=POLICY)  # no reason is ever deleted
     records = apps.get_model("core", "AuditRecord")
-    if records.objects.exists():  # where the trail has begun, configuration comes with its record
+    if is_new and records.objects.exists():  # where the trail has begun, configuration comes with its record
         records.objects.create(
             actor="system", role="system", action="set_reversal_reason", subject_type="transactions.reversalreason",
             subject_id=row.pk, after=POLICY,

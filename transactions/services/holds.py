@@ -180,7 +180,7 @@ SELECT t.id, t.payer_id, t.payee_id, t.currency, t.memo, t.order_reference,
 FROM transactions_transaction t JOIN ledger_holdevent h ON h.hold = t.id AND h.kind = 'placed'
 WHERE t.state IN ('pending', 'processing', 'unknown') AND t.kind = 'hold' AND t.due_at <= now()
   AND t.quarantined_at IS NULL
-ORDER BY t.due_at LIMIT %(most)s
+ORDER BY t.due_at, t.id LIMIT %(most)s
 """
 # Whatever became of a capture by itself, what comes next is the expiry.
 NEXT = """

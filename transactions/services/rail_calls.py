@@ -92,7 +92,7 @@ def sweep() -> int:
     due = Transaction.objects.filter(state__in=OPEN, quarantined_at=None, due_at__lte=Now()).exclude(rail="")
     silences: Counter[str] = Counter()
     over_at, tried = monotonic() + SWEEP_SECONDS, 0
-    for transaction_id, state, name in list(due.order_by("due_at").values_list("pk", "state", "rail")[:SWEEP]):
+    for transaction_id, state, name in list(due.order_by("due_at", "pk").values_list("pk", "state", "rail")[:SWEEP]):
         if silences[name] >= SILENCES:
             continue
         if monotonic() > over_at:

@@ -101,7 +101,7 @@ def _give_up(message: RailMessage, exc: Exception | None = None) -> None:
 
 def sweep() -> int:
     """Process what no bell brought to a worker; how many were tried. One that breaks down stops no other."""
-    waiting = RailMessage.objects.filter(state=RailMessage.State.RECEIVED, due_at__lte=Now()).order_by("due_at")
+    waiting = RailMessage.objects.filter(state=RailMessage.State.RECEIVED, due_at__lte=Now()).order_by("due_at", "pk")
     ids = list(waiting.values_list("pk", flat=True)[:SWEEP])
     for message_pk in ids:
         try:

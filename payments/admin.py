@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.timezone import now
 from unfold.decorators import display
@@ -184,7 +184,74 @@ def uses_table(request: HttpRequest, asked: PaymentRequest) -> Table:
         numeric=["Amount"],
         rows=rows,
         empty="Nobody has paid it yet.",
+        more=("All", list_url("payments.requestuse", q=asked.pk)) if rows else None,
     )
+
+
+@admin.register(RequestUse)
+class RequestUseAdmin(StaffAdmin):
+    """What was paid on requests, as a list alone: the page of each is that of its payment or hold."""
+
+    list_display = ["when", "receipt", "code_shown", "who_asks", "who_pays", "state_shown", "amount"]
+    list_select_related = ["request__customer", "payer", "answer"]
+    list_filter = [MadeBetween]
+    ordering = ["-pk"]
+    search_fields = ["id"]
+    search_help_text = "Code of a request, or the id of one, of a payment or of its payer"
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        asked = search_term.strip()
+        if not asked:
+            return queryset, False
+        if (said := read_code(asked)) is not None:
+            return queryset.filter(request__in=PaymentRequest.objects.filter(code=said)), False
+        identity = read_identity(asked)
+        if identity is None:
+            return queryset.none(), False
+        found = [
+            RequestUse.objects.filter(identity.within(column)).order_by().values("pk")
+            for column in ("pk", "request", "payer")
+        ]
+        return queryset.filter(pk__in=found[0].union(*found[1:])), False
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Their payments, read at once."""
+        changelist = super().get_changelist_instance(request)
+        payments = payments_of(changelist.result_list)
+        for use in changelist.result_list:
+            use.paid = payments[use.pk]
+        return changelist
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.admin_site.get_model_admin(Transaction).change_view(request, object_id)
+
+    @display(description="When")
+    def when(self, use: RequestUse) -> Any:
+        return moment(use.at)
+
+    @display(description="Receipt")
+    def receipt(self, use: Any) -> Any:
+        return receipt_tag(use.paid.receipt)
+
+    @display(description="Request")
+    def code_shown(self, use: RequestUse) -> Any:
+        return format_html('<span class="receipt">{}</span>', use.request.spaced_code)
+
+    @display(description="Who asks")
+    def who_asks(self, use: RequestUse) -> str:
+        return use.request.customer.full_name
+
+    @display(description="Payer")
+    def who_pays(self, use: RequestUse) -> str:
+        return use.payer.full_name
+
+    @display(description="State")
+    def state_shown(self, use: Any) -> Any:
+        return format_html("{} {}", state_badge(use.paid), answer_shown(use))
+
+    @display(description="Amount")
+    def amount(self, use: Any) -> Any:
+        return money(use.paid.amount, use.paid.currency)
 
 
 def answer_shown(use: RequestUse) -> Any:

@@ -24,6 +24,7 @@ from core.admin import (
     Panel,
     Part,
     ReasonForm,
+    StaffAdmin,
     Table,
     badge,
     choice_filter,
@@ -44,7 +45,7 @@ from customers.models import Customer
 from notes.admin import Noted
 from notes.selectors import notes_of
 from notifications.models import Notification
-from payouts.models import OPEN, AloneLimit, Approver, ApproverState, Batch, BatchEvent, BatchState, ItemState
+from payouts.models import OPEN, AloneLimit, Approver, ApproverState, Batch, BatchEvent, BatchState, Item, ItemState
 from payouts.selectors import (
     ItemRow,
     approvers_around,
@@ -59,6 +60,7 @@ from transactions.admin.refusals import explain
 from transactions.admin.shown import receipt_tag
 from transactions.admin.timeline import Moment, masked, noted, notified
 from transactions.models import Kind, Transaction
+from wallets.selectors import masked_name
 
 concerns("payouts.batch", "customer_id")
 
@@ -316,7 +318,7 @@ def rows_table(request: HttpRequest, batch: Batch, rows: list[ItemRow], **more: 
     )  # fmt: skip
 
 
-def named_as(row: ItemRow) -> str:
+def named_as(row: ItemRow | Item) -> str:
     """As the file names them, masked whoever looks: the page is about the payer."""
     match row.to_by:
         case "phone":
@@ -324,6 +326,58 @@ def named_as(row: ItemRow) -> str:
         case "email":
             return contacts.masked_email(row.to_value)
     return "wallet"
+
+
+@admin.register(Item)
+class ItemAdmin(StaffAdmin):
+    """Of every payout, the newest first: a list to look one payout up in and to export; the page is the payout's."""
+
+    list_display = ["of", "line", "to", "reaches", "amount_shown", "state_shown", "why", "receipt"]
+    list_select_related = ["batch", "wallet__customer", "transaction"]
+    ordering = ["-pk"]
+    search_fields = ["batch"]
+    search_help_text = "Id of the payout, or its beginning"
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        if not search_term.strip():
+            return queryset, False
+        identity = read_identity(search_term)
+        return (queryset.none() if identity is None else queryset.filter(identity.within("batch"))), False
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        batch = Item.objects.filter(pk=object_id).values_list("batch", flat=True).first() if object_id.isdigit() else ""
+        return self.admin_site.get_model_admin(Batch).change_view(request, str(batch))
+
+    @display(description="Payout")
+    def of(self, item: Item) -> Any:
+        return format_html(
+            '{}<br><span class="muted small">{}</span>', contacts.masked_text(item.batch.label) or "without a label",
+            moment(item.batch.created_at),
+        )  # fmt: skip
+
+    @display(description="To")
+    def to(self, item: Item) -> str:
+        return named_as(item)
+
+    @display(description="Reaches")
+    def reaches(self, item: Item) -> str:
+        return masked_name(item.wallet.customer.full_name)
+
+    @display(description="Amount")
+    def amount_shown(self, item: Item) -> Any:
+        return money(item.amount, item.batch.currency)
+
+    @display(description="State")
+    def state_shown(self, item: Item) -> Any:
+        return badge(item.state, ITEM_TONES[ItemState(item.state)])
+
+    @display(description="Why not")
+    def why(self, item: Item) -> Any:
+        return explain(item.refusal_code).title if item.refusal_code else NOTHING
+
+    @display(description="Receipt")
+    def receipt(self, item: Item) -> Any:
+        return receipt_tag(item.transaction.receipt) if item.transaction else NOTHING
 
 
 @place("payouts/<uuid:payout_id>/items/", name="payouts_items", permission=SEE)
@@ -352,6 +406,7 @@ def items_page(request: HttpRequest, payout_id: UUID) -> HttpResponse:
         "panel": rows_table(request, batch, rows[:A_PAGE], title="Items"),
         "first": at(state=state) if after else "",
         "next": at(state=state, after=rows[A_PAGE - 1].line) if len(rows) > A_PAGE else "",
+        "listed": list_url("payouts.item", q=batch.pk),
     }
     return TemplateResponse(request, "admin/payouts/items.html", context)
 

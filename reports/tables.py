@@ -118,6 +118,7 @@ class Cell(models.TextChoices):
 class Column:
     """``source``: the field's path, or the name of minor units to show as decimals.
 
+    ``of``: the path to an amount's currency, where that is not the list's; it needs a column of its own.
     ``personal``: by which a person is reached or known; it leaves the house only with who may take it.
     ``prose``: somebody wrote it, and it may name how somebody is reached; that leaves the house with nobody.
     """
@@ -127,11 +128,12 @@ class Column:
     cell: Cell = Cell.TEXT
     personal: bool = False
     prose: bool = False
+    of: str = ""
 
     def expression(self, *, currency: str, as_inert: bool) -> Any:
         match self.cell:
             case Cell.AMOUNT:
-                return decimals(self.source, currency)
+                return decimals(self.source, self.of or currency)
             case Cell.YES:
                 return Case(When(**{self.source: True}, then=Value("yes")), default=Value("no"))
             case Cell.JSON:
@@ -161,7 +163,8 @@ class Total(NamedTuple):
 class Exportable:
     """One list of the back office; ``order`` is that of the file's rows, ``sums`` names what is added up.
 
-    ``currency`` is the path to that of the row's amounts; empty where a list has none.
+    ``currency`` is the path to that of the row's amounts; empty where a list has none. ``also``: what columns and sums
+    name that is no field of the model, and how it is looked up.
     """
 
     name: str
@@ -172,6 +175,7 @@ class Exportable:
     sums: dict[str, str] = field(default_factory=dict, repr=False)
     currency: str = "currency"
     called: str = ""
+    also: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def words(self) -> str:
@@ -187,6 +191,8 @@ class Exportable:
         chosen = {*names}
         if any(column.cell == Cell.AMOUNT and column.name in chosen for column in self.columns):
             chosen.add("currency")
+        theirs = {column.of for column in self.columns if column.of and column.name in chosen}
+        chosen |= {column.name for column in self.columns if column.source in theirs}
         return replace(self, columns=tuple(column for column in self.columns if column.name in chosen))
 
     @property
@@ -200,7 +206,7 @@ class Exportable:
         (along an index, streaming) rather than for the last to come early (by sorting all before the first).
         """
         columns = [column.expression(currency=self.currency, as_inert=as_inert) for column in self.columns]
-        select, params = statement(listed.order_by(*self.order).values_list(*columns))
+        select, params = statement(listed.annotate(**self.also).order_by(*self.order).values_list(*columns))
         return f"{select} LIMIT (SELECT 9223372036854775807)", params
 
     def totals(self, listed: QuerySet) -> list[Total]:
@@ -209,7 +215,9 @@ class Exportable:
             rows = listed.order_by().aggregate(rows=Count("*"))["rows"]
             return [Total("", rows, {})] if rows else []
         sums = {f"sum_{name}": Sum(source) for name, source in self.sums.items()}
-        by_currency = listed.order_by(self.currency).values(self.currency).annotate(rows=Count("*"), **sums)
+        by_currency = (
+            listed.annotate(**self.also).order_by(self.currency).values(self.currency).annotate(rows=Count("*"), **sums)
+        )
         return [
             Total(row[self.currency], row["rows"], {name: int(row[f"sum_{name}"] or 0) for name in self.sums})
             for row in by_currency

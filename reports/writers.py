@@ -118,26 +118,27 @@ class XlsxWriter(Writer):
 
     def rows(self, copy: "Copy", count: Count) -> int:
         cells = [column.cell for column in self.of.columns]
-        names = [column.name for column in self.of.columns]
-        currency_at = names.index("currency") if "currency" in names else None
+        at = {column.source: position for position, column in enumerate(self.of.columns)}
+        currency_at = [
+            at.get(column.of or self.of.currency) if column.cell == Cell.AMOUNT else None for column in self.of.columns
+        ]
         written, line = 0, 0
         for row in copy.rows():
             line += 1
             if line == SHEET_ROWS:
                 self.sheet, line = self.new_sheet(), 1
-            amount_format = None if currency_at is None else self.amounts.get(row[currency_at] or "")
-            for position, (cell, value) in enumerate(zip(cells, row)):
+            for position, (cell, value, currency) in enumerate(zip(cells, row, currency_at)):
                 if value:
-                    self.write(line, position, cell, value, amount_format)
+                    self.write(line, position, cell, value, row[currency] if currency is not None else "")
             written += 1
             if written % COUNT_EVERY == 0:
                 count(written)
         return written
 
-    def write(self, line: int, position: int, cell: Cell, value: str, amount_format: Any) -> None:
+    def write(self, line: int, position: int, cell: Cell, value: str, currency: str) -> None:
         sheet = self.sheet
         if cell == Cell.AMOUNT:
-            write_number(sheet, line, position, value, amount_format)
+            write_number(sheet, line, position, value, self.amounts.get(currency))
         elif cell == Cell.WHOLE:
             write_number(sheet, line, position, value, self.whole)
         elif cell == Cell.INSTANT:

@@ -14,7 +14,7 @@ from core import failures
 from core.money import Money
 from customers.authentication import CustomerPrincipal
 from customers.links import declare_link
-from customers.models import Customer
+from customers.models import Customer, Session
 from customers.reveals import reveal
 from customers.tokens import start_session
 from evidence.models import Check
@@ -24,7 +24,7 @@ from ledger.selectors import latest_proof
 from ledger.services import keep_proof, open_account
 from notes.services import write_note
 from notifications.services import Notice, notify_many
-from payments.services import NewRequest, create_request
+from payments.services import NewRequest, Paying, create_request, pay_request
 from payouts.models import Approver
 from payouts.reading import read_json
 from payouts.services import PayoutOrder, make_payout, paying_wallet
@@ -202,6 +202,14 @@ def world(staff: dict[str, User]) -> World:
         NewRequest(wallet_id=johns.pk, currency="KES", amount=250_00, description="Beans", order_reference="A-17"),
         actor=asks,
     )  # fmt: skip
+    somebody, stall = new_wallet(full_name="Zawadi Achieng"), new_wallet(full_name="Imani Wairimu")
+    fund(somebody, 5_00)
+    bill = create_request(
+        NewRequest(wallet_id=stall.pk, currency="KES", amount=5_00),
+        actor=CustomerPrincipal(stall.customer_id, stall.customer_id),
+    )
+    pays = CustomerPrincipal(somebody.customer_id, Session.objects.create(customer=somebody.customer).pk)
+    pay_request(bill, Paying(from_wallet_id=somebody.pk), actor=pays, idempotency_key=key(), post=post_one).or_raise()
     small.recall = open_recall(
         small.sent.pk, amount=50_00, reason_code="wrong_recipient", note="ticket 9", actor=staff[Role.SUPPORT]
     )

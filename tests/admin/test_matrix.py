@@ -19,7 +19,7 @@ from tests.factories import signed_in
 LETTERS = dict(zip("SNCFKOAD", Role, strict=True))  # support, senior support, compliance, finance, checker ...
 MATRIX = {
     "SNCFKOAD": """
-        payouts_batch_changelist payouts_batch_change payouts_items
+        payouts_batch_changelist payouts_batch_change payouts_items payouts_item_changelist payouts_item_change
         second_factor enrol staff_prove staff_security staff_roles transactions_answers search index login logout
         password_change password_change_done jsi18n staff_session_end staff_session_changelist staff_session_change
         staff_work
@@ -32,7 +32,8 @@ MATRIX = {
         transactions_transaction_change transactions_feerule_changelist transactions_feerule_change
         transactions_feewaiver_changelist transactions_feewaiver_change transactions_what_if
         transactions_reversalreason_changelist transactions_reversalreason_change recalls_recall_changelist
-        payments_paymentrequest_changelist payments_paymentrequest_change
+        payments_paymentrequest_changelist payments_paymentrequest_change payments_requestuse_changelist
+        payments_requestuse_change
         recalls_recall_change recalls_recallreason_changelist recalls_recallreason_change evidence_block_changelist
         evidence_block_change notes_file statements_statement_changelist statements_statement_change
         transactions_unknownoutcome_changelist
@@ -84,8 +85,8 @@ MATRIX = {
         customers_customer_suspend customers_customer_reactivate wallets_wallet_freeze wallets_wallet_lift
         wallets_wallet_close wallets_freeze_lift_this viewings_viewing_start viewings_viewing_end viewings_home
         viewings_history viewings_transaction viewings_notifications viewings_recalls viewings_accesses
-        viewings_statements viewings_requests viewings_request viewings_orders viewings_order viewings_holds viewings_hold
-        viewings_payouts viewings_payout viewings_prices viewings_quote
+        viewings_statements viewings_requests viewings_request viewings_orders viewings_order viewings_holds
+        viewings_hold viewings_payouts viewings_payout viewings_prices viewings_quote
         wallets_freeze_extend wallets_freeze_take wallets_freeze_hand_over
     """,
     "SNFD": """

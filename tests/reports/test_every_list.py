@@ -17,6 +17,7 @@ from core.contacts import masked_text
 from core.models import AuditRecord
 from customers.models import Customer
 from ledger.chart import wallet_account
+from payouts.models import Batch
 from reports import services
 from reports.errors import MayNotExport, UnknownColumn
 from reports.lists import EXPORTABLE, NOT_EXPORTED, exportable, list_of, plain
@@ -104,6 +105,45 @@ def test_columns_are_chosen_and_the_currency_stays_with_amounts(through: World, 
     assert made.columns == ["receipt", "amount"]
     refused = finance.post(dialog("transactions"), {**hidden, "columns": ["password"]})
     assert refused.context["form"].errors["columns"]
+
+
+def test_amounts_of_two_currencies_go_each_with_its_own(through: World, finance: Client) -> None:
+    made, content = export(finance, "quotes")
+    _, workbook = export(finance, "quotes", file_format="xlsx")
+    used, to_dollars = read_csv(content)
+
+    assert (used["currency"], used["given"], used["received_currency"]) == ("KES", "10000.00", "NGN")
+    assert (to_dollars["received_currency"], to_dollars["received"]) == ("USD", "50.00")
+    assert used["used_by"] and not to_dollars["used_by"] and "caller" in used
+    assert [str(row["received_currency"]) for row in read_xlsx(workbook)] == ["NGN", "USD"]
+    (total,) = made.control_totals
+    assert (total["currency"], total["rows"]) == ("KES", 2) and total["given"] > 10_000_00
+    shown = finance.get(dialog("quotes"))
+    asked = {**shown.context["form"].initial, "columns": ["received"]}
+    assert finance.post(dialog("quotes"), asked).status_code == 302
+    services.run_export(asked["key"])
+    assert fetch(finance, asked["key"]).splitlines()[0] == b"currency,received_currency,received"
+
+
+def test_what_stands_in_other_tables_leaves_with_the_row(
+    through: World, finance: Client, administrator: Client
+) -> None:
+    """The amount of a standing order is that of its version now; of a payment on a request that of its transaction."""
+    orders, order = export(finance, "standing_orders")
+    paid, use = export(finance, "request_payments")
+    batch = Batch.objects.get(customer=through.wanjiku)
+    items, item = export(finance, "payout_items", f"q={batch.pk}")
+
+    (order,), (use,), (item,) = read_csv(order), read_csv(use), read_csv(item)
+    assert (order["amount"], order["memo"], order["recipient"]) == ("20.00", "chama", "John Otieno")
+    assert (use["amount"], use["state"], use["payer_name"]) == ("5.00", "completed", "Zawadi Achieng")
+    assert (item["amount"], item["memo"], item["payout"]) == ("5.00", "casual work", str(batch.pk))
+    assert "to" not in item and read_csv(export(administrator, "payout_items")[1])[0]["to"] == str(through.johns.pk)
+    assert [made.control_totals for made in (orders, paid, items)] == [
+        [{"currency": "KES", "rows": 1, "amount": 20_00}],
+        [{"currency": "KES", "rows": 1, "amount": 5_00, "reversed": 0}],
+        [{"currency": "KES", "rows": 1, "amount": 5_00}],
+    ]
 
 
 def test_personal_columns_leave_with_who_may_take_them(

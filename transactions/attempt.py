@@ -106,12 +106,12 @@ class Attempt:
         waiver = tariff.waiver(self.mine.customer, self.priced_as, order.currency, today) if self.fee else None
         if waiver and (off := waiver.off(self.fee)):
             self.fee -= off
-            said |= {"minor": self.fee, "waived_minor": off, "waiver": waiver.id}
+            said |= {"minor": self.fee, "waived_minor": off, "waiver": waiver.id, "waived_bps": waiver.bps}
         theirs = self.payee if self.payee_fee else None
         waiver = tariff.waiver(theirs.customer, self.priced_as, order.currency, today) if theirs else None
         if waiver and (off := waiver.off(self.payee_fee)):
             self.payee_fee -= off
-            said |= {"payee_waived_minor": off, "payee_waiver": waiver.id}
+            said |= {"payee_waived_minor": off, "payee_waiver": waiver.id, "payee_waived_bps": waiver.bps}
 
     def take_from_payer(self, today: date) -> None:
         """Count it against the payer's limits. Raises: InsufficientFunds, when amount and fee are not there."""

@@ -13,6 +13,7 @@ see each other.
     5  commit
 """
 
+import json
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from transactions.deciding import decide, touched
 from transactions.models import PAYS_AT_ONCE, Kind
 from transactions.movements import Movement, Order, Outcome
 from transactions.policies import Standing, Used
+from transactions.tariff import FIELDS, FREE, Fee, fee_of
 from transactions.world import Target, World
 from wallets import parties as wallet_parties
 from wallets.parties import Address
@@ -168,16 +170,23 @@ SELECT original, coalesce(sum(to_payer), 0)::bigint, coalesce(sum(fees), 0)::big
 """
 
 
-# How far holds were captured, and when they expire.
-CAPTURED = """
-SELECT h.hold, h.expires_at, coalesce(sum(t.amount), 0)::bigint, coalesce(sum(t.fee), 0)::bigint,
-       coalesce(sum(t.payee_fee), 0)::bigint
+# How far holds were captured, when they expire, and at what price they were placed: the row of the rule itself, for the
+# tariff in memory may be older than the hold. A plain rule is told whole.
+CAPTURED = f"""
+SELECT h.hold, h.expires_at, taken.amount, taken.fee, taken.payee_fee, (e.facts -> 'fee')::text, rule.*
 FROM ledger_holdevent h
-LEFT JOIN transactions_transaction t
-    ON t.hold_id = h.hold AND t.state IN ('completed', 'partially_reversed', 'reversed')
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(t.amount), 0)::bigint AS amount, coalesce(sum(t.fee), 0)::bigint AS fee,
+           coalesce(sum(t.payee_fee), 0)::bigint AS payee_fee
+    FROM transactions_transaction t
+    WHERE t.hold_id = h.hold AND t.state IN ('completed', 'partially_reversed', 'reversed')
+) taken
+JOIN transactions_event e ON e.id = h.hold
+LEFT JOIN LATERAL (
+    SELECT {FIELDS} FROM transactions_feerule WHERE id = (e.facts -> 'fee' ->> 'rule')::bigint
+) rule ON true
 WHERE h.hold = ANY(%s) AND h.kind = 'placed'
-GROUP BY h.hold, h.expires_at
-"""
+"""  # noqa: S608
 
 
 def _named(order: Order) -> list[UUID]:
@@ -252,10 +261,12 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
         if target.received:  # what went back to the payer beside the fee may be more or less than the amount
             to_payer = fees
         target.fee_returned, target.payee_fee_returned = to_payer, fees - to_payer
-    for hold, expires_at, *taken in captured.fetchall() if captured else ():
-        target = world.targets[hold]
+    for hold, expires_at, taken, fee, payee_fee, priced, *rule in captured.fetchall() if captured else ():
+        target, said = world.targets[hold], json.loads(priced)
         target.expires_at = expires_at
-        target.captured, target.captured_fee, target.captured_payee_fee = taken
+        target.captured, target.captured_fee, target.captured_payee_fee = taken, fee, payee_fee
+        target.price = fee_of(rule) if "rule" in said else Fee(said["flat"], said["bps"], FREE.effective_from)
+        target.waived_bps, target.payee_waived_bps = said.get("waived_bps", 0), said.get("payee_waived_bps", 0)
     for exchange, margin in margins.fetchall() if margins else ():
         world.targets[exchange].margin = margin
     if references:

@@ -157,7 +157,12 @@ class Waiver(NamedTuple):
 
     def off(self, fee: int) -> int:
         """How much less: the rest is rounded down, for the customer."""
-        return fee - fee * (WHOLE_BPS - self.bps) // WHOLE_BPS
+        return fee - less(fee, self.bps)
+
+
+def less(fee: int, bps: int) -> int:
+    """What is left of a fee of which ``bps`` are waived."""
+    return fee * (WHOLE_BPS - bps) // WHOLE_BPS
 
 
 class Limits(NamedTuple):
@@ -301,14 +306,12 @@ def bands_of(kept: Sequence[Sequence[int]] | None) -> tuple[Band, ...]:
     return tuple(Band(*band) for band in kept or ())
 
 
-FEES = """
-SELECT kind, currency, flat, bps, effective_from, last_day, bands::text,
+FIELDS = """flat, bps, effective_from, last_day, bands::text,
        coalesce(bands_are = 'marginal', false), least, most,
        coalesce(round_to, 1), coalesce(rounding, 'half_up'), coalesce(payee_bps, 0), partner, to_country_id,
-       from_country_id, account_type, tier, id
-FROM transactions_feerule
-"""
-BANDS = 6  # where they are in such a row
+       from_country_id, account_type, tier, id"""
+FEES = f"SELECT kind, currency, {FIELDS} FROM transactions_feerule"  # noqa: S608
+BANDS = 4  # where they are in the fields
 # Somewhere it is still yesterday, or tomorrow already.
 WAIVERS = """
 SELECT customer_id, id, kind, currency, bps, effective_from, last_day FROM transactions_feewaiver
@@ -321,7 +324,12 @@ def fee_rows() -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(FEES)
         rows = cursor.fetchall()
-    return [(*row[:BANDS], bands_of(json.loads(row[BANDS] or "[]")), *row[BANDS + 1 :]) for row in rows]
+    return [(kind, currency, *fee_of(fields)) for kind, currency, *fields in rows]
+
+
+def fee_of(fields: Sequence[Any]) -> Fee:
+    """One rule, as `FIELDS` are read."""
+    return Fee(*fields[:BANDS], bands_of(json.loads(fields[BANDS] or "[]")), *fields[BANDS + 1 :])
 
 
 def _read() -> Tariff:

@@ -76,7 +76,8 @@ class Target(msgspec.Struct, kw_only=True):
     """A transaction that is settled, captured or reversed: locked, changed in memory, written back.
 
     ``margin``: what we kept of what its exchange brought, in the currency that was received.
-    Of a hold: what was ``captured`` of it so far, the fees of that, and when it expires.
+    Of a hold: what was ``captured`` of it so far, the fees of that, and when it expires; the ``price`` it was placed
+    at, and how much of it is waived for payer and payee.
     """
 
     id: UUID
@@ -106,6 +107,9 @@ class Target(msgspec.Struct, kw_only=True):
     captured_fee: int = 0
     captured_payee_fee: int = 0
     expires_at: datetime | None = None
+    price: tariff.Fee = tariff.FREE
+    waived_bps: int = 0
+    payee_waived_bps: int = 0
     changed: bool = False
 
 

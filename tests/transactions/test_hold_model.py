@@ -31,6 +31,10 @@ FLAT, BPS = 7, 150
 CODES: Counter[str] = Counter()
 
 
+def price(amount: int) -> int:
+    return FLAT + (amount * BPS + 5_000) // 10_000
+
+
 @dataclass
 class Hold:
     amount: int
@@ -77,8 +81,7 @@ class Model:
             return "payer_unavailable"
         amount = amount or left
         hold.captured += amount
-        share, rest = divmod(hold.fee * hold.captured, hold.amount)
-        fee = share + (rest * 2 >= hold.amount) - hold.captured_fee
+        fee = price(hold.captured) - hold.captured_fee
         hold.captured_fee += fee
         self.payer -= amount + fee
         self.held -= amount + fee
@@ -145,7 +148,7 @@ class Machine(RuleBasedStateMachine):
         """One that is over already, or agreed to be captured by itself a day ago: no test waits a week."""
         ago = datetime.now(UTC) - timedelta(days=1)
         terms = Terms(expires_at=ago) if is_over else Terms(capture_at=ago) if asks else Terms()
-        hold = Hold(amount, FLAT + (amount * BPS + 5_000) // 10_000, is_over)
+        hold = Hold(amount, price(amount), is_over)
         with any_dates():
             (outcome,) = post([promise(self.payer, self.payee, amount, terms=terms)])
         self.agree(outcome, self.model.place(hold))
@@ -238,8 +241,8 @@ def test_holds_do_what_a_model_of_them_does(fee):
     assert {"", "hold_over", "capture_exceeds_hold"} <= set(CODES)  # money moved, and not always
 
 
-def test_the_comparison_catches_shares_of_fees_that_are_rounded_otherwise(fee, monkeypatch):
-    """The control: one minor unit, in the fee of one part."""
-    monkeypatch.setattr(rules, "_share", lambda fee, captured, amount: fee * captured // amount)
+def test_the_comparison_catches_parts_that_only_bear_their_share(fee, monkeypatch):
+    """The control: the flat fee of a payment, avoided by capturing a part."""
+    monkeypatch.setattr(rules, "_cost", lambda hold, captured: (hold.fee * captured // hold.amount, 0))
     with pytest.raises(AssertionError):
         compare(12, derandomize=True)

@@ -16,12 +16,13 @@ from tests.holding import any_dates, capture, expire, held, overdue, promise, st
 from tests.racing import at_once
 from transactions import posting, tariff
 from transactions.errors import CaptureExceedsHold, HoldDatesImpossible, HoldExpired, HoldNotFound, HoldOver
-from transactions.models import Event, FeeRule, Kind, State, Transaction, Usage
+from transactions.models import Event, FeeRule, FeeWaiver, Kind, State, Transaction, Usage
 from transactions.movements import Movement, Settlement, Terms
 from transactions.posting import post, post_one
 from transactions.rules import holds as rule
 from transactions.services import holds
 from wallets.errors import WalletNotEmpty
+from wallets.parties import Address
 from wallets.services import close_wallet, freeze_wallet, lift_freeze
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +39,13 @@ def fee(db):
 
 def used(wallet):
     return tuple(Usage.objects.filter(wallet=wallet).values_list("amount", "count").first() or (0, 0))
+
+
+def payment(payer, payee, amount):
+    return Movement(
+        kind=Kind.PAYMENT, amount=amount, currency="RWF", caller=f"customer:{payer.customer_id}", key=key(),
+        payer=Address("wallet", str(payer.pk)), payee=Address("wallet", str(payee.pk)), owner=payer.customer_id,
+    )  # fmt: skip
 
 
 def on_hold(wallet):
@@ -118,19 +126,19 @@ def test_a_wallet_is_not_closed_while_something_of_it_is_promised(aline, eric):
 
 
 # --- capturing -----------------------------------------------------------------------------------------------------
-def test_parts_are_payments_of_their_own_and_bear_the_fee_between_them(aline, eric, fee):
+def test_parts_are_payments_of_their_own_and_cost_together_what_one_costs(aline, eric, fee):
     fund(aline, 2_000)
     hold = held(aline, eric, 1_000)
 
     parts = [post_one(capture(hold, amount)).or_raise() for amount in (333, 333, 334)]
 
     assert [part.kind for part in parts] == ["payment"] * 3
-    assert [part.fee for part in parts] == [5, 5, 5]
+    assert [part.fee for part in parts] == [8, 4, 3]  # of payments of 333, 666 and 1,000, less what was taken before
     assert [part.promise.remaining for part in parts] == [667, 334, 0]
     assert (posted(aline), available(aline), posted(eric)) == (985, 985, 1_000)
     assert (state_of(hold), used(aline)) == ("completed", (1_000, 1))
     assert [(step.kind, step.amount, step.remaining) for step in hold_of(hold)] == [
-        ("placed", 1_015, 1_015), ("captured", 338, 677), ("captured", 338, 339), ("captured", 339, 0),
+        ("placed", 1_015, 1_015), ("captured", 341, 674), ("captured", 337, 337), ("captured", 337, 0),
     ]  # fmt: skip
     assert told(hold) == {"ended": "captured", "captured_minor": 1_000, "returned_minor": 0}
     assert set(Transaction.objects.filter(hold=hold).values_list("pk", flat=True)) == {p.transaction for p in parts}
@@ -157,15 +165,15 @@ def test_a_final_part_gives_the_rest_back(aline, eric, fee):
 
     part = post_one(capture(hold, 300, final=True)).or_raise()
 
-    assert (part.fee, part.promise.state, part.promise.remaining) == (5, "completed", 0)
-    assert (available(aline), on_hold(aline), posted(eric)) == (1_695, 0, 300)
+    assert (part.fee, part.promise.state, part.promise.remaining) == (8, "completed", 0)
+    assert (available(aline), on_hold(aline), posted(eric)) == (1_692, 0, 300)
     assert used(aline) == (300, 1)
     assert [step.kind for step in hold_of(hold)] == ["placed", "captured", "voided"]
     assert told(hold) == {"ended": "voided", "captured_minor": 300, "returned_minor": 700}
     assert_books_balance()
 
 
-def test_what_the_payee_bears_of_the_price_is_shared_among_the_parts_too(aline, eric):
+def test_what_the_payee_bears_of_the_price_is_that_of_one_payment_too(aline, eric):
     FeeRule.objects.create(
         kind=Kind.PAYMENT, currency="RWF", flat=31, payee_bps=10_000, effective_from=datetime.now(UTC).date()
     )
@@ -175,10 +183,91 @@ def test_what_the_payee_bears_of_the_price_is_shared_among_the_parts_too(aline, 
 
     parts = [post_one(capture(hold, 300)).or_raise() for _ in range(3)]
 
-    assert [(part.fee, part.payee_fee) for part in parts] == [(0, 10), (0, 11), (0, 10)]
+    assert [(part.fee, part.payee_fee) for part in parts] == [(0, 31), (0, 0), (0, 0)]
     assert (posted(aline), posted(eric)) == (100, 869)
     assert_books_balance()
     tariff.forget()
+
+
+def price(**fields):
+    """A payment costs this from today on."""
+    rule = FeeRule.objects.create(
+        kind=Kind.PAYMENT, currency="RWF", effective_from=datetime.now(UTC).date(), **({"bps": 0} | fields)
+    )
+    tariff.forget()
+    return rule
+
+
+@pytest.fixture(autouse=True)
+def _forget_prices():
+    yield
+    tariff.forget()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"flat": 100}, {"bps": 150, "least": 40}, {"bps": 150, "least": 10, "most": 60, "round_to": 10},
+        {"flat": 3, "bps": 90, "bands": [[500, 20, 40], [5_000, 60, 10]], "bands_are": "marginal"},
+        {"flat": 9, "bands": [[1_000, 40, 0], [9_000, 90, 0]], "bands_are": "whole"},
+        {"flat": 100, "payee_bps": 4_000, "bps": 70},
+    ],
+)  # fmt: skip
+def test_however_it_is_captured_it_costs_what_a_payment_of_it_costs(aline, eric, rule):
+    """No fee is avoided by promising much and capturing little, nor by capturing it in parts."""
+    price(**rule)
+    fund(aline, 60_000)
+    for taken in (700, 1_234, 9_999):
+        whole = post_one(payment(aline, eric, taken)).or_raise()
+        little, parts = held(aline, eric, 10_000), held(aline, eric, 10_000)
+        one = post_one(capture(little, taken, final=True)).or_raise()
+        several = [post_one(capture(parts, part)).or_raise() for part in (taken // 2, taken - taken // 2)]
+        post_one(void(parts)).or_raise()
+
+        assert (one.fee, one.payee_fee) == (whole.fee, whole.payee_fee) != (0, 0)
+        assert sum(part.fee for part in several) == whole.fee
+        assert sum(part.payee_fee for part in several) == whole.payee_fee
+    assert on_hold(aline) == 0
+    assert_books_balance()
+
+
+def test_the_price_and_what_is_waived_of_it_are_those_of_the_day_it_was_placed(aline, eric):
+    price(flat=100, least=100)
+    FeeWaiver.objects.create(
+        customer_id=aline.customer_id, bps=5_000, effective_from=datetime.now(UTC).date(),
+        last_day=datetime.now(UTC).date(), reason="a promise", granted_by="staff:1",
+    )  # fmt: skip
+    tariff.forget()
+    fund(aline, 2_000)
+    hold = held(aline, eric, 1_000)
+    price(flat=1, last_day=datetime.now(UTC).date())  # goes first from now on
+
+    assert post_one(capture(hold, 300)).or_raise().fee == 50
+    assert post_one(capture(hold)).or_raise().fee == 0
+    assert_books_balance()
+
+
+def test_where_more_costs_less_no_more_is_taken_than_was_set_aside(aline, eric):
+    price(flat=100, bands=[[1_000, 10, 0]], bands_are="whole")
+    fund(aline, 2_000)
+    hold = held(aline, eric, 1_000)
+
+    fees = [post_one(capture(hold, part)).or_raise().fee for part in (300, 300, 400)]
+
+    assert (fees, on_hold(aline), posted(aline)) == ([10, 0, 0], 0, 990)
+    assert_books_balance()
+
+
+def test_the_last_minor_unit_can_be_captured_where_the_payee_pays_the_fee(aline, eric):
+    """Capturing all but what the fee comes to is refused before it strands the rest."""
+    price(flat=100, payee_bps=10_000)
+    fund(aline, 1_000)
+    hold = held(aline, eric, 202)
+
+    assert post_one(capture(hold, 100)).error.code == "amount_below_fee"
+    assert [post_one(capture(hold, part)).or_raise().payee_fee for part in (101, 100, 1)] == [100, 0, 0]
+    assert (state_of(hold), posted(eric)) == ("completed", 102)
+    assert_books_balance()
 
 
 def test_a_part_that_would_bring_the_payee_nothing_is_refused(aline, eric):

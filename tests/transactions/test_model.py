@@ -98,6 +98,12 @@ class Model:
         flat, bps = FEES[kind]
         return flat + half_up(amount * bps, 10_000)
 
+    def shared(self, kind: str, amount: int) -> tuple[int, int]:
+        """What the payer pays of it, and the payee."""
+        fee = self.fee(kind, amount)
+        of_payee = fee * PAYEES_PART.get(kind, 0) // 10_000
+        return fee - of_payee, of_payee
+
     def start(self, kind: str, payer: str | None, payee: str | None, amount: int, settled: bool = False) -> Deal:
         if payer and payer == payee:
             raise Refused("self_transfer")
@@ -115,9 +121,8 @@ class Model:
         if taker and taker.posted + taker.coming + amount > BALANCE:
             raise Refused("balance_limit_exceeded")
         priced_as = "payment" if kind == "hold" else kind
-        fee = self.fee(priced_as, amount)
-        payee_fee = fee * PAYEES_PART.get(priced_as, 0) // 10_000
-        deal = Deal(kind, "pending", payer, payee, amount, fee - payee_fee, payee_fee)
+        fee, payee_fee = self.shared(priced_as, amount)
+        deal = Deal(kind, "pending", payer, payee, amount, fee, payee_fee)
         if amount <= (payee_fee if sender else deal.fee):
             raise Refused("amount_below_fee")
         if sender:
@@ -146,7 +151,7 @@ class Model:
             raise Refused("wallet_closed" if taker.closed else "wallet_frozen")
         if taker.posted + taker.coming + amount > BALANCE:
             raise Refused("balance_limit_exceeded")
-        taken = tuple(half_up(fee * (hold.captured + amount), hold.amount) for fee in (hold.fee, hold.payee_fee))
+        taken = self.shared("payment", hold.captured + amount)
         fee, payee_fee = (after - before for after, before in zip(taken, hold.fees_taken, strict=True))
         if payee_fee >= amount:
             raise Refused("amount_below_fee")

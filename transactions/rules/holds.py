@@ -1,8 +1,9 @@
 """Holds: money promised to somebody, who captures it in one or more parts, or lets it go.
 
 The ledger's hold bears the id of the transaction of kind ``hold``, and sets aside amount and fee. Each capture is a
-payment of its own, whose journal takes what the hold lets go of. The fee is that of a payment of the whole amount,
-fixed when the hold is placed; of it each capture bears its share.
+payment of its own, whose journal takes what the hold lets go of. The price is fixed when the hold is placed, and the
+fee of the whole amount set aside; each capture bears what a payment of all that is captured by then costs at that
+price, less what those before it bore.
 """
 
 from dataclasses import replace
@@ -26,6 +27,7 @@ from transactions.errors import (
 from transactions.models import Kind, State
 from transactions.movements import Movement, Outcome, Promise, Settlement, Terms
 from transactions.rules import payments
+from transactions.tariff import less
 from transactions.world import Target, World
 from wallets.parties import Address, Party
 
@@ -124,12 +126,12 @@ def capture(attempt: Attempt) -> None:
         raise CaptureExceedsHold(f"{rest} is left of this hold.", left=rest.decimal, currency=hold.currency)
     attempt.ask_policies()
     captured = hold.captured + order.amount
-    fee = _share(hold.fee, captured, hold.amount) - hold.captured_fee
-    payee_fee = _share(hold.payee_fee, captured, hold.amount) - hold.captured_payee_fee
+    borne, payee_bore = _cost(hold, captured)
+    fee, payee_fee = borne - hold.captured_fee, payee_bore - hold.captured_payee_fee
     if payee_fee >= order.amount:
         raise AmountBelowFee()
     attempt.fee, attempt.payee_fee = fee, payee_fee
-    hold.captured, hold.captured_fee = captured, hold.captured_fee + fee
+    hold.captured, hold.captured_fee, hold.captured_payee_fee = captured, borne, payee_bore
     world.books.release(payer.account, "captured", order.amount + fee, _held(hold), hold=hold.id, moment=attempt.moment)
     accounts = (payer.account, payee.account)
     attempt.post(journals.transfer_lines(*accounts, order.amount, fee, attempt.fee_account, payee_fee))
@@ -140,9 +142,15 @@ def capture(attempt: Attempt) -> None:
     attempt.promise = Promise(hold.id, hold.state, hold.amount, hold.captured, hold.expires_at)
 
 
-def _share(fee: int, captured: int, amount: int) -> int:
-    """The fee of all that was captured so far, half up: so the parts come to all of it, whatever they are."""
-    return (2 * fee * captured + amount) // (2 * amount)
+def _cost(hold: Target, captured: int) -> tuple[int, int]:
+    """What payer and payee bear of a payment of all that is captured: so it costs the same in parts.
+
+    Never more than what was said when it was placed, and never less than they bore, where a price falls as the amount
+    rises.
+    """
+    payer, payee = hold.price.shared(hold.price.on(captured))
+    payer, payee = less(payer, hold.waived_bps), less(payee, hold.payee_waived_bps)
+    return max(min(payer, hold.fee), hold.captured_fee), max(min(payee, hold.payee_fee), hold.captured_payee_fee)
 
 
 def _held(hold: Target) -> int:

@@ -23,7 +23,8 @@ class Format(models.TextChoices):
 
 
 FOR_BUSINESSES = frozenset({Format.CAMT053, Format.MT940, Format.MERCHANT})
-MAILED = [one for one in Format if one != Format.JSON]  # JSON is for programs, which ask for it
+# As they are offered. JSON is for programs, which ask for it.
+MAILED = [Format.PDF, Format.CSV, Format.CAMT053, Format.MT940, Format.MERCHANT]
 
 
 class Language(models.TextChoices):

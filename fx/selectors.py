@@ -336,6 +336,15 @@ def latest_rates(sources: Iterable[str], at: datetime, currencies: Iterable[str]
     ]
 
 
+def too_old(at: datetime) -> list[tuple[Latest, RateSource]]:
+    """Of pairs whose every rate is too old, the one that would count: read now, whatever is kept; two statements."""
+    sources = {one.code: one for one in sources_now() if one.is_on}
+    rates = Snapshot(
+        at=at, sources=sources, latest=latest_rates(sources, at), terms=[], providers_off=set(), margins=[]
+    )  # fmt: skip
+    return [(one, sources[one.source]) for one, is_stale in rates.best() if is_stale]
+
+
 def switched_off() -> set[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -16,7 +16,7 @@ from django.utils.timezone import now
 
 import ledger.selectors
 from core.admin import Panel, Part, Table, badge, link, moment, money, words
-from core.admin.pages import age, list_url, may
+from core.admin.pages import age, alarms_of, list_url, may
 from core.money import EXPONENTS, decimal_string
 from customers.models import AccountType
 from reports.drill import drilled
@@ -62,7 +62,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         panels += [drilled(coverage(known)), drilled(books(known))]
         urgent.append(proof(at))
     side = [failures(counts, at.date()), segments(known)]
-    return {**context, "urgent_panels": urgent, "panels": panels, "side_panels": side, "at": at}
+    alarms = alarms_of(request)
+    return {**context, "alarms": alarms, "urgent_panels": urgent, "panels": panels, "side_panels": side, "at": at}
 
 
 # --- Activity ---------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from core.admin import StaffAdmin, StaffForm, Table, badge, choice_filter, notice, place, staff_action
 from core.admin.dialogs import LONGEST_REASON
-from core.admin.pages import NOTHING, age, may
+from core.admin.pages import NOTHING, age, alarms_of, may
 from staff.models import Assignment, User
 from staff.queues import (
     Queue,
@@ -274,6 +274,7 @@ def work(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Work",
+        "alarms": alarms_of(request),
         "panels": [table],
         "all_done": not any(one.count for one in found),
         "limits": [(one.queue.title, said(one.queue)) for one in found],

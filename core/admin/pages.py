@@ -133,6 +133,28 @@ def notices_of(request: HttpRequest, subject: models.Model) -> list[Any]:
     return [one for one in built if one]
 
 
+# --- Alarms that other apps contribute --------------------------------------------------------------------------
+
+Alarm = Callable[[HttpRequest], Any]
+_alarms: list[tuple[str, Alarm]] = []
+
+
+def alarm(*, permission: str) -> Callable[[Alarm], Alarm]:
+    """Contribute a sentence to the first page and the page of work, for staff with ``permission``: something is wrong
+    that waits in no queue. Nothing where all is well; as many statements whatever there is to say."""
+
+    def register(builder: Alarm) -> Alarm:
+        _alarms.append((permission, builder))
+        return builder
+
+    return register
+
+
+def alarms_of(request: HttpRequest) -> list[Any]:
+    built = [builder(request) for permission, builder in _alarms if may(request, permission)]
+    return [one for one in built if one]
+
+
 # --- Buttons that other apps contribute, beside the page's own ------------------------------------------------------
 
 

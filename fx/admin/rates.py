@@ -11,7 +11,8 @@ from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import (
@@ -41,7 +42,7 @@ from core.admin import (
     staff_action,
 )
 from core.admin.dialogs import go_to
-from core.admin.pages import list_url, page_url
+from core.admin.pages import alarm, list_url, page_url
 from core.errors import TekanaError
 from core.money import EXPONENTS
 from fx.admin.shown import SourceFilter, rate_text
@@ -49,7 +50,7 @@ from fx.ages import limit_of, said_age
 from fx.approvals import said_source, sources
 from fx.errors import RateMissing, RateStale
 from fx.models import Rate, RateLoad, RateSource
-from fx.selectors import Benchmark, Latest, Snapshot, snapshot, sources_now, turned
+from fx.selectors import Benchmark, Latest, Snapshot, snapshot, sources_now, too_old, turned
 from fx.services import load_rates, url_of
 from staff.inbox import ask
 
@@ -57,6 +58,7 @@ DAYS = 180
 MOST_POINTS = 400
 MOST_ROWS = 30
 LOADS_SHOWN = 10
+PAIRS_NAMED = 4
 LINES = ["--color-primary-500", "--chart-bad", "--color-primary-300", "--color-primary-800"]
 STATES = {
     RateLoad.State.LOADED: "good", RateLoad.State.NOTHING_NEW: "", RateLoad.State.REFUSED: "bad",
@@ -77,6 +79,35 @@ def rates(request: HttpRequest) -> HttpResponse:
         "stale": sorted({f"{one.base}/{one.quote} of {one.source}" for one in stale}), "at": moment(now.at),
     }  # fmt: skip
     return TemplateResponse(request, "admin/fx/rates.html", context)
+
+
+@alarm(permission="fx.view_rate")
+def too_old_to_quote(request: HttpRequest) -> Any:
+    """By source: which pairs, of when, and how old that is."""
+    at = timezone.now()
+    of: dict[str, list[Latest]] = {}
+    sources = {}
+    for one, source in too_old(at):
+        of.setdefault(one.source, []).append(one)
+        sources[one.source] = source
+    if not of:
+        return ""
+    said = format_html_join(
+        "; ", "{}, {} ({}, {})",
+        ((sources[code].name, pairs_named(found), f"newest of {max(one.as_of for one in found):%-d %b %Y}",
+          f"{said_age(sources[code], max(one.as_of for one in found), at)} old") for code, found in of.items()),
+    )  # fmt: skip
+    return format_html(
+        'Exchange rates are too old, and nothing is quoted with them: {}. <a href="{}">Look at the rates</a> or at'
+        ' <a href="{}">why none were loaded</a>.',
+        said, reverse("admin:fx_rates"), list_url("fx.rateload"),
+    )  # fmt: skip
+
+
+def pairs_named(found: list[Latest]) -> str:
+    """``USD/KES, EUR/KES, GBP/KES and 4 more``."""
+    named = ", ".join(f"{one.base}/{one.quote}" for one in found[:PAIRS_NAMED])
+    return named if len(found) <= PAIRS_NAMED else f"{named} and {len(found) - PAIRS_NAMED} more"
 
 
 def matrix(now: Snapshot) -> Table:

@@ -48,6 +48,20 @@ def test_what_is_too_old_is_said_on_the_page_of_rates(support: Client, world: Wo
     assert "Some rates are too old to quote with:" in page and "ZAR/KES of old" in page
 
 
+def test_what_is_too_old_is_an_alarm_on_the_first_page_and_that_of_work(support: Client, world: World) -> None:
+    pages = [reverse("admin:index"), reverse("admin:staff_work")]
+    assert not any("too old" in support.get(page).text for page in pages)
+    services.set_source(code="old", name="Old Bank", format="cbk", max_age=1, priority=1, actor=None)
+    load("old", cbk(*(f"{today() - timedelta(days=20):%d/%m/%Y},{one},7,6,8" for one in ("SA RAND", "US DOLLAR"))))
+
+    for page in pages:
+        text = support.get(page).text
+        assert "nothing is quoted with them: Old Bank, ZAR/KES (newest of " in text, "another has a fresh USD/KES"
+        assert "business days old)" in text and f'href="{reverse("admin:fx_rates")}"' in text
+    load("old", cbk(f"{today():%d/%m/%Y},SA RAND,7,6,8"))
+    assert not any("too old" in support.get(page).text for page in pages)
+
+
 def test_a_pair_shows_what_it_is_made_of_and_its_history(support: Client, world: World) -> None:
     made = support.get(reverse("admin:fx_pair", args=["KES-NGN"])).text
     assert "USD/KES" in made and "USD/NGN" in made and "made of others" in made

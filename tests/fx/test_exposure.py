@@ -154,7 +154,7 @@ def test_the_page_shows_each_position_against_its_cap(market: None, kes: Wallet,
     assert 'value="75"' in page and "no cap" in page
     cap("USD", 99_60)
     page = finance.get(url).text
-    assert "<b>100 %</b>" in page and "150 % with what is promised" in page and 'value="100"' in page
+    assert "<b>100 %</b>" in page and "Full" in page and "150 % with what is promised" in page and 'value="100"' in page
 
 
 def test_caps_are_dated_and_are_lifted(market: None, kes: Wallet) -> None:

@@ -3,7 +3,7 @@ narrow."""
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import pytest
 from django.conf import settings
 from django.db import connections
 
-from fx.models import Provider, Quote, RateLoad
+from fx.models import ExposureCap, Provider, Quote, RateLoad
+from fx.services import add_exposure_cap, load_rates, set_source
 from staff.models import Approval, User
 from staff.roles import Role
 from tekana import demo_fx
@@ -135,11 +136,31 @@ def test_what_exchanging_has_left_us_with(page: Any) -> None:
     there = post_one(conversion(quoted(kes), kes, usd)).or_raise()
     post_one(conversion(quoted(usd, "KES", 40_00), usd, kes)).or_raise()
 
+    for currency, most in (("USD", 60_00), ("KES", 9_000_00), ("NGN", 1_000_000_00)):
+        add_exposure_cap(currency=currency, most=most, effective_from=datetime.now(UTC).date(), actor=None)
+    set_source(code="old", name="Old Bank", format="cbk", max_age=1, priority=1, actor=None)
+    long_ago = datetime.now(UTC) - timedelta(days=20)
+    load_rates("old", f"Date,Currency,Mean,Buy,Sell\n{long_ago:%d/%m/%Y},SA RAND,7,6,8\n".encode(), actor=None)
+
     page.reload()
 
     assert page.get_by_role("heading", name="Positions", exact=True).is_visible()
+    assert page.locator("#against-caps meter").count() == 3
     assert page.get_by_text("USD/KES").first.is_visible()
     well_seen(page)
     look(page, "exchange")
+    page.goto("/admin/fx/exposurecap/")
+    page.locator("#result_list").wait_for()
+    look(page, "list-exposurecap")
+    page.goto(f"/admin/fx/exposurecap/{ExposureCap.objects.get(currency='USD').pk}/change/")
+    page.get_by_role("link", name="Change").click()
+    page.locator("#dialog").get_by_label("At most").wait_for()
+    look(page, "cap-dialog")
+    well_seen(page)
     page.goto(f"/admin/transactions/transaction/{there.transaction}/change/")
     look(page, "conversion")
+    for name, path in (("dashboard", "/admin/"), ("work", "/admin/work/"), ("stale-rates", "/admin/fx/rates/")):
+        page.goto(path)
+        assert "too old" in page.get_by_role("alert").first.inner_text()
+        look(page, f"{name}-stale")
+        well_seen(page)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils.html import strip_tags
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,3 +99,19 @@ def test_the_page_says_that_there_is_nothing_then_what_there_is(db: None, reques
     page: Any = finance.get(url)
     for shown in ("USD/KES", "13,000.00", "99.60", "KES to USD", "wekeza", "Saved against 3.00 %"):
         assert shown in page.text, shown
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("market")
+def test_pages_of_wallets_and_customers_say_what_it_was_in_the_other_currency(kes: Wallet, usd: Wallet) -> None:
+    finance = client_of(User.objects.create_user("finance", "correct horse battery staple", "finance"))
+    post_one(conversion(quoted(kes), kes, usd)).or_raise()
+
+    def told(page: str, pk: Any) -> str:
+        text = finance.get(reverse(f"admin:{page}_change", args=[pk])).text
+        return " ".join(strip_tags(text.replace("<br>", " ")).split())
+
+    assert "KES 13,000.00 for USD 99.10" in told("wallets_wallet", kes.pk)
+    assert "USD 99.10 for KES 13,000.00" in told("wallets_wallet", usd.pk)
+    assert "KES 13,000.00 for USD 99.10" in told("customers_customer", kes.customer_id)
+    assert "KES 50,000.00 for" not in told("wallets_wallet", kes.pk), "what came in in its own currency"

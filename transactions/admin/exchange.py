@@ -90,14 +90,16 @@ def against(one: Exposure, cap: int | None) -> Any:
     """Number, share, words and a bar; both of the position and with what is promised."""
     if cap is None:
         return "no cap"
-    now_, then = abs(one.held) * 100 // cap, one.worst * 100 // cap
-    tone, words = ("bad", "full") if then >= FULL else ("odd", "nearly full") if then >= NEAR else ("good", "room left")
+    used, then = abs(one.held) * 100 // cap, one.worst * 100 // cap
+    tone, words = ("odd", "nearly full") if then >= NEAR else ("good", "room left")
+    if then >= FULL:
+        tone, words = "bad", "over the cap" if abs(one.held) > cap else "full"
     return format_html(
         '{} <span class="muted">of {}</span> <b>{} %</b> {}<br>'
         '<span class="muted small">{} % with what is promised</span>'
         '<meter min="0" max="{}" low="{}" high="{}" optimum="0" value="{}" aria-label="Position of its cap"></meter>',
-        money(abs(one.held), one.currency), money(cap, one.currency), now_, badge(words, tone), then, FULL, NEAR,
-        FULL - 1, min(then, FULL),
+        money(abs(one.held), one.currency), money(cap, one.currency), f"{used:,}", badge(words, tone), f"{then:,}",
+        FULL, NEAR, FULL - 1, min(then, FULL),
     )  # fmt: skip
 
 

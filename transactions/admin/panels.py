@@ -13,6 +13,7 @@ from django.utils.timezone import now
 from core.admin import Panel, Table, link, moment, money, panel, words
 from core.admin.pages import NOTHING, list_url
 from core.contacts import masked_text
+from core.money import Money
 from customers.selectors import all_limits
 from ledger.selectors import still_held
 from transactions.admin.refusals import explain
@@ -79,7 +80,7 @@ def activity(
                 format_html('<span class="tight">{} {}</span>', arrow, what_moved(request, one)),
                 who,
                 format_html("{}{}", state_badge(one), why),
-                money(one.amount, one.currency),
+                with_other_side(money(one.amount, one.currency), one, one.currency),
             )
         )
     return Table(
@@ -108,7 +109,7 @@ def entries_of_wallet(request: HttpRequest, wallet: Any) -> Panel:
     rows = []
     for entry in entries:
         one = posted.get(entry.journal_id)
-        amount = money(entry.amount, entry.currency)
+        amount = with_other_side(money(entry.amount, entry.currency), one, entry.currency)
         rows.append(
             (
                 moment(entry.recorded_at),
@@ -125,6 +126,15 @@ def entries_of_wallet(request: HttpRequest, wallet: Any) -> Panel:
         rows=rows,
         empty="No money has moved here yet.",
     )
+
+
+def with_other_side(amount: Any, one: Transaction | None, currency: str) -> Any:
+    """An amount, and below it what it was in the other currency of an exchange."""
+    if one is None or not one.received:
+        return amount
+    there = one.arriving if currency == one.currency else Money(one.amount, one.currency)
+    shown = money(there.amount_minor, there.currency)
+    return format_html('{}<br><span class="muted small">for {}</span>', amount, shown)
 
 
 def what_moved(request: HttpRequest, one: Transaction) -> Any:

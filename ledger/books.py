@@ -236,9 +236,9 @@ def held_accounts(work: Work, cursor: Any, codes: Sequence[str], *, peek: bool =
     if not missing:
         return found
     if peek:
-        for new in map(_new_account, missing):
-            imagined = (0, new["code"], new["currency"], new["normal_side"], 0, 0, new["floor"], 0, 0, 0, False, False)
-            found[new["code"]] = Held(*imagined, False)
+        for place, new in enumerate(map(_new_account, missing), 1):  # under ids that no other has
+            told = (new["code"], new["currency"], new["normal_side"], 0, 0, new["floor"], 0, 0, 0, False, False)
+            found[new["code"]] = Held(-place, *told, False)
         return found
     work.run(OPEN, msgspec.json.encode([_new_account(code) for code in missing]).decode())
     return {row[1]: Held(*row) for row in lock(work, codes).fetchall()}

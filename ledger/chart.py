@@ -51,6 +51,15 @@ CHART = [
         "What undoing conversions at another rate than theirs has brought; below zero: what it has cost.",
     ),
     AccountType(
+        "equity:fx_revaluation:{currency}", DEBIT, None, "Exchange revaluation",
+        "What all exchange positions were worth beyond their cost at the last revaluation, in the reporting currency; "
+        "below zero: what they had lost.",
+    ),
+    AccountType(
+        "income:fx_unrealised:{currency}", CREDIT, None, "Unrealised exchange result",
+        "The same as income: each revaluation takes back the one before it.",
+    ),
+    AccountType(
         "expense:adjustments:{currency}", DEBIT, None, "Adjustments",
         "What we bear ourselves: goodwill, differences that two people wrote off. On the credit side: what was found.",
     ),
@@ -95,6 +104,14 @@ def fx_margin(currency: str) -> str:
 
 def fx_result(currency: str) -> str:
     return f"income:fx_result:{currency}"
+
+
+def fx_revaluation(currency: str) -> str:
+    return f"equity:fx_revaluation:{currency}"
+
+
+def fx_unrealised(currency: str) -> str:
+    return f"income:fx_unrealised:{currency}"
 
 
 def adjustments(currency: str) -> str:

@@ -1,7 +1,7 @@
 """Questions to the books."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -200,6 +200,12 @@ def coverage(currency: str | None = None) -> list[Coverage]:
             currency,
         )
     ]
+
+
+def closed_through() -> date | None:
+    """The last day whose books are closed."""
+    last = PeriodClose.objects.first()
+    return last.last_day if last else None
 
 
 def last_proof() -> LastProof | None:

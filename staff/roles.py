@@ -152,6 +152,8 @@ RIGHTS: dict[str, list[Right]] = {
             "Ask for adjustments of the books, for collecting what is owed to us and for writing it off",
             ["transactions.adjust"], {Role.FINANCE},
         ),
+        see("See revaluations of our positions", ["transactions.view_revaluation"]),
+        do("Ask for revaluations of our positions", ["transactions.revalue"], BOSS | {Role.FINANCE}),
         see("Fetch finished exports of their own", ["reports.view_export", "reports.view_savedexport"], BOOKS),
         do("Export lists, by hand and by the clock", ["reports.export"], BOOKS),
         do("Export by which people are reached: phones, e-mails", ["reports.export_personal"], BOSS),
@@ -224,6 +226,10 @@ RIGHTS: dict[str, list[Right]] = {
         ),
         do(
             "Decide adjustments, collecting and writing off", ["transactions.approve_adjustment"],
+            BOSS | {Role.FINANCE_CHECKER},
+        ),
+        do(
+            "Decide revaluations of our positions", ["transactions.approve_revaluation"],
             BOSS | {Role.FINANCE_CHECKER},
         ),
         do("Decide on closing periods", ["ledger.approve_close"], BOSS | {Role.FINANCE_CHECKER}),

@@ -318,6 +318,7 @@ FX_OPEN_QUOTES = env.int("FX_OPEN_QUOTES", default=5)  # quotes that a customer 
 FX_FEE = "transactions.tariff.conversion_fee"  # (kind, currency, amount) -> fee, from the app that knows fees
 FX_EXPOSURE = "transactions.positions.exposures"  # (currencies) -> positions and what is promised, from the books
 FX_BENCHMARK_BPS = env.int("FX_BENCHMARK_BPS", default=300)  # what a bank takes off the mid rate, for estimated savings
+REPORTING_CURRENCY = env.str("REPORTING_CURRENCY", default="USD")  # what positions are revalued in
 # Where files of rates are, by source: ecb=https://…,cbk=https://…; without an address they are loaded by hand.
 FX_SOURCE_URLS = env.dict("FX_SOURCE_URLS", default={})
 FX_FETCH_HOUR = env.int("FX_FETCH_HOUR", default=16)  # UTC; the banks have published by then
@@ -432,6 +433,7 @@ APPROVAL_OPERATIONS = [
     "transactions.approvals.adjustment",
     "transactions.approvals.collection",
     "transactions.approvals.write_off",
+    "transactions.revaluation_approvals.revaluation",
     "transactions.price_approvals.fees",
     "transactions.price_approvals.fee_waiver",
     "transactions.price_approvals.fee_return",

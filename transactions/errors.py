@@ -283,3 +283,33 @@ class SameAccount(BadRequest):
     """What is debited and what is credited are two accounts."""
 
     code, title = "same_account", "Debit one account and credit another"
+
+
+class RevaluationDone(Conflict):
+    """That day, or a later one, was revalued already (`day`): days go forward, each is revalued once."""
+
+    code, title = "revaluation_done", "This day was revalued already"
+
+
+class RevaluationDayOpen(Conflict):
+    """What positions were at the end of a day is known when it is over, ten minutes after midnight, UTC."""
+
+    code, title = "revaluation_day_open", "This day is not over yet"
+
+
+class RevaluationDayClosed(Conflict):
+    """The books of that day are closed: nothing is posted in them any more."""
+
+    code, title = "revaluation_day_closed", "The books of this day are closed"
+
+
+class NothingToRevalue(Conflict):
+    """No position was left at the end of that day, and no earlier revaluation to take back."""
+
+    code, title = "nothing_to_revalue", "There is nothing to revalue"
+
+
+class RevaluationRateUnclear(BadRequest):
+    """A chosen rate is a decimal above zero, of a currency that a position depends on, and says why it was chosen."""
+
+    code, title = "revaluation_rate_unclear", "This is no rate to revalue with"

@@ -5,7 +5,7 @@ Zero lines are skipped by the books.
 """
 
 from ledger.books import Line, credit, debit
-from ledger.chart import fx_margin, fx_position, fx_result
+from ledger.chart import fx_margin, fx_position, fx_result, fx_revaluation, fx_unrealised
 
 
 def transfer_lines(payer: str, payee: str, amount: int, fee: int, fees: str, payee_fee: int = 0) -> list[Line]:
@@ -52,6 +52,15 @@ def adjustment_lines(debited: str, credited: str, amount: int) -> list[Line]:
     """What two people agreed on: one account debited, another credited. Collecting what is owed to us debits the wallet
     and credits the receivable; writing it off debits our loss."""
     return [debit(debited, amount), credit(credited, amount)]
+
+
+def revaluation_lines(result: int, currency: str) -> list[Line]:
+    """What a position is worth beyond its cost, in the reporting currency alone: the position itself stays what it is,
+    for no money moved. A loss, below zero, is the other way round; so is taking a gain back."""
+    gained, lost = fx_revaluation(currency), fx_unrealised(currency)
+    if result < 0:
+        gained, lost = lost, gained
+    return adjustment_lines(gained, lost, abs(result))
 
 
 def reversal_lines(payer: str, payee: str, amount: int, fee: int, fees: str, payee_fee: int = 0) -> list[Line]:

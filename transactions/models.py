@@ -443,6 +443,65 @@ class WaivedFee(AppendOnly):
         return f"waived fee of {self.transaction_id}"
 
 
+class Revaluation(AppendOnly):
+    """What all positions were worth at the end of a UTC day, in the reporting ``currency``; one a day at most, and days
+    go forward. Who asked for it and who approved it says the request. ``rates``: of each currency ``base``, ``quote``,
+    ``rate`` (units of quote for one of base, a decimal string) and ``source``: where it is from, or that it was chosen.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    day = models.DateField(unique=True)
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    rates = models.JSONField(default=list)
+    approval = models.OneToOneField("staff.Approval", models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-day"]
+
+    def __str__(self) -> str:
+        return f"Revaluation of {self.day:%-d %b %Y}"
+
+
+class RevaluationLine(AppendOnly):
+    """One pair of a revaluation; ``held`` in minor units of ``base``; ``cost``, ``value`` and ``unrealised`` (the one
+    less the other) of ``quote``; ``result`` is ``unrealised`` in the reporting currency, rounded down.
+
+    ``movement`` posted the result, ``undo`` took back that of the line before, which it ``undoes``.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    revaluation = models.ForeignKey(Revaluation, models.PROTECT, related_name="lines")
+    base = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    quote = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    held = models.BigIntegerField()
+    cost = models.BigIntegerField()
+    value = models.BigIntegerField()
+    unrealised = models.BigIntegerField()
+    result = models.BigIntegerField()
+    movement = models.OneToOneField(Transaction, models.PROTECT, null=True, blank=True, related_name="revalues")
+    undoes = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="undone_by")
+    undo = models.OneToOneField(Transaction, models.PROTECT, null=True, blank=True, related_name="undoes_revaluation")
+
+    class Meta:
+        ordering = ["base", "quote"]
+        constraints = [
+            models.UniqueConstraint(fields=["revaluation", "base", "quote"], name="revaluation_line_once"),
+            models.CheckConstraint(condition=Q(unrealised=F("value") - F("cost")), name="revaluation_line_result"),
+            models.CheckConstraint(
+                condition=Q(result=0, movement=None) | ~Q(result=0) & Q(movement__isnull=False),
+                name="revaluation_line_posted",
+            ),
+            models.CheckConstraint(
+                condition=Q(undoes=None, undo=None) | Q(undoes__isnull=False, undo__isnull=False),
+                name="revaluation_line_undoes",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.base}/{self.quote} of {self.revaluation}"
+
+
 class ReversalReason(models.Model):
     """Why staff may reverse, and whether the fee goes back with it. Changed by two people (`services/fees.py`)."""
 

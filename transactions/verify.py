@@ -16,6 +16,7 @@ from ledger.verify import Check, Finding, HoldOwner, Result, run
 from transactions.authority import MOST_ALONE, MOST_WAIVED_ALONE
 from transactions.models import BORN, LEGAL, OPEN, State
 from transactions.proving_exchanges import EXCHANGES
+from transactions.proving_revaluations import REVALUATIONS
 
 MOVED = "('completed', 'partially_reversed', 'reversed')"
 # Its birth, each move, and each further part that was reversed.
@@ -110,13 +111,16 @@ CHECKS = [
         UNION ALL
         {EXCHANGES}
         UNION ALL
+        {REVALUATIONS}
+        UNION ALL
         SELECT 'transaction ' || t.id, 'adjusts the books and was approved by nobody'
         FROM transactions_transaction t
         LEFT JOIN staff_approval a ON 'approval-' || a.id = t.idempotency_key
             AND a.operation IN ('adjustment', 'collection', 'write_off')
             AND a.state = 'approved' AND a.checker_id <> a.maker_id
         LEFT JOIN transactions_waivedfee w ON w.movement_id = t.id
-        WHERE t.kind = 'adjustment' AND a.id IS NULL AND w.id IS NULL
+        WHERE t.kind = 'adjustment' AND a.id IS NULL AND w.id IS NULL AND NOT EXISTS (
+            SELECT FROM transactions_revaluationline l WHERE t.id IN (l.movement_id, l.undo_id))
         UNION ALL
         SELECT 'transaction ' || t.id, 'a waiver of its fee says something else than its adjustment'
         FROM transactions_waivedfee w

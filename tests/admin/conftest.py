@@ -43,7 +43,7 @@ from tests.factories import empty_statement, new_wallet
 from tests.fx.conftest import trade_currency
 from tests.holding import held
 from tests.standing import standing
-from transactions.models import Event, Kind, RailMessage, Receivable, Transaction
+from transactions.models import Event, Kind, RailMessage, Receivable, Revaluation, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
 from transactions.services.fees import grant_waiver
@@ -247,6 +247,7 @@ def world(staff: dict[str, User]) -> World:
     paying, salaries = paying_wallet(hers.id, wallet.pk), PayoutOrder(wallet_id=wallet.pk, label="casual work")
     make_payout(salaries, file, paying, actor=hers, idempotency_key="payout-1234567890", shown=lambda batch: {})
     Approver.objects.create(business=wallet.customer, approver=johns.customer, invited_at=now())
+    Revaluation.objects.create(day=date(2026, 1, 31), currency="USD", approval=small.asked)
     enter_day("KE", date(tomorrow.year, 12, 31), "Day of mourning", actor=None)
     seal_uncommitted()
     Check.objects.create(

@@ -40,7 +40,7 @@ MATRIX = {
         transactions_unknownoutcome_change
         customers_stafflink_changelist customers_stafflink_change customers_stafflink_declare
         transactions_receivable_changelist transactions_receivable_change
-        fx_positions
+        fx_positions transactions_revaluation_changelist transactions_revaluation_change
         fx_rates fx_pair fx_cost fx_rate_changelist fx_rate_change fx_ratesource_changelist fx_ratesource_change
         fx_rateload_changelist fx_rateload_change fx_provider_changelist fx_provider_change
         fx_providerterms_changelist fx_providerterms_change fx_margin_changelist fx_margin_change
@@ -97,7 +97,7 @@ MATRIX = {
         fx_provider_enter fx_provider_propose fx_providerterms_propose_next fx_margin_propose fx_margin_propose_next
         fx_ratesource_propose fx_ratesource_propose_next fx_exposurecap_propose fx_exposurecap_propose_next
         transactions_feerule_propose transactions_feerule_propose_next transactions_reversalreason_propose
-        transactions_reversalreason_propose_next
+        transactions_reversalreason_propose_next transactions_revaluation_revalue
     """,
     "SNOD": """
         transactions_railmessage_close transactions_transaction_release transactions_railmessage_take

@@ -17,11 +17,13 @@ from customers.authentication import CustomerPrincipal
 from customers.models import AccountType, Session
 from notifications.models import Notification
 from notifications.services import deliver_due
+from staff.approvals import approve, request_approval
 from staff.roles import Role
 from statements.errors import StatementFormatNotOffered
+from statements.merchants import takings, takings_after
 from statements.models import Every, Statement
 from statements.selectors import is_proven
-from statements.services import choose, make_due
+from statements.services import choose, make_due, state
 from tekana.demo_clock import Clock, clock_set_to
 from tests.admin.conftest import client_of, member
 from tests.books import assert_books_balance, fund, key, posted, transfer
@@ -262,3 +264,25 @@ def test_staff_make_it_and_it_is_on_record(market: Market) -> None:
     assert AuditRecord.objects.get(action="make_statement").after["format"] == "merchant"
     persons = support.get(f"{reverse('admin:statements_make', args=[market.john.pk])}?{days}").text
     assert "Payments by order" not in persons and "Paid by customers" not in persons
+
+
+def test_what_the_shop_did_not_have_any_more_is_not_in_its_day(clock: Clock) -> None:
+    """It is a receivable: of 1,000.00 that support takes back 200.00 are there."""
+    market = Market()
+    payment = market.paid(1_000_00, "A-17")
+    post_one(transfer(market.shop, market.john, posted(market.shop) - 200_00 - 10_00)).or_raise()
+    asked = {
+        "transaction": payment.pk, "amount_minor": 1_000_00, "reason_code": "wrong_recipient", "owed_minor": 780_00,
+    }  # fmt: skip
+    approval = request_approval("receivable", asked, maker=member(Role.SUPPORT), reason="ticket 31")
+    approve(approval.pk, actor=member(Role.FINANCE_CHECKER))
+
+    day = date(2026, 2, 26)
+    stated = state(market.shop, day, day)
+    total = takings(market.shop, stated.figures)
+
+    assert posted(market.shop) == 0
+    assert (total.payments, total.reversals, total.fees, total.net) == (1_000_00, 220_00, 0, 780_00)
+    (line,) = (one for one in takings_after(market.shop, stated.figures, None, 9) if one.kind == "reversal")
+    assert (line.gross, line.fee, line.net, line.refunded) == (-220_00, -20_00, -200_00, 1_000_00)
+    assert_books_balance()

@@ -20,6 +20,7 @@ from core import contacts
 from core.admin import (
     Facts,
     Header,
+    Hit,
     MadeBetween,
     Panel,
     Part,
@@ -29,6 +30,7 @@ from core.admin import (
     badge,
     choice_filter,
     code,
+    finder,
     link,
     masking,
     moment,
@@ -38,7 +40,7 @@ from core.admin import (
     staff_action,
 )
 from core.admin.pages import NOTHING, age, list_url, page_url
-from core.admin.search import read_identity
+from core.admin.search import MOST_HITS, read_identity
 from core.money import Money
 from customers.links import concerns
 from customers.models import Customer
@@ -56,6 +58,7 @@ from payouts.selectors import (
 )
 from payouts.services import cancel
 from staff.selectors import named, names
+from transactions.admin.finding import FEWEST, spellings
 from transactions.admin.refusals import explain
 from transactions.admin.shown import receipt_tag
 from transactions.admin.timeline import Moment, masked, noted, notified
@@ -117,7 +120,7 @@ class BatchAdmin(Noted):
     list_filter = [choice_filter("state", "state", BatchState.choices), AgeFilter, MadeBetween]
     ordering = ["-pk"]
     search_fields = ["id"]
-    search_help_text = "Id of the payout, its payer or wallet, or the beginning of one"
+    search_help_text = "Id of the payout, its payer or wallet, or its beginning; or what the payer calls it, whole"
     page_select_related = ("customer__country", "wallet", "made_by", "approved_by")
     actions_detail = ["stop", "add_note"]
 
@@ -131,7 +134,7 @@ class BatchAdmin(Noted):
             return queryset, False
         identity = read_identity(search_term)
         if identity is None:
-            return queryset.none(), False
+            return queryset.filter(pk__in=matching(search_term.strip()).values("pk")), False
         return queryset.filter(identity.within("pk") | identity.within("customer") | identity.within("wallet")), False
 
     @display(description="Payout")
@@ -326,6 +329,39 @@ def named_as(row: ItemRow | Item) -> str:
         case "email":
             return contacts.masked_email(row.to_value)
     return "wallet"
+
+
+# --- Found by -------------------------------------------------------------------------------------------------------
+
+
+def matching(text: str) -> QuerySet[Batch]:
+    """By id or its beginning, or by what the payer calls it, as it was typed or in one case: by indexes. Slice it."""
+    identity = read_identity(text)
+    if identity is not None:
+        return Batch.objects.filter(identity.within())
+    if len(text) < FEWEST:
+        return Batch.objects.none()
+    ways = [
+        Batch.objects.filter(label=said).order_by("-pk").values("pk")[: MOST_HITS + 1] for said in spellings(text)
+    ]  # fmt: skip
+    return Batch.objects.filter(pk__in=ways[0].union(*ways[1:]))
+
+
+@finder("Payouts", order=13, permission=SEE, model="payouts.batch")
+def find_payouts(text: str) -> list[Hit]:
+    identity = read_identity(text)
+    rows = matching(text).select_related("customer").defer("errors", "warnings")
+    return [
+        Hit(
+            title=f"Payout of {one.lines:,} items",
+            detail=format_html("{} · {} · {}", one.customer.full_name, money(one.total, one.currency),
+                               moment(one.created_at)),
+            state=state_badge(one),
+            url=page_url("payouts.batch", one.pk),
+            exact=identity is None or identity.is_whole,
+        )
+        for one in rows.order_by("-pk")[: MOST_HITS + 1]
+    ]  # fmt: skip
 
 
 @admin.register(Item)

@@ -108,6 +108,7 @@ class Batch(models.Model):
         indexes = [
             models.Index(fields=["customer", "-id"], name="payout_of_customer"),
             models.Index(fields=["state", "-id"], name="payout_by_state"),
+            models.Index(fields=["label", "-id"], condition=~Q(label=""), name="payout_by_label"),
             models.Index(fields=["due_at"], condition=RUNNABLE, name="payout_due"),
         ]
 

@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from core.admin import (
     Facts,
     Header,
+    Hit,
     MadeBetween,
     Panel,
     Part,
@@ -28,6 +29,7 @@ from core.admin import (
     badge,
     choice_filter,
     code,
+    finder,
     link,
     moment,
     money,
@@ -36,7 +38,7 @@ from core.admin import (
 )
 from core.admin.dialogs import told
 from core.admin.pages import Button, button, list_url, may, page_url
-from core.admin.search import read_identity
+from core.admin.search import MOST_HITS, read_identity
 from core.errors import TekanaError
 from customers.links import concerns
 from statements import files, services
@@ -49,6 +51,7 @@ from wallets.models import Wallet
 MAKE = "statements.make"
 SEE = "statements.view_statement"
 SHOWN = 6
+CHECKSUM = 64  # characters
 EVERY = [(one, one.label) for one in Every if one != Every.NONE]
 concerns("statements.statement", "wallet.customer_id")
 
@@ -231,6 +234,30 @@ def statements_of_wallet(request: HttpRequest, wallet: Wallet) -> Panel:
     )
 
 
+# --- Found by --------------------------------------------------------------------------------------------------------
+
+
+@finder("Statements", order=55, permission=SEE, model="statements.statement")
+def find_statements(text: str) -> list[Hit]:
+    """By id, or by the SHA-256 that is printed on it; its number is one of its wallet, on whose page they are."""
+    identity, said = read_identity(text), "".join(text.split()).lower()
+    if identity is not None:
+        rows = Statement.objects.filter(identity.within()).order_by("-pk")
+    elif len(said) == CHECKSUM:
+        rows = Statement.objects.filter(sha256=said)
+    else:
+        return []
+    return [
+        Hit(
+            title=f"Statement {one.number}",
+            detail=f"{one.wallet.customer.full_name} · {one.from_day} – {one.to_day}",
+            url=page_url("statements.statement", one.pk),
+            exact=identity is None or identity.is_whole,
+        )
+        for one in rows.select_related("wallet__customer")[: MOST_HITS + 1]
+    ]
+
+
 # --- Those that were sent --------------------------------------------------------------------------------------------
 
 
@@ -252,7 +279,7 @@ class StatementAdmin(StaffAdmin):
         asked = search_term.strip().lower()
         if not asked:
             return queryset, False
-        if len(asked) == 64:
+        if len(asked) == CHECKSUM:
             return queryset.filter(sha256=asked), False
         identity = read_identity(asked)
         if identity is None or not identity.is_whole:

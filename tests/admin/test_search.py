@@ -11,8 +11,14 @@ from django.urls import reverse
 
 from core.admin.search import find
 from customers import finding
+from fx.models import Quote
+from payments.models import PaymentRequest
+from payouts.admin import matching as payouts
+from payouts.models import Batch
+from schedules.models import StandingOrder
 from staff.models import User
 from staff.roles import Role
+from statements.models import Statement
 from tests.admin.conftest import World
 from tests.factories import new_wallet
 from transactions.admin.finding import matching
@@ -68,6 +74,26 @@ def test_a_transaction_is_opened_by_anything_that_names_it(support: Client, worl
 def test_a_wallet_and_a_customer_are_opened_by_id(support: Client, world: World) -> None:
     assert search(support, str(world.wallet.pk)).headers["Location"] == page("wallets_wallet", world.wallet.pk)
     assert search(support, str(world.wanjiku.pk)).headers["Location"] == page("customers_customer", world.wanjiku.pk)
+
+
+def test_what_customers_make_is_opened_by_its_name_code_or_id(support: Client, world: World) -> None:
+    payout, order = Batch.objects.get(customer=world.wanjiku), StandingOrder.objects.get(customer=world.wanjiku)
+    asked, quote = PaymentRequest.objects.get(customer=world.john), Quote.objects.first()
+    stated = Statement.objects.get(wallet=world.wallet)
+    assert quote is not None
+
+    led = {
+        said: search(support, said).headers.get("Location")
+        for said in (
+            "casual work", str(payout.pk), str(order.pk), asked.code, asked.code.lower(),
+            asked.spaced_code, "A-17", "a-17", str(quote.pk), stated.sha256, stated.sha256.upper(), str(stated.pk),
+        )
+    }  # fmt: skip
+
+    wanted = [(payout, 2), (order, 1), (asked, 5), (quote, 1), (stated, 3)]
+    pages = [page(one._meta.label_lower.replace(".", "_"), one.pk) for one, times in wanted for _ in range(times)]
+    assert list(led.values()) == pages
+    assert "Nothing found" in search(support, "casual").text, "no part of a name of theirs"
 
 
 def test_a_ledger_account_is_found_by_finance_and_not_by_support(
@@ -138,6 +164,12 @@ def test_transactions_are_found_through_indexes(world: World, said: str) -> None
 
     assert "Seq Scan" not in plan, plan
     assert "Index" in plan
+
+
+def test_payouts_are_found_through_the_index_of_what_payers_call_them(world: World) -> None:
+    plan = plan_of(payouts("casual work"))
+
+    assert "Seq Scan" not in plan and "payout_by_label" in plan, plan
 
 
 @pytest.mark.parametrize("said", ["kamau wanj", "0712345678", "wanjiku@example.com", "wanj"])

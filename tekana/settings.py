@@ -201,6 +201,7 @@ LOGIN_GUESSES = env.int("LOGIN_GUESSES", default=5)
 # Addresses are shared (mobile carriers, offices), so one address may be wrong more often than one account.
 LOGIN_GUESSES_PER_ADDRESS = env.int("LOGIN_GUESSES_PER_ADDRESS", default=50)
 LOGIN_GUESS_WINDOW_SECONDS = env.int("LOGIN_GUESS_WINDOW_SECONDS", default=15 * 60)
+HOLDS_OPEN_MAX = env.int("HOLDS_OPEN_MAX", default=100)  # placed from one wallet
 # Token bucket per customer: refill per second, burst.
 THROTTLE_RATE = env.int("THROTTLE_RATE", default=20)
 THROTTLE_BURST = env.int("THROTTLE_BURST", default=200)

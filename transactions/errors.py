@@ -153,6 +153,13 @@ class HoldExpired(Declined):
     for_customer = "This came too late: the money was set aside only until a certain time."
 
 
+class TooManyHolds(Declined):
+    """So many holds of this wallet are open that no other is placed until one ends; `limit` says how many may be."""
+
+    code, title = "too_many_holds", "Too many holds are open"
+    for_customer = "Too much is set aside at once. Please wait until some of it is taken or comes free."
+
+
 class CaptureExceedsHold(Declined):
     """All captures together never come to more than the hold; `left` is what can still be captured."""
 

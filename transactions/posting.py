@@ -189,6 +189,14 @@ WHERE h.hold = ANY(%s) AND h.kind = 'placed'
 """  # noqa: S608
 
 
+# In the words of the index that it goes by.
+OPEN_HOLDS = """
+SELECT payer_id, count(*) FROM transactions_transaction
+WHERE payer_id = ANY(%s) AND kind = 'hold' AND state = 'pending' AND hold_id IS NULL
+GROUP BY payer_id
+"""
+
+
 def _named(order: Order) -> list[UUID]:
     """The transactions that an order may change."""
     names = (order.reverses, order.hold) if isinstance(order, Movement) else (order.transaction,)
@@ -233,6 +241,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     margins = work.run(MARGINS, exchanged) if exchanged else None
     holds = [target.id for target in world.targets.values() if target.kind == Kind.HOLD]
     captured = work.run(CAPTURED, holds) if holds else None
+    promising = {world.parties.at(m.payer, m.currency) for m in movements if m.kind == Kind.HOLD and m.payer}
+    open_holds = work.run(OPEN_HOLDS, [party.wallet for party in promising if party]) if promising else None
     named = [m for m in movements if m.reference]
     references = work.run(REFERENCES, [m.caller for m in named], [m.reference for m in named]) if named else None
     named_in = [
@@ -267,6 +277,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
         target.captured, target.captured_fee, target.captured_payee_fee = taken, fee, payee_fee
         target.price = fee_of(rule) if "rule" in said else Fee(said["flat"], said["bps"], FREE.effective_from)
         target.waived_bps, target.payee_waived_bps = said.get("waived_bps", 0), said.get("payee_waived_bps", 0)
+    world.open_holds = dict(open_holds.fetchall()) if open_holds else {}
     for exchange, margin in margins.fetchall() if margins else ():
         world.targets[exchange].margin = margin
     if references:

@@ -14,8 +14,8 @@ from customers.errors import CustomerSuspended, SessionEnded
 from customers.models import Customer, TierLimit
 from customers.selectors import current_limits
 from transactions.errors import HoldNotFound, LimitsNotSet, TransactionNotFound
-from transactions.models import Usage
-from wallets.errors import WalletNotFound
+from transactions.models import Kind, State, Transaction, Usage
+from wallets.errors import WalletNotFound, WalletPromised
 from wallets.models import Wallet
 from wallets.selectors import MASKED_NAME, wallet_of
 
@@ -309,6 +309,12 @@ def holds_of(
     with connection.cursor() as cursor:
         cursor.execute(f"{HOLDS} ORDER BY t.id DESC", params)
         return [_hold_row(row) for row in cursor.fetchall()]
+
+
+def refuse_promised(wallet: UUID) -> None:
+    """Its owner could not capture any more, and the payers' money would stay set aside. Raises: WalletPromised."""
+    if Transaction.objects.filter(payee_id=wallet, kind=Kind.HOLD, state=State.PENDING).exists():
+        raise WalletPromised(wallet_id=wallet)
 
 
 def hold_of(customer: UUID, hold: UUID) -> HoldRow:

@@ -128,6 +128,7 @@ class World:
         self.seen: dict[tuple[str, str], Tell] = {}
         self.references: set[tuple[str, str]] = set()
         self.used: dict[UUID, Used] = {}
+        self.open_holds: dict[UUID, int] = {}  # by payer's wallet; asked where one is placed
         self.claims: dict[type[Claims], Claims] = {}
         self.born: list[TransactionRow] = []
         self.events: list[EventRow] = []

@@ -24,6 +24,13 @@ class WalletNotEmpty(Conflict):
     for_customer = "There is money in this wallet, or on its way out of it. Please move it out first."
 
 
+class WalletPromised(Conflict):
+    """Holds promise money to this wallet: capture or void them first, or wait until they expire."""
+
+    code, title = "wallet_promised", "Money is promised to this wallet"
+    for_customer = "Money is set aside for this wallet. Take it or let it go first."
+
+
 class WalletClosed(Declined):
     """A closed wallet stays closed; another one can be opened in its currency."""
 

@@ -1,6 +1,6 @@
 """What can be done with a wallet: open, freeze, lift, close. Moving its money is not here but in `transactions`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from customers.models import Customer
     from customers.tokens import Tokens
 
+# What else keeps a wallet open: apps above say so, and raise why.
+keeps_open: list[Callable[[UUID], None]] = []
 LIVE = Q(lifted_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
 
 
@@ -239,7 +241,7 @@ def close_wallet(wallet: Wallet, *, actor: Any, reason: str = "") -> Wallet:
     A closed account refuses every entry, so a top-up that arrives later is parked in suspense (`transactions`).
 
     Raises: LinkedCustomer (a colleague does it), WalletClosed, WalletFrozen (lift first: a freeze is a question still
-    open), WalletNotEmpty.
+    open), WalletNotEmpty; what `keeps_open` raises.
     Locks: the wallet, then its account.
     """
     leave_to_colleague(actor, wallet.customer_id)
@@ -252,6 +254,8 @@ def close_wallet(wallet: Wallet, *, actor: Any, reason: str = "") -> Wallet:
             ledger.services.close_account(locked.account_id)
         except ledger.errors.AccountNotEmpty as exc:
             raise WalletNotEmpty(wallet_id=locked.id) from exc
+        for refuse in keeps_open:  # after the lock of the account: what is promised to a wallet is promised under it
+            refuse(locked.id)
         locked.closed_at = timezone.now()
         locked.save(update_fields=["closed_at"])
         audit.record(actor=actor, action="close_wallet", subject=locked, before="open", after="closed", reason=reason)

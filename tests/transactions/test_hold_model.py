@@ -98,7 +98,7 @@ class Model:
             return "illegal_transition"
         self.held -= hold.held
         self.used -= hold.amount - hold.captured
-        hold.state = "completed" if hold.captured else to
+        hold.state = "completed" if hold.captured else "expired" if hold.is_over else to
         return ""
 
 

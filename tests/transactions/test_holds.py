@@ -21,7 +21,7 @@ from transactions.movements import Movement, Settlement, Terms
 from transactions.posting import post, post_one
 from transactions.rules import holds as rule
 from transactions.services import holds
-from wallets.errors import WalletNotEmpty
+from wallets.errors import WalletNotEmpty, WalletPromised
 from wallets.parties import Address
 from wallets.services import close_wallet, freeze_wallet, lift_freeze
 
@@ -123,6 +123,34 @@ def test_a_wallet_is_not_closed_while_something_of_it_is_promised(aline, eric):
 
     with pytest.raises(WalletNotEmpty):
         close_wallet(aline, actor=None)
+
+
+def test_nor_the_wallet_that_it_is_promised_to(aline, eric):
+    fund(aline, 500)
+    hold = held(aline, eric, 500)
+
+    with pytest.raises(WalletPromised):
+        close_wallet(eric, actor=None)
+    post_one(void(hold)).or_raise()
+
+    assert close_wallet(eric, actor=None).closed_at
+    assert_books_balance()
+
+
+def test_so_many_holds_of_a_wallet_are_open_and_no_more(aline, eric, settings):
+    settings.HOLDS_OPEN_MAX = 3
+    fund(aline, 1_000)
+    first = held(aline, eric, 10)
+
+    outcomes = post([promise(aline, eric, 10) for _ in range(3)])
+    post_one(void(first)).or_raise()
+    again = post_one(promise(aline, eric, 10))
+
+    assert [outcome.error and outcome.error.code for outcome in outcomes] == [None, None, "too_many_holds"]
+    assert outcomes[-1].error.facts["limit"] == 3
+    assert (again.error, on_hold(aline)) == (None, 30)
+    assert post_one(promise(eric, aline, 1)).error.code == "insufficient_funds"
+    assert_books_balance()
 
 
 # --- capturing -----------------------------------------------------------------------------------------------------
@@ -453,11 +481,25 @@ def test_who_comes_late_finds_it_expired_before_the_sweeper_does(aline, eric):
     fund(aline, 1_000)
     hold = overdue(aline, eric, 500)
 
-    assert type(post_one(capture(hold)).error) is HoldExpired
+    late = post_one(capture(hold)).error
+    assert type(late) is HoldExpired
+    assert late.facts["expired_at"].endswith("Z")
     assert state_of(hold) == "pending"
     assert holds.sweep() == 1
     assert (state_of(hold), available(aline), used(aline)) == ("expired", 1_000, (0, 0))
     assert holds.sweep() == 0
+    assert_books_balance()
+
+
+def test_what_is_voided_late_has_expired_before_the_sweeper_comes(aline, eric):
+    fund(aline, 1_000)
+    hold = overdue(aline, eric, 500)
+
+    outcome = post_one(void(hold)).or_raise()
+
+    assert (outcome.state, state_of(hold), available(aline)) == ("expired", "expired", 1_000)
+    assert told(hold)["ended"] == "expired"
+    assert [step.kind for step in hold_of(hold)] == ["placed", "expired"]
     assert_books_balance()
 
 
@@ -632,7 +674,8 @@ def test_two_sweepers_capture_once(aline, eric):
     assert_books_balance()
 
 
-def test_the_number_of_statements_is_the_same_for_one_capture_and_for_a_thousand(aline, eric, monkeypatch):
+def test_the_number_of_statements_is_the_same_for_one_capture_and_for_a_thousand(aline, eric, monkeypatch, settings):
+    settings.HOLDS_OPEN_MAX = 2_000
     fund(aline, 100_000)
     holds_of_many = [one.transaction for one in post([promise(aline, eric, 10) for _ in range(1_001)])]
     payee = capture(holds_of_many[0])

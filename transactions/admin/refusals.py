@@ -134,6 +134,11 @@ OF_TRANSACTIONS = {
         "The page of the hold says until when it ran.",
         "The payee asks the payer for a new hold or payment.",
     ),
+    "too_many_holds": (
+        "As many holds of the wallet are open as may be.",
+        "Holds, on the wallet's page: for whom, and until when.",
+        "One of them has to be captured, voided or expire first.",
+    ),
     "capture_exceeds_hold": (
         "All captures together never come to more than the hold, and this one would have.",
         "The page of the hold lists its captures and what is left.",
@@ -340,6 +345,10 @@ AT_THE_DOOR = {
     "wallet_not_empty": (
         "A wallet is closed at zero with nothing held.", "The wallet's page: its balance and what is held for what.",
         "They move the money out, and wait for what is under way.",
+    ),
+    "wallet_promised": (
+        "Holds promise money to the wallet, which nobody could capture once it is closed.",
+        "The open holds among the wallet's transactions.", "They capture or void them, or wait until they expire.",
     ),
     "instant_not_reached": (
         "A balance was asked for as of a moment to come.", "Nothing here.", "They choose a date that has passed.",

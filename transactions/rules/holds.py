@@ -7,7 +7,9 @@ price, less what those before it bore.
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
 
 from core.errors import IllegalTransition
 from core.money import Money
@@ -23,6 +25,7 @@ from transactions.errors import (
     HoldNotFound,
     HoldOver,
     NotPayeeOfHold,
+    TooManyHolds,
 )
 from transactions.models import Kind, State
 from transactions.movements import Movement, Outcome, Promise, Settlement, Terms
@@ -55,6 +58,10 @@ def place(attempt: Attempt) -> None:
     attempt.take_from_payer(today)
     order, world, payer = attempt.order, attempt.world, attempt.payer
     assert payer is not None
+    most, is_open = settings.HOLDS_OPEN_MAX, world.open_holds
+    if is_open.get(payer.wallet, 0) >= most:
+        raise TooManyHolds(f"{most} holds of this wallet are open. One has to end first.", limit=most)
+    is_open[payer.wallet] = is_open.get(payer.wallet, 0) + 1
     terms = order.terms or Terms()
     expires_at = _expiry(terms, attempt.moment.at)
     world.books.hold(
@@ -76,11 +83,16 @@ def _expiry(terms: Terms, now: datetime) -> datetime:
     expires_at, latest = terms.expires_at or now + lasts, now + LONGEST
     if not now < expires_at <= latest:
         said = "A hold expires in the future, 30 days from now at the latest."
-        raise HoldDatesImpossible(said, latest=latest.isoformat())
+        raise HoldDatesImpossible(said, latest=_written(latest))
     if terms.capture_at and not now < terms.capture_at < expires_at:
         said = "A hold is captured by itself in the future, before it expires."
-        raise HoldDatesImpossible(said, latest=expires_at.isoformat())
+        raise HoldDatesImpossible(said, latest=_written(expires_at))
     return expires_at
+
+
+def _written(at: datetime) -> str:
+    """As instants are elsewhere on the wire."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 # --- capturing -----------------------------------------------------------------------------------------------------
@@ -120,7 +132,7 @@ def capture(attempt: Attempt) -> None:
     if hold.state != State.PENDING:
         raise HoldOver(state=hold.state)
     if order.owner and hold.expires_at and attempt.moment.at >= hold.expires_at:
-        raise HoldExpired(expired_at=hold.expires_at.isoformat())
+        raise HoldExpired(expired_at=_written(hold.expires_at))
     if order.amount > left:
         rest = Money(left, hold.currency)
         raise CaptureExceedsHold(f"{rest} is left of this hold.", left=rest.decimal, currency=hold.currency)
@@ -162,18 +174,21 @@ def _held(hold: Target) -> int:
 def end(order: Settlement, world: World) -> Outcome:
     """Void it, or let it expire: what was not captured is free, and given back to the limits.
 
-    Freezes do not stop it, for nothing leaves the wallet. Raises: HoldOver; IllegalTransition, before its time is up.
+    Freezes do not stop it, for nothing leaves the wallet. What is voided late has expired, whether the sweeper has been
+    there or not. Raises: HoldOver; IllegalTransition, before its time is up.
     """
     hold = world.targets[order.transaction]
     if order.to not in ENDED_AS:
         raise IllegalTransition("A hold is captured, voided or expires.", state=hold.state)
     if hold.state != State.PENDING:
         raise HoldOver(state=hold.state)
-    if order.to == State.EXPIRED and hold.expires_at and instant(world.books.now_us) < hold.expires_at:
+    is_late = hold.expires_at is not None and instant(world.books.now_us) >= hold.expires_at
+    if order.to == State.EXPIRED and not is_late:
         raise IllegalTransition("This hold has not expired yet.", state=hold.state)
     payer = world.parties.at(Address("wallet", str(hold.payer_id)), "")
     assert payer is not None
-    _end(world, hold, payer, State(order.to), actor=order.actor, reason=order.reason, request_id=order.request_id)
+    to = State.EXPIRED if is_late else State.CANCELLED
+    _end(world, hold, payer, to, actor=order.actor, reason=order.reason, request_id=order.request_id)
     return told_of(hold)
 
 

@@ -97,7 +97,9 @@ class BalanceView(APIView):
 
 class CloseWalletView(APIView):
     permission_classes = [LiveSession]
-    problems = [errors.WalletNotFound, errors.WalletNotEmpty, errors.WalletFrozen, errors.WalletClosed]
+    problems = [
+        errors.WalletNotFound, errors.WalletNotEmpty, errors.WalletPromised, errors.WalletFrozen, errors.WalletClosed,
+    ]  # fmt: skip
 
     @extend_schema(operation_id="close_wallet", request=EmptySerializer, responses=s.WalletSerializer)
     def post(self, request: Request, wallet_id: UUID) -> Response:

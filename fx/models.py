@@ -370,3 +370,28 @@ class QuoteUse(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.quote_id}"
+
+
+class ProviderUse(models.Model):
+    """How much a provider was promised in a day of one currency for another, and how much of it was used; minor units
+    of ``sell``. Until the quotes of a row expire it counts for what they promise, after that for what of them was used.
+    PostgreSQL counts it with quotes and uses, for any client, and lets nobody write it.
+    """
+
+    provider = models.ForeignKey(Provider, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
+    sell = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    buy = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    day = models.DateField(help_text="UTC, when it was promised")
+    expires_at = models.DateTimeField(help_text="of these quotes; the day's beginning: of earlier ones")
+    promised = models.BigIntegerField(help_text="minor units of what is sold, in all of these quotes")
+    used = models.BigIntegerField(help_text="in those of them that were used")
+
+    class Meta:
+        ordering = ["provider", "sell", "buy", "day", "expires_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "sell", "buy", "day", "expires_at"], name="provider_use_once"),
+            models.CheckConstraint(condition=Q(promised__gte=0, used__gte=0), name="provider_use_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sell} to {self.buy} on {self.day}"

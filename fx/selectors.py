@@ -11,8 +11,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from core.admin.lists import first_id_at
 from core.money import EXPONENTS
+from core.work import prepared
 from fx.ages import is_stale
 from fx.errors import RateMissing, RateStale
 from fx.models import ExposureCap, Margin, ProviderTerms, Quote, RateSource
@@ -31,11 +31,14 @@ CROSS JOIN LATERAL (
     ORDER BY as_of DESC, revision DESC LIMIT 1
 ) r WHERE b.base <> q.quote
 """
+# By whom, what for what, how much of a day is gone: `ProviderUse`. Without a time it is now.
 USED = """
-SELECT l.provider_id, l.sell, l.buy, sum(l.sell_minor)::bigint
-FROM fx_routeleg l JOIN fx_quote q ON q.decision_id = l.decision_id LEFT JOIN fx_quoteuse u ON u.quote_id = q.id
-WHERE l.provider_id = ANY(%s) AND l.id >= %s AND (u.id IS NOT NULL OR q.expires_at >= %s)
-GROUP BY 1, 2, 3
+WITH moment AS MATERIALIZED (SELECT coalesce(%(at)s::timestamptz, clock_timestamp()) AS at)
+SELECT m.at, gone.* FROM moment m LEFT JOIN LATERAL (
+    SELECT provider_id, sell, buy, sum(CASE WHEN expires_at >= m.at THEN promised ELSE used END)::bigint AS minor
+    FROM fx_provideruse WHERE provider_id = ANY(%(providers)s) AND day = (m.at AT TIME ZONE 'UTC')::date
+    GROUP BY 1, 2, 3
+) gone ON gone.minor > 0
 """
 QUOTES = """
 SELECT q.id, q.caller, q.kind, q.fixed, q.sell, q.buy, q.sell_minor, q.fee_minor, q.buy_minor, q.margin_minor,
@@ -354,12 +357,11 @@ def switched_off() -> set[UUID]:
         return {pk for (pk,) in cursor.fetchall()}
 
 
-def used_today(providers: Sequence[UUID], at: datetime) -> dict[str, int]:
-    """What of their daily caps is gone (`use_key`): what was converted, and what open quotes promise."""
-    midnight = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    with connection.cursor() as cursor:
-        cursor.execute(USED, [list(providers), first_id_at(midnight), at])
-        return {use_key(provider, sell, buy): total for provider, sell, buy, total in cursor.fetchall()}
+def used_today(providers: Sequence[UUID], at: datetime | None = None) -> tuple[datetime, dict[str, int]]:
+    """What of their daily caps is gone (`use_key`): what was converted, and what open quotes promise. And as of when:
+    now by the database's clock, unless ``at`` says it. In one statement."""
+    rows = prepared(USED, {"providers": list(providers), "at": at})
+    return rows[0][0], {use_key(provider, sell, buy): gone for _, provider, sell, buy, gone in rows if provider}
 
 
 class QuoteTerms(NamedTuple):

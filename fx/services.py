@@ -2,9 +2,10 @@
 
 import hashlib
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -15,6 +16,7 @@ from django.db import transaction as db_transaction
 from core import audit
 from core.jobs import once_a_day
 from core.money import EXPONENTS, MAX_MINOR
+from core.work import unit_of_work
 from fx import selectors
 from fx.ages import is_business_day
 from fx.errors import (
@@ -59,14 +61,27 @@ from staff.models import User
 logger = logging.getLogger(__name__)
 
 MIDNIGHT = time(0)
-# A quote with its decision and trades: one round trip, for it stands between a customer and a rate.
-KEEP = """
-WITH decision AS (
-    INSERT INTO fx_routingdecision SELECT * FROM json_populate_recordset(NULL::fx_routingdecision, %s::json)
+# A quote with its decision and trades, where what it takes of daily caps is still there: one round trip with the locks,
+# for it stands between a customer and a rate.
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('fx:cap:' || code, 0)) FROM unnest(%s::text[]) AS p (code)"
+KEEP: LiteralString = """
+WITH fits AS MATERIALIZED (
+    SELECT NOT EXISTS (
+        SELECT FROM json_to_recordset(%s::json)
+            AS n(provider uuid, sell text, buy text, takes bigint, cap bigint, day date, at timestamptz)
+        WHERE takes > cap - (
+            SELECT coalesce(sum(CASE WHEN u.expires_at >= n.at THEN u.promised ELSE u.used END), 0)
+            FROM fx_provideruse u
+            WHERE u.provider_id = n.provider AND u.sell = n.sell AND u.buy = n.buy AND u.day = n.day
+        )
+    ) AS it
+), decision AS (
+    INSERT INTO fx_routingdecision
+    SELECT n.* FROM fits, json_populate_recordset(NULL::fx_routingdecision, %s::json) n WHERE it
 ), legs AS (
-    INSERT INTO fx_routeleg SELECT * FROM json_populate_recordset(NULL::fx_routeleg, %s::json)
+    INSERT INTO fx_routeleg SELECT n.* FROM fits, json_populate_recordset(NULL::fx_routeleg, %s::json) n WHERE it
 )
-INSERT INTO fx_quote SELECT * FROM json_populate_recordset(NULL::fx_quote, %s::json)
+INSERT INTO fx_quote SELECT n.* FROM fits, json_populate_recordset(NULL::fx_quote, %s::json) n WHERE it
 """
 AT_A_TIME = 2_000
 MOST_NOTES = 10
@@ -413,7 +428,7 @@ def estimate(
     now = snapshot()
     found = price(
         now, sell=sell, buy=buy, sell_minor=sell_minor, buy_minor=buy_minor, tier=tier, within_seconds=within_seconds,
-        kind=kind, used=selectors.used_today(_capped(now), _clock()) if _capped(now) else None,
+        kind=kind, used=selectors.used_today(_capped(now))[1],
     )  # fmt: skip
     refuse_above(now.caps, found, waiting=False)
     return now, found
@@ -433,33 +448,46 @@ def quote(
         kind: of movement, for the fee (`settings.FX_FEE`).
     Raises: SameCurrency, AmountNotPositive, AmountTooLarge, AmountTooSmallToConvert, NoRoute, RateStale, RateMissing,
         FxExposureExceeded.
-    Locks: where the route uses a provider with a daily cap, quotes that do wait for each other, so that two do not
-        promise the same rest of it; after that, where our position in one of the two currencies has a cap, likewise.
+    Locks: where the route uses a provider with a daily cap, quotes that do wait for each other while they are written,
+        so that two do not promise the same rest of it: of whom not enough is left, the next way is found after all
+        others. Where our position in one of the two currencies has a cap, likewise, after that.
     """
     now = snapshot()
     asked: dict[str, Any] = {
         "sell": sell, "buy": buy, "sell_minor": sell_minor, "buy_minor": buy_minor, "tier": tier,
         "within_seconds": within_seconds, "kind": kind,
     }  # fmt: skip
+    capped = _capped(now)
+    promise: dict[str, Any] = {"caller": caller, "kind": kind, "tier": tier}
+    if not now.caps.keys() & {sell, buy}:
+        at, used = selectors.used_today(capped)
+        if made := _keep(now, price(now, used=used, **asked), at=at, **promise):
+            return made
+        # Somebody else was promised meanwhile what this one needs.
     with db_transaction.atomic():
-        at, capped = _clock(), _capped(now)
-        used = selectors.used_today(capped, at) if capped else {}
+        with connection.cursor() as cursor:
+            cursor.execute(LOCK, [sorted({one.provider.code for one in now.terms if one.daily_cap is not None})])
+        at, used = selectors.used_today(capped)
         found = price(now, used=used, **asked)
-        if limited := sorted({leg.offer.provider for _, _, leg in trades(found.route.parts) if leg.offer.cap}):
-            with connection.cursor() as cursor:
-                for provider in limited:
-                    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"fx:cap:{provider}"])
-            if (since := selectors.used_today(capped, at)) != used:
-                found = price(now, used=since, **asked)
         refuse_above(now.caps, found, waiting=True)
-        return _keep(now, found, caller=caller, kind=kind, tier=tier, at=at)
+        made = _keep(now, found, at=at, alone=True, **promise)
+        assert made
+        return made
 
 
 def _capped(now: Snapshot) -> list[UUID]:
     return sorted({one.provider_id for one in now.terms if one.daily_cap is not None})
 
 
-def _keep(now: Snapshot, found: Price, *, caller: str, kind: str, tier: int | None, at: datetime) -> Quote:
+def _keep(
+    now: Snapshot, found: Price, *, caller: str, kind: str, tier: int | None, at: datetime, alone: bool = False
+) -> Quote | None:
+    """None where providers have not as much left of their day as the route takes; then nothing is written.
+
+    Args:
+        alone: the caller holds the locks of all capped providers, and priced after that.
+    Locks: else each capped provider of the route, by name.
+    """
     route = found.route
     decision = RoutingDecision(
         sell=found.sell, buy=found.buy, sell_minor=route.sell_minor, buy_minor=route.buy_minor,
@@ -468,9 +496,11 @@ def _keep(now: Snapshot, found: Price, *, caller: str, kind: str, tier: int | No
         alternatives=[one._asdict() for one in route.alternatives],
         left_out=[one._asdict() for one in now.left_out if {found.sell, found.buy} & {one.sell, one.buy}][:20],
     )  # fmt: skip
-    legs = []
+    legs, takes = [], defaultdict[str, int](int)
     for part, number, leg in trades(route.parts):
         terms = now.terms_of[leg.offer.key]
+        if terms.daily_cap is not None and not alone:
+            takes[leg.offer.key] += leg.sell_minor
         legs.append(
             RouteLeg(
                 decision=decision, part=part, number=number, provider_id=terms.provider_id, terms=terms,
@@ -481,11 +511,27 @@ def _keep(now: Snapshot, found: Price, *, caller: str, kind: str, tier: int | No
         caller=caller, kind=kind, fixed=found.fixed, sell=found.sell, buy=found.buy, sell_minor=found.sell_minor,
         fee_minor=found.fee_minor, buy_minor=found.buy_minor, margin_minor=found.margin_minor,
         margin_bps=found.margin_bps, tier=tier, decision=decision, created_at=at,
-        expires_at=at + timedelta(seconds=settings.FX_QUOTE_SECONDS),
+        expires_at=expiry(at),
     )  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(KEEP, [_rows([decision]), _rows(legs), _rows([made])])
-    return made
+    limits = [
+        {
+            "provider": terms.provider_id, "sell": terms.sell, "buy": terms.buy, "takes": minor, "cap": terms.daily_cap,
+            "day": at.astimezone(UTC).date(), "at": at,
+        }
+        for terms, minor in ((now.terms_of[key], minor) for key, minor in takes.items())
+    ]  # fmt: skip
+    documents = [msgspec.json.encode(limits).decode(), _rows([decision]), _rows(legs), _rows([made])]
+    with unit_of_work() as work:
+        if takes:
+            work.run(LOCK, sorted({now.terms_of[key].provider.code for key in takes}))
+        kept = work.run(KEEP, *documents)
+    return made if kept.rowcount else None
+
+
+def expiry(at: datetime) -> datetime:
+    """After ``settings.FX_QUOTE_SECONDS``, at the next full second: what expires together is counted in one row."""
+    whole = at.replace(microsecond=0)
+    return whole + timedelta(seconds=settings.FX_QUOTE_SECONDS + (at > whole))
 
 
 def _rows(of: Sequence[Any]) -> str:

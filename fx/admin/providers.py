@@ -219,7 +219,7 @@ class ProviderAdmin(StaffAdmin):
 
     def panels(self, request: HttpRequest, provider: Provider) -> list[Panel]:
         rows = list(provider.terms.order_by("-effective_from", "-id")[:200])
-        now, used = in_force(rows), used_today([provider.pk], datetime.now(UTC))
+        now, (_, used) = in_force(rows), used_today([provider.pk])
         columns = ["Pair", "Cost", "Each trade", "One trade", "Today", "Takes", "Open", "From"]
         current = Table(
             title="Terms now",

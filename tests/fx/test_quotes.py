@@ -1,6 +1,6 @@
 """A quote is a promise: priced once, honoured to the last second, for one caller, once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from fx.errors import (
     RateStale,
     SameCurrency,
 )
-from fx.models import Margin, Provider, Quote, QuoteUse, RouteLeg, RoutingDecision
+from fx.models import Margin, Provider, ProviderUse, Quote, QuoteUse, RouteLeg, RoutingDecision
 from fx.services import Taken
 from staff.errors import ApprovalNeeded
 from staff.models import User
@@ -179,7 +179,7 @@ def test_open_quotes_count_towards_a_daily_cap_until_they_expire(market: None) -
     assert sold_to("wekeza") == 20_000_00
 
     at = now() + timedelta(seconds=61)
-    assert selectors.used_today([Provider.objects.get(code="wekeza").pk], at) == {}
+    assert selectors.used_today([Provider.objects.get(code="wekeza").pk], at) == (at, {})
 
 
 def test_two_at_once_do_not_promise_the_same_rest(transactional_db: None, market: None) -> None:
@@ -324,7 +324,81 @@ def test_a_quote_takes_as_many_statements_whatever_its_route(market: None, state
         ask(buy=buy)
         counts.append(len([said for said in statements if "SAVEPOINT" not in said]))
 
-    assert counts == [2, 2], "the time; decision, trades and quote together"
+    assert counts == [2, 2], "the time and what is gone; decision, trades and quote together"
+
+
+# --- What of a provider's day is gone ---------------------------------------------------------------------------------
+
+GONE = """
+SELECT l.sell, l.buy, sum(l.sell_minor)::bigint
+FROM fx_routeleg l JOIN fx_quote q ON q.decision_id = l.decision_id LEFT JOIN fx_quoteuse u ON u.quote_id = q.id
+WHERE l.provider_id = %s AND (u.id IS NOT NULL OR q.expires_at >= %s) AND q.created_at::date = %s GROUP BY 1, 2
+"""
+
+
+def gone(at: datetime) -> dict[tuple[str, str], int]:
+    """As counted, which is what adding up all trades of the day gives."""
+    pk = Provider.objects.get(code="wekeza").pk
+    with connection.cursor() as cursor:
+        cursor.execute(GONE, [pk, at, at.date()])
+        added_up = {(sell, buy): total for sell, buy, total in cursor.fetchall()}
+    _, counted = selectors.used_today([pk], at)
+    assert counted == {selectors.use_key(pk, *pair): total for pair, total in added_up.items()}
+    return added_up
+
+
+def expired(like: Quote, ago: timedelta) -> UUID:
+    """The same quote, as if it had expired so long ago."""
+    pk, decision = uuid7(), uuid7()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH d AS (INSERT INTO fx_routingdecision
+                       SELECT (json_populate_record(d, json_build_object('id', %(decision)s))).*
+                       FROM fx_routingdecision d WHERE id = %(like)s),
+                 l AS (INSERT INTO fx_routeleg
+                       SELECT (json_populate_record(l, json_build_object('id', %(leg)s, 'decision_id', %(decision)s))).*
+                       FROM fx_routeleg l WHERE decision_id = %(like)s)
+            INSERT INTO fx_quote SELECT (json_populate_record(q, json_build_object(
+                'id', %(pk)s, 'decision_id', %(decision)s, 'created_at', now() - %(ago)s - interval '1 minute',
+                'expires_at', now() - %(ago)s))).* FROM fx_quote q WHERE decision_id = %(like)s
+            """,
+            {"pk": str(pk), "decision": str(decision), "leg": str(uuid7()), "like": like.decision_id, "ago": ago},
+        )
+    return pk
+
+
+def test_what_is_gone_of_a_day_is_what_was_used_and_what_is_open(market: None) -> None:
+    used, late = ask(), expired(ask(sell_minor=1_000_00), timedelta(seconds=2))
+    services.take_quote(used.pk, caller=CALLER, transaction=uuid7())
+    expired(used, timedelta(minutes=3))
+
+    assert gone(now()) == {("KES", "USD"): 14_000_00}
+    assert gone(used.expires_at) == {("KES", "USD"): 14_000_00}, "that moment included"
+    assert gone(used.expires_at + timedelta(microseconds=1)) == {("KES", "USD"): 13_000_00}
+
+    assert not ProviderUse.objects.filter(expires_at__lt=now()).exists(), "nobody used those"
+    with connection.cursor() as cursor:  # it was decided in time, and is through only now
+        cursor.execute(
+            "INSERT INTO fx_quoteuse (id, quote_id, transaction, at) SELECT %s, id, %s, expires_at FROM fx_quote"
+            " WHERE id = %s",
+            [uuid7(), uuid7(), late],
+        )
+    assert gone(now()) == {("KES", "USD"): 15_000_00}
+    expired(used, timedelta(seconds=1))  # the first of its moment tidies up
+    assert [(one.used, one.promised) for one in ProviderUse.objects.filter(expires_at__lt=now())] == [(1_000_00, 0)]
+    assert gone(used.expires_at + timedelta(seconds=1)) == {("KES", "USD"): 14_000_00}
+
+
+def test_nobody_writes_what_is_counted(market: None) -> None:
+    ask()
+    for statement in (
+        "UPDATE fx_provideruse SET promised = 0", "DELETE FROM fx_provideruse",
+        "INSERT INTO fx_provideruse (provider_id, sell, buy, day, expires_at, promised, used)"
+        " SELECT provider_id, sell, buy, day - 1, expires_at, 0, 0 FROM fx_provideruse",
+    ):  # fmt: skip
+        with pytest.raises(DatabaseError, match="is counted"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
 
 
 def test_a_margin_row_is_there_from_the_beginning(db: None) -> None:

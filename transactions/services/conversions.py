@@ -143,7 +143,7 @@ def at_quote(quote: UUID | None, currency: str, actor: CustomerPrincipal) -> dic
 def _asking(actor: CustomerPrincipal, buy: str, key: str = "") -> Asking | None:
     params = {
         "key": key, "caller": actor.principal, "session": actor.session_id, "customer": actor.id, "buy": buy,
-        "since": first_id_at(now() - timedelta(seconds=settings.FX_QUOTE_SECONDS)),
+        "since": first_id_at(now() - timedelta(seconds=settings.FX_QUOTE_SECONDS + 1)),  # they end with a full second
     }  # fmt: skip
     return next((Asking._make(row) for row in prepared(ASKING, params)), None)
 

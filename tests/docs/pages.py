@@ -21,11 +21,12 @@ BETWEEN = "\x1e"
 CHANGING = [
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<id>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "<instant>"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "<day>"),
     (re.compile(r"Receipt [0-9A-Z]{10}"), "Receipt <receipt>"),
     (re.compile(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}\b"), "<code>"),
     (re.compile(r"\d{7,}"), "<digits>"),
 ]
-CHANGING_FIELDS = {"access_token", "refresh_token", "receipt", "request_id", "next", "user_agent"}
+CHANGING_FIELDS = {"access_token", "refresh_token", "receipt", "payment_receipt", "request_id", "next", "user_agent"}
 LINE = 112
 SHORTENED = {"access_token": 12, "refresh_token": 6, "next": 6}
 

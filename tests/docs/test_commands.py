@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils.timezone import now
 
+from payouts import running as payouts
+from tekana import demo_fx
 from tests.books import assert_books_balance
 from tests.docs.pages import ROOT, body_of, comparable, run, steps_of, written
 from tests.fakes.bank import rail_settings, running_bank
@@ -23,7 +27,8 @@ WRITE = bool(os.environ.get("WRITE_DOCS"))
 
 @pytest.fixture
 def demo(transactional_db: None, live_server: Any, settings: Any, tmp_path: Path) -> Iterator[str]:
-    """What `make demo` runs, in this process: web, worker, sandbox bank."""
+    """What `make demo` runs, in this process: web, worker, sandbox bank; and its rates of exchange."""
+    demo_fx.load(now().date())
     ended = threading.Event()
 
     def work() -> None:
@@ -31,6 +36,7 @@ def demo(transactional_db: None, live_server: Any, settings: Any, tmp_path: Path
             rail_calls.sweep()
             rail_messages.sweep()
             relay.relay_events()
+            payouts.run_due()
         connection.close()
 
     with running_bank(tmp_path / "bank.jsonl") as bank:
@@ -56,9 +62,22 @@ def test_every_command_does_what_the_page_says(demo: str, name: str) -> None:
     for step, said in zip(steps, printed, strict=True):
         lines = [line.strip().lower() for line in said.partition("\r\n\r\n")[0].splitlines()]
         assert [header for header in step.headers if header.lower() not in lines] == [], f"{step.shell}\n{said}"
+        if not step.answer:
+            assert "/problems/" not in said, f"{step.shell}\n{said}"
         if step.body:
             assert comparable(json.loads(body_of(said))) == comparable(json.loads(step.body)), step.shell
     assert_books_balance()
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/customer-api.md"])
+def test_no_command_is_left_out(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+
+    marked = [step.shell for step in steps_of(ROOT / name)]
+
+    assert [shell for shell in re.findall(r"```(?:sh|text)\n(.*?)\n```", text, re.S) if "$API" in shell] == [
+        shell for shell in marked if "$API" in shell
+    ]
 
 
 def test_an_answer_that_differs_would_be_noticed() -> None:

@@ -6,6 +6,7 @@ Each statement attacked with is right but for what its test spoils (`tests/forge
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import psycopg
@@ -15,6 +16,7 @@ from django.conf import settings
 
 from core.models import AppendOnly
 from core.roles import APP_ROLE
+from ledger.services import open_account
 from tests.forgery import (
     APP,
     CREDIT,
@@ -35,6 +37,15 @@ from transactions.models import BORN, LEGAL, State
 NO_RIGHT, CHECK, UNIQUE = "42501", "23514", "23505"
 APPEND_ONLY, UNBALANCED, ENTRIES, ACCOUNT, HOLDS, OVER_REVERSED = "TK001", "TK002", "TK003", "TK004", "TK005", "TK006"
 STATE, IMMUTABLE, NO_EVENT, NO_JOURNAL, NO_STEP = "TK010", "TK011", "TK012", "TK013", "TK014"
+
+
+class Exchange(NamedTuple):
+    """Ids of accounts: positions, and results at another rate."""
+
+    francs: int
+    shillings: int
+    result: int
+    other: int
 
 
 @pytest.fixture(scope="module")
@@ -378,6 +389,49 @@ def test_reversals_never_exceed_the_original(scene, role):
         (scene.shillings, DEBIT, 1), (rail_in_shillings(), CREDIT, 1), reverses_id=scene.transfer
     )
     assert shillings.refused(role) == OVER_REVERSED  # it moved none
+
+
+@pytest.fixture(scope="module")
+def exchange(scene, django_db_blocker) -> Exchange:
+    """What exchanges of Aline's francs for shillings are posted to."""
+    with django_db_blocker.unblock():
+        francs, result = (open_account(f"{code}:RWF", "RWF", CREDIT) for code in ("equity:fx", "income:fx_result"))
+        shillings, other = (open_account(f"{code}:KES", "KES", CREDIT) for code in ("equity:fx", "income:fx_result"))
+    return Exchange(francs, shillings, result, other)
+
+
+def undone(scene: Scene, ours: Exchange, back: int, taken: int, result: int, currency: str = "RWF") -> Forgery:
+    """The exchange, posted and undone in one statement: ``back`` francs and what our ``result`` adds go to Aline,
+    ``taken`` shillings come from the recipient."""
+    forgery = Forgery().lines(
+        (scene.aline, DEBIT, 100), (ours.francs, CREDIT, 100),
+        (ours.shillings, DEBIT, 10), (scene.shillings, CREDIT, 10),
+    )  # fmt: skip
+    original = forgery.journals[0]["id"]
+    mine = [(ours.result if currency == "RWF" else ours.other, DEBIT, result)] if result else []
+    more = result if currency == "RWF" else 0
+    return forgery.lines(
+        (ours.francs, DEBIT, back), (scene.aline, CREDIT, back + more),
+        (scene.shillings, DEBIT, taken), (ours.shillings, CREDIT, taken + (result - more)), *mine, reverses_id=original,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_reversals_of_an_exchange_exceed_it_in_neither_currency_but_by_our_result(scene, exchange, role):
+    assert undone(scene, exchange, 100, 10, 0).refused(role) == ""
+    assert undone(scene, exchange, 100, 10, 25).refused(role) == ""  # at another rate: ours is the difference
+    assert undone(scene, exchange, 101, 10, 0).refused(role) == OVER_REVERSED
+    assert undone(scene, exchange, 101, 10, 25).refused(role) == OVER_REVERSED
+    assert undone(scene, exchange, 100, 11, 25).refused(role) == OVER_REVERSED  # the sums are of each currency
+    assert undone(scene, exchange, 50, 11, 5, "KES").refused(role) == OVER_REVERSED
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_of_what_was_no_exchange_our_result_counts_like_the_rest(scene, exchange, role):
+    """Otherwise whoever reverses a transfer could give away as much as they like."""
+    for original, amount, refused in ((scene.reversed_in_part, 100, ""), (scene.reversed_in_part, 101, OVER_REVERSED)):
+        forgery = Forgery().lines((scene.aline, CREDIT, amount), (exchange.result, DEBIT, amount), reverses_id=original)
+        assert forgery.refused(role) == refused
 
 
 def rail_in_shillings() -> int:

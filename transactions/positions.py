@@ -157,7 +157,7 @@ def positions() -> list[Position]:
 def exposures(currencies: Collection[str]) -> dict[str, Exposure]:
     """Of each the position, and what is promised on top of it (`fx.exposure`); one statement."""
     since = now() - timedelta(seconds=settings.FX_QUOTE_SECONDS) - 2 * UNDER_WAY
-    params = {"codes": list(currencies), "since": first_id_at(since), "under_way": UNDER_WAY}
+    params: dict[str, Any] = {"codes": list(currencies), "since": first_id_at(since), "under_way": UNDER_WAY}
     with connection.cursor() as cursor:
         cursor.execute(EXPOSURES, params)
         return {row[0]: Exposure(*row) for row in cursor.fetchall()}

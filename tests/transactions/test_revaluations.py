@@ -272,3 +272,5 @@ def test_the_back_office_shows_what_it_would_do_asks_and_tells_what_was_posted(f
     for shown in ("USD/KES", "-12,948.00", "52.00", "0.40", "cbk USD/KES of", str(done.lines.get().movement_id)):
         assert shown in page, shown
     assert "0.40" in client.get(reverse("admin:transactions_revaluation_changelist")).text
+    now_and_posted = client.get(reverse("admin:fx_positions")).text
+    assert f"Posted, {done.day:%-d %b %Y}" in now_and_posted and "0.40" in now_and_posted

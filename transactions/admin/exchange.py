@@ -20,6 +20,8 @@ from fx.errors import RateMissing, RateStale
 from fx.exposure import Exposure
 from fx.selectors import Snapshot, caps_on, snapshot
 from transactions import positions
+from transactions.models import RevaluationLine
+from transactions.services.revaluations import latest
 
 DAYS = 30
 NEAR, FULL = 80, 100  # percent of a cap
@@ -104,15 +106,23 @@ def against(one: Exposure, cap: int | None) -> Any:
 
 
 def results_table(known: Snapshot) -> Table:
+    """The unrealised result as it is now, and as the latest revaluation has posted it."""
+    last = latest()
+    posted = f"Posted, {last.day:%-d %b %Y}" if last else "Posted"
     return Table(
         title="Result of each pair, by average cost",
-        columns=["Pair", "Held", "Average", "Mid now", "Realised", "Unrealised", "Trades"],
-        numeric=["Held", "Average", "Mid now", "Realised", "Unrealised", "Trades"],
-        rows=list(result_rows(known)),
+        columns=["Pair", "Held", "Average", "Mid now", "Realised", "Unrealised now", posted, "Trades"],
+        numeric=["Held", "Average", "Mid now", "Realised", "Unrealised now", posted, "Trades"],
+        rows=list(
+            result_rows(
+                known, {(one.base, one.quote): one for one in last.lines.select_related("revaluation")} if last else {}
+            )
+        ),
+        more=("Revaluations", list_url("transactions.revaluation")),
     )
 
 
-def result_rows(known: Snapshot) -> Iterator[tuple[Any, ...]]:
+def result_rows(known: Snapshot, posted: dict[tuple[str, str], RevaluationLine]) -> Iterator[tuple[Any, ...]]:
     for pair in positions.results():
         mid: Any
         unrealised: Any
@@ -126,8 +136,18 @@ def result_rows(known: Snapshot) -> Iterator[tuple[Any, ...]]:
         average = of_amounts(abs(pair.held), pair.base, abs(pair.cost), pair.quote) if pair.held and pair.cost else "–"
         yield (
             f"{pair.base}/{pair.quote}", money(pair.held, pair.base), average, mid, money(pair.realised, pair.quote),
-            unrealised, pair.trades,
+            unrealised, as_posted(posted.get((pair.base, pair.quote))), pair.trades,
         )  # fmt: skip
+
+
+def as_posted(line: RevaluationLine | None) -> Any:
+    """In the pair's currency, and in the one it is reported in."""
+    if line is None:
+        return "–"
+    reported = money(line.result, line.revaluation.currency)
+    if line.quote == line.revaluation.currency:
+        return reported
+    return format_html('{}<br><span class="muted small">{}</span>', money(line.unrealised, line.quote), reported)
 
 
 def earned_table() -> Table:

@@ -133,6 +133,24 @@ class InstantField(serializers.Field[Any, Any, Any, Any]):
 
 
 @extend_schema_field({"type": "string", "format": "email", "maxLength": 254})
+class WholeField(serializers.IntegerField):
+    """A whole number written as one: neither a text nor a truth value."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class FlagField(serializers.BooleanField):
+    """true or false, and nothing that only looks like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("invalid", input=data)
+        return data
+
+
 class EmailField(TextField):
     """A mailbox, in lower case; a domain in another script is kept in its ASCII form, so that look-alikes differ."""
 

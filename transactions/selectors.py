@@ -46,6 +46,8 @@ class HistoryRow(NamedTuple):
     received: int | None
     received_currency: str | None
     wallet_currency: str
+    order_reference: str | None
+    hold: UUID | None
 
 
 class Filters(NamedTuple):
@@ -64,7 +66,7 @@ class Filters(NamedTuple):
 # date becomes an entry number by bisection.
 SHOWN = """t.id, t.receipt, t.kind, t.state, t.payer_id, t.payee_id, t.amount, t.fee, t.payee_fee, t.currency, t.memo,
            t.caller, t.reference, t.refusal_code, t.reverses_id, t.rail,
-           t.destination, t.received, t.received_currency"""
+           t.destination, t.received, t.received_currency, t.hold_id"""
 PAGE = f"""
 WITH me AS (
     SELECT s.revoked_at IS NOT NULL AS ended, c.state AS customer_state, w.id AS wallet, w.currency, a.id AS account,
@@ -91,20 +93,20 @@ WITH me AS (
         (SELECT NULL, t.created_at, NULL, NULL, {SHOWN} FROM transactions_transaction t
          WHERE t.payer_id = me.wallet AND t.id < %(id)s AND t.kind <> 'reversal' AND t.hold_id IS NULL
            AND t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')
-           AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
-           AND (%(until)s::timestamptz IS NULL OR t.created_at < %(until)s)
-           AND (%(side)s::smallint IS NULL OR %(side)s = 1)
-           AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
+           AND (%(since)s IS NULL OR t.created_at >= %(since)s)
+           AND (%(until)s IS NULL OR t.created_at < %(until)s)
+           AND (%(side)s IS NULL OR %(side)s = 1)
+           AND (%(kind)s IS NULL OR t.kind = %(kind)s) AND (%(state)s IS NULL OR t.state = %(state)s)
          ORDER BY t.id DESC LIMIT %(limit)s)
         UNION ALL
         (SELECT NULL, t.created_at, NULL, NULL, {SHOWN} FROM transactions_transaction t
          WHERE t.payee_id = me.wallet AND t.id < %(id)s
            AND (t.kind = 'top_up' OR t.kind = 'hold' AND t.state <> 'failed')
            AND t.state IN ('pending', 'processing', 'unknown', 'failed', 'cancelled', 'expired')
-           AND (%(since)s::timestamptz IS NULL OR t.created_at >= %(since)s)
-           AND (%(until)s::timestamptz IS NULL OR t.created_at < %(until)s)
-           AND (%(side)s::smallint IS NULL OR %(side)s = -1)
-           AND (%(kind)s::text IS NULL OR t.kind = %(kind)s) AND (%(state)s::text IS NULL OR t.state = %(state)s)
+           AND (%(since)s IS NULL OR t.created_at >= %(since)s)
+           AND (%(until)s IS NULL OR t.created_at < %(until)s)
+           AND (%(side)s IS NULL OR %(side)s = -1)
+           AND (%(kind)s IS NULL OR t.kind = %(kind)s) AND (%(state)s IS NULL OR t.state = %(state)s)
          ORDER BY t.id DESC LIMIT %(limit)s)
     ) x ORDER BY x.at DESC, x.id DESC LIMIT %(limit)s
 )
@@ -114,9 +116,10 @@ SELECT me.ended, me.customer_state, me.wallet, p.seq,
        p.payer_id IS NOT DISTINCT FROM me.wallet, p.amount,
        CASE WHEN p.payer_id = me.wallet OR p.kind = 'top_up' THEN p.fee ELSE p.payee_fee END, p.currency, p.memo,
        CASE WHEN p.caller = me.principal THEN p.reference END,
-       CASE WHEN p.payer_id IS NOT DISTINCT FROM me.wallet OR p.kind = 'top_up' THEN p.refusal_code ELSE '' END,
+       CASE WHEN p.payer_id = me.wallet OR p.kind = 'top_up' THEN p.refusal_code ELSE '' END,
        p.reverses_id, coalesce(p.destination ->> 'bank_id', p.rail), o.id, {MASKED_NAME.format("oc.full_name")},
-       p.received, p.received_currency, me.currency
+       p.received, p.received_currency, me.currency,
+       (SELECT order_reference FROM transactions_transaction WHERE id = coalesce(p.reverses_id, p.id)), p.hold_id
 FROM me LEFT JOIN page p ON true
 LEFT JOIN wallets_wallet o ON o.id = CASE WHEN p.payer_id = me.wallet THEN p.payee_id ELSE p.payer_id END
 LEFT JOIN customers_customer oc ON oc.id = o.customer_id
@@ -174,7 +177,9 @@ SELECT t.id, t.receipt, t.kind, t.state, t.amount,
        CASE WHEN payer.customer_id = %(customer)s OR t.kind = 'top_up' THEN t.fee ELSE t.payee_fee END AS fee,
        t.currency, t.memo, t.refusal_code, t.reversed_amount,
        t.received, t.received_currency, (SELECT u.quote_id FROM fx_quoteuse u WHERE u.transaction = t.id) AS quote_id,
-       t.created_at, t.completed_at, t.payer_id, t.payee_id, t.reverses_id,
+       t.created_at, t.completed_at, t.payer_id, t.payee_id, t.reverses_id, t.hold_id,
+       (SELECT o.order_reference FROM transactions_transaction o WHERE o.id = coalesce(t.reverses_id, t.id))
+           AS order_reference,
        coalesce(t.destination ->> 'bank_id', t.rail) AS outside,
        CASE WHEN t.caller = 'customer:' || %(customer)s THEN t.reference END AS reference,
        payer.customer_id = %(customer)s AS is_payer,
@@ -233,8 +238,8 @@ def limits_left(customer: UUID, wallet: UUID) -> LimitsLeft:
 
 
 class HoldRow(NamedTuple):
-    """A hold as one of its sides sees it. Minor units; ``captured`` is what was taken so far, by ``captures``, oldest
-    first: ``{"id", "receipt", "amount", "fee", "state", "at"}`` each."""
+    """A hold as one of its sides sees it, with the fees that side bears. Minor units; ``captured`` is what was taken so
+    far, by ``captures``, oldest first: ``{"id", "receipt", "amount", "fee", "state", "at"}`` each."""
 
     id: UUID
     receipt: str
@@ -259,7 +264,8 @@ class HoldRow(NamedTuple):
 
 
 HOLD_ROW = f"""
-SELECT t.id, t.receipt, t.state, t.amount, t.fee, t.currency, t.memo,
+SELECT t.id, t.receipt, t.state, t.amount,
+       CASE WHEN payer.customer_id = %(customer)s THEN t.fee ELSE t.payee_fee END, t.currency, t.memo,
        CASE WHEN t.caller = 'customer:' || %(customer)s THEN t.reference END, t.order_reference,
        t.created_at, t.completed_at, h.expires_at, t.capture_at, payer.customer_id = %(customer)s,
        t.payer_id, t.payee_id, {MASKED_NAME.format("pc.full_name")}, {MASKED_NAME.format("qc.full_name")},
@@ -270,7 +276,8 @@ JOIN (wallets_wallet payer JOIN customers_customer pc ON pc.id = payer.customer_
 JOIN (wallets_wallet payee JOIN customers_customer qc ON qc.id = payee.customer_id) ON payee.id = t.payee_id
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(c.amount), 0)::bigint AS amount, coalesce(jsonb_agg(jsonb_build_object(
-               'id', c.id, 'receipt', c.receipt, 'amount', c.amount, 'fee', c.fee, 'state', c.state, 'at', c.created_at
+               'id', c.id, 'receipt', c.receipt, 'amount', c.amount, 'state', c.state, 'at', c.created_at,
+               'fee', CASE WHEN payer.customer_id = %(customer)s THEN c.fee ELSE c.payee_fee END
            ) ORDER BY c.id), '[]') AS parts
     FROM transactions_transaction c
     WHERE c.hold_id = t.id AND c.state IN ('completed', 'partially_reversed', 'reversed')

@@ -11,7 +11,10 @@ from customers.models import AccountType
 from tests.books import assert_books_balance, available, fund, key, posted
 from tests.factories import new_wallet, signed_in
 from tests.holding import held
-from transactions.models import Transaction
+from transactions import tariff
+from transactions.api.holds import CaptureView
+from transactions.errors import AmountBelowFee
+from transactions.models import FeeRule, Transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -113,7 +116,14 @@ def test_a_person_is_promised_nothing_for_what_is_captured_is_a_payment(aline, e
 
 
 @pytest.mark.parametrize(
-    "more", [{"expires_in": 0}, {"expires_in": 60, "expires_at": "2999-01-01T00:00:00Z"}, {"expires_in": 2_592_001}]
+    "more",
+    [
+        {"expires_in": 0},
+        {"expires_in": "60"},
+        {"expires_in": True},
+        {"expires_in": 60, "expires_at": "2999-01-01T00:00:00Z"},
+        {"expires_in": 2_592_001},
+    ],
 )
 def test_terms_that_make_no_sense_are_named(aline, shop, more):
     answer = place(aline, shop, "500", **more)
@@ -177,3 +187,53 @@ def test_history_shows_what_is_pending_to_both_and_its_captures(aline, shop):
         ("payment", "completed", "out"), ("hold", "pending", "out"), ("top_up", "completed", "in"),
     ]  # fmt: skip
     assert ask("GET", f"transactions/{hold}", shop).json()["kind"] == "hold"
+
+
+def test_each_side_is_told_of_its_own_fee_and_whose_order_a_part_and_a_refund_are_of(aline, shop):
+    FeeRule.objects.create(
+        kind="payment", currency="RWF", flat=100, payee_bps=4_000, effective_from=timezone.now().date()
+    )
+    tariff.forget()
+    fund(aline, 2_000)
+    hold = place(aline, shop, "1000", order_reference="order-9").json()["hold_id"]
+
+    part = capture(shop, hold, amount="500").json()
+    refund = ask("POST", f"payments/{part['transaction_id']}/refunds", shop, {"amount": "100"},
+                 **{"Idempotency-Key": key()})  # fmt: skip
+    seen = {wallet: ask("GET", f"holds/{hold}", wallet).json() for wallet in (aline, shop)}
+    one = ask("GET", f"transactions/{part['transaction_id']}", shop).json()
+    lines = ask("GET", f"wallets/{shop.pk}/transactions", shop).json()["data"]
+    tariff.forget()
+
+    assert (part["fee"], part["balance_after"]) == ("40", "460")
+    assert [(one["fee"], one["captures"][0]["fee"]) for one in seen.values()] == [("60", "60"), ("40", "40")]
+    assert (one["hold_id"], one["order_reference"]) == (hold, "order-9")
+    assert refund.status_code == 201, refund.text
+    assert [(line["kind"], line["hold_id"], line["order_reference"]) for line in lines] == [
+        ("refund", None, "order-9"), ("payment", hold, "order-9"), ("hold", None, "order-9"),
+    ]  # fmt: skip
+
+
+def test_a_part_that_its_fee_would_eat_up_is_refused_as_the_api_says(aline, shop):
+    FeeRule.objects.create(
+        kind="payment", currency="RWF", flat=100, payee_bps=10_000, effective_from=timezone.now().date()
+    )
+    tariff.forget()
+    fund(aline, 2_000)
+
+    refused = capture(shop, held(aline, shop, 500), amount="100")
+    tariff.forget()
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "amount_below_fee")
+    assert AmountBelowFee in CaptureView.problems
+
+
+@pytest.mark.parametrize("final", ["yes", "true", 1, None])
+def test_nothing_is_taken_for_true_that_only_looks_like_it(aline, shop, final):
+    fund(aline, 2_000)
+    hold = held(aline, shop, 500)
+
+    refused = capture(shop, hold, amount="1", final=final)
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "validation_failed")
+    assert posted(shop) == 0

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from core.money import decimal_string
 from core.pagination import CursorField, PageQuery, page_body, read_page
-from core.serializers import AmountField, CurrencyField, InstantField, StrictSerializer, TextField
+from core.serializers import AmountField, CurrencyField, FlagField, InstantField, StrictSerializer, TextField, WholeField
 from customers.api.serializers import EmptySerializer
 from customers.api.views import read_body
 from customers.authentication import caller
@@ -63,7 +63,7 @@ class PlaceHoldSerializer(StrictSerializer):
     memo = TextField(max_length=140, required=False, allow_blank=True, help_text="the recipient reads it")
     order_reference = TextField(max_length=80, required=False, allow_null=True, help_text="the merchant's own")
     reference = TextField(max_length=80, required=False, allow_null=True, help_text="your own, unique for ever")
-    expires_in = serializers.IntegerField(
+    expires_in = WholeField(
         min_value=1, max_value=int(LONGEST.total_seconds()), required=False,
         help_text="seconds until what is not captured is free again; without it and expires_at, 7 days",
     )  # fmt: skip
@@ -87,7 +87,7 @@ class PlacedHoldSerializer(serializers.Serializer):
     receipt = serializers.CharField(help_text="ten characters to read out over the phone")
     status = serializers.ChoiceField(choices=SEEN)
     amount = serializers.CharField()
-    fee = serializers.CharField(help_text="held on top; each capture bears its share of it")
+    fee = serializers.CharField(help_text="held on top; what is captured costs what a payment of it costs")
     currency = CurrencyField()
     from_wallet_id = serializers.UUIDField()
     to_wallet_id = serializers.UUIDField()
@@ -113,7 +113,7 @@ class CaptureSerializer(StrictSerializer):
     openapi = {"examples": [{"amount": "8000.00", "final": True}]}
 
     amount = AmountField(required=False, help_text="in the hold's currency; without it, all that is left")
-    final = serializers.BooleanField(
+    final = FlagField(
         required=False, default=False, help_text="nothing more will be captured: the rest is the payer's again"
     )
 
@@ -123,7 +123,7 @@ class CapturedSerializer(serializers.Serializer):
         "examples": [
             {
                 "transaction_id": PART, "receipt": "9C4M1VX7KD", "status": "completed", "amount": "8000.00",
-                "currency": "KES", "timestamp": "2026-03-02T10:00:00.123456Z", "hold_id": HOLD,
+                "fee": "0.00", "currency": "KES", "timestamp": "2026-03-02T10:00:00.123456Z", "hold_id": HOLD,
                 "hold_status": "completed", "captured": "8000.00", "remaining": "0.00", "balance_after": "21000.00",
             }
         ]
@@ -133,6 +133,7 @@ class CapturedSerializer(serializers.Serializer):
     receipt = serializers.CharField()
     status = serializers.ChoiceField(choices=State.choices)
     amount = serializers.CharField()
+    fee = serializers.CharField(help_text="what you bear of it, off what arrives")
     currency = CurrencyField()
     timestamp = serializers.DateTimeField()
     hold_id = serializers.UUIDField()
@@ -146,6 +147,7 @@ class CaptureRowSerializer(serializers.Serializer):
     transaction_id = serializers.UUIDField()
     receipt = serializers.CharField()
     amount = serializers.CharField()
+    fee = serializers.CharField(help_text="what you bear of it: on top as payer, off what arrives as payee")
     status = serializers.ChoiceField(choices=State.choices)
     timestamp = serializers.DateTimeField()
 
@@ -160,8 +162,8 @@ class HoldSerializer(serializers.Serializer):
                 "ended_at": None,
                 "captures": [
                     {
-                        "transaction_id": PART, "receipt": "9C4M1VX7KD", "amount": "8000.00", "status": "completed",
-                        "timestamp": "2026-03-02T10:00:00.123456Z",
+                        "transaction_id": PART, "receipt": "9C4M1VX7KD", "amount": "8000.00", "fee": "0.00",
+                        "status": "completed", "timestamp": "2026-03-02T10:00:00.123456Z",
                     }
                 ],
             }
@@ -173,7 +175,7 @@ class HoldSerializer(serializers.Serializer):
     status = serializers.ChoiceField(choices=SEEN, help_text="completed: over, and something of it was captured")
     direction = serializers.ChoiceField(choices=DIRECTIONS, help_text="out: you promised it; in: it is for you")
     amount = serializers.CharField()
-    fee = serializers.CharField(help_text="what the payer bears on top, for all of it")
+    fee = serializers.CharField(help_text="what you bear for all of it: on top as payer, off what arrives as payee")
     captured = serializers.CharField()
     remaining = serializers.CharField(help_text="what can still be captured")
     currency = CurrencyField()
@@ -229,6 +231,7 @@ def captured_body(outcome: Outcome) -> dict[str, Any]:
         "receipt": outcome.receipt,
         "status": outcome.state,
         "amount": decimal_string(outcome.amount, currency),
+        "fee": decimal_string(outcome.payee_fee, currency),
         "currency": currency,
         "timestamp": outcome.created_at,
         "hold_id": hold.hold,
@@ -240,7 +243,7 @@ def captured_body(outcome: Outcome) -> dict[str, Any]:
 
 
 def hold_body(row: HoldRow) -> dict[str, Any]:
-    """A `HoldSerializer`'s answer. The fee is the payer's business."""
+    """A `HoldSerializer`'s answer. Each side is told of the fees that are its own."""
 
     def shown(amount: int) -> str:
         return decimal_string(amount, row.currency)
@@ -252,7 +255,7 @@ def hold_body(row: HoldRow) -> dict[str, Any]:
         "status": row.state,
         "direction": "out" if row.is_payer else "in",
         "amount": shown(row.amount),
-        "fee": shown(row.fee if row.is_payer else 0),
+        "fee": shown(row.fee),
         "captured": shown(row.captured),
         "remaining": shown(row.amount - row.captured if row.state == State.PENDING else 0),
         "currency": row.currency,
@@ -271,6 +274,7 @@ def hold_body(row: HoldRow) -> dict[str, Any]:
                 "transaction_id": part["id"],
                 "receipt": part["receipt"],
                 "amount": shown(part["amount"]),
+                "fee": shown(part["fee"]),
                 "status": part["state"],
                 "timestamp": datetime.fromisoformat(part["at"]).astimezone(UTC),
             }
@@ -301,7 +305,7 @@ OF_ONE = [errors.HoldNotFound, errors.NotPayeeOfHold, errors.HoldOver]
 class HoldsView(APIView):
     permission_classes = [LiveSession]
     idempotent = True
-    problems = PLACING + IDEMPOTENT
+    problems = [*PLACING, errors.TooManyHolds, *IDEMPOTENT]
 
     @extend_schema(operation_id="list_holds", parameters=[HoldQuery], responses=HoldPageSerializer)
     def get(self, request: Request) -> Response:
@@ -323,7 +327,7 @@ class HoldsView(APIView):
 
 class HoldPreviewView(APIView):
     permission_classes = [LiveSession]
-    problems = PLACING
+    problems = [*PLACING, errors.TooManyHolds]
 
     @extend_schema(operation_id="preview_hold", request=PlaceHoldSerializer, responses={200: HoldPreviewSerializer})
     def post(self, request: Request) -> Response:
@@ -365,7 +369,8 @@ class CaptureView(APIView):
     idempotent = True
     problems = [
         *AMOUNTS, SessionEnded, CustomerSuspended, *OF_ONE, errors.HoldExpired, errors.CaptureExceedsHold,
-        errors.PayerUnavailable, WalletFrozen, WalletClosed, errors.BalanceLimitExceeded, errors.LimitsNotSet,
+        errors.AmountBelowFee, errors.PayerUnavailable, WalletFrozen, WalletClosed, errors.BalanceLimitExceeded,
+        errors.LimitsNotSet,
         *(error for error in IDEMPOTENT if error is not errors.ReferenceTaken),
     ]  # fmt: skip
 

@@ -199,7 +199,7 @@ class HistoryRowSerializer(serializers.Serializer):
                 "balance_change": "-1050.75", "balance_after": "3949.25",
                 "counterparty": {"name": "Eric H.", "wallet_id": "01981f6e-9b02-7d18-b3c6-2e4f7a8d5c90"},
                 "memo": "rent, March", "reference": None, "code": None, "reversal_of": None,
-                "exchange": None, "timestamp": "2026-03-01T08:15:30.123456Z",
+                "hold_id": None, "order_reference": None, "exchange": None, "timestamp": "2026-03-01T08:15:30.123456Z",
             }
         ]
     }  # fmt: skip
@@ -219,6 +219,8 @@ class HistoryRowSerializer(serializers.Serializer):
     reference = serializers.CharField(allow_null=True, help_text="yours, if you gave one")
     code = serializers.CharField(allow_null=True, help_text="why it was refused")
     reversal_of = serializers.UUIDField(allow_null=True)
+    hold_id = serializers.UUIDField(allow_null=True, help_text="of which it was captured")
+    order_reference = serializers.CharField(allow_null=True, help_text="the merchant's, also of what gives it back")
     exchange = ExchangeSerializer(allow_null=True, help_text="where the two sides have different currencies")
     timestamp = serializers.DateTimeField()
 
@@ -243,6 +245,8 @@ class TransactionSerializer(serializers.Serializer):
     code = serializers.CharField(allow_null=True)
     reason = serializers.CharField(allow_null=True, help_text="the code in words")
     reversal_of = serializers.UUIDField(allow_null=True)
+    hold_id = serializers.UUIDField(allow_null=True, help_text="of which it was captured")
+    order_reference = serializers.CharField(allow_null=True, help_text="the merchant's, also of what gives it back")
     reversed_by = serializers.ListField(child=serializers.UUIDField())
     reversed_amount = serializers.CharField()
     exchange = ExchangeSerializer(allow_null=True)
@@ -357,6 +361,8 @@ def history_body(row: HistoryRow) -> dict[str, Any]:
         "reference": row.reference,
         "code": row.refusal_code or None,
         "reversal_of": row.reverses,
+        "hold_id": row.hold,
+        "order_reference": row.order_reference,
         "exchange": exchange_of(row.kind, row.amount, row.fee, row.currency, row.received, row.received_currency),
         "timestamp": row.at,
     }
@@ -391,6 +397,8 @@ def transaction_body(row: dict[str, Any]) -> dict[str, Any]:
         "code": code or None,
         "reason": (RailRefused if code == RailRefused.code else type(refusal(code))).title if code else None,
         "reversal_of": row["reverses_id"],
+        "hold_id": row["hold_id"],
+        "order_reference": row["order_reference"],
         "reversed_by": row["reversed_by"],
         "reversed_amount": decimal_string(row["reversed_amount"], currency),
         "exchange": exchange_of(

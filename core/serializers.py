@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -42,6 +43,21 @@ class TextField(serializers.CharField):
         text = unicodedata.normalize("NFC", super().to_internal_value(data))
         if any(c in BIDI_CONTROLS or unicodedata.category(c) in UNPRINTABLE for c in text):
             self.fail("unprintable")
+        return text
+
+
+class ReferenceField(TextField):
+    """A client's own reference, and none that an app gives (RESERVED_REFERENCES): it is unique for ever."""
+
+    default_error_messages = {"reserved": "References that begin like this one are ours. Choose another one."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": 80, "help_text": "your own, unique for ever"} | kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if text.startswith(settings.RESERVED_REFERENCES):
+            self.fail("reserved")
         return text
 
 

@@ -1,6 +1,6 @@
 """Standing orders as staff see them: the list, the story of one, what became of its dates; their calendars."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,8 @@ from core.admin import (
 )
 from core.admin.pages import NOTHING, list_url
 from core.admin.search import read_identity
+from core.money import CURRENCY_CHOICES
+from customers.finding import matching
 from customers.links import concerns
 from customers.models import Country, Customer
 from notes.admin import Noted
@@ -52,6 +54,7 @@ from schedules.models import (
     RunState,
     StandingOrder,
 )
+from schedules.running import ACTOR, MOST_REFUSED
 from schedules.selectors import calendar_of, first_dates, versions_now
 from schedules.services import how_often, is_of_staff, pause_order, resume_order
 from staff.inbox import ask
@@ -59,6 +62,7 @@ from staff.selectors import named, names
 from transactions.admin.refusals import explain
 from transactions.admin.shown import receipt_tag
 from transactions.admin.timeline import Moment, masked, noted, notified
+from wallets.models import Wallet
 
 concerns("schedules.standingorder", "customer_id", "payee.customer_id")
 concerns("schedules.orderrun", "order.customer_id", "order.payee.customer_id")
@@ -77,6 +81,10 @@ ICONS = {
     "given_up": "money_off", "failed": "block", "missed": "event_busy", "stopped": "stop_circle",
 }  # fmt: skip
 STEP_TONES = {"unfunded": "odd", "given_up": "bad", "failed": "bad", "missed": "bad", "paused": "odd"}
+PAUSED_BY = [("paused_by_us", "paused by us"), ("paused_by_itself", "paused by itself")]
+NEXT = [("today", "today or before"), ("tomorrow", "until tomorrow"), ("week", "within seven days")]
+DAYS_AHEAD = {"today": 0, "tomorrow": 1, "week": 7}
+MOST_OWNERS = 100  # whose orders are shown to a name
 SHOWN = 10
 RUNS_SHOWN = 50
 STORY = 200
@@ -93,7 +101,15 @@ def run_badge(run: OrderRun) -> Any:
 
 
 def said_often(order: StandingOrder) -> str:
-    return how_often(order.frequency, order.every, order.month_day)
+    often = how_often(order.frequency, order.every, order.month_day)
+    return f"{often} on {order.start_on:%A}" if order.frequency == StandingOrder.Frequency.WEEKLY else often
+
+
+def paused_by(order: StandingOrder) -> str:
+    if order.paused_by == ACTOR:
+        return f"Paused by itself after {MOST_REFUSED} refusals in a row; the customer may resume it"
+    who = named(order.paused_by, names()) if is_of_staff(order.paused_by) else "the customer"
+    return f"Paused by {who}"
 
 
 def day(value: date | None) -> Any:
@@ -115,31 +131,65 @@ class ResumeForm(ReasonForm):
     submit = "Let it go on"
 
 
+class StateFilter(choice_filter("state", "state", [*OrderState.choices, *PAUSED_BY])):  # type: ignore[misc]
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        match self.value():
+            case "paused_by_us":
+                return queryset.filter(state=OrderState.PAUSED, paused_by__startswith="staff:")
+            case "paused_by_itself":
+                return queryset.filter(state=OrderState.PAUSED, paused_by=ACTOR)
+        return super().queryset(request, queryset)
+
+
+class NextFilter(choice_filter("next", "next date", NEXT)):  # type: ignore[misc]
+    """Of those that run, by the days of the customers' countries."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() not in DAYS_AHEAD:
+            return queryset
+        until = datetime.now(UTC).date() + timedelta(days=DAYS_AHEAD[self.value()])
+        return queryset.filter(state=OrderState.ACTIVE, next_on__lte=until)
+
+
+class SetUpBetween(MadeBetween):
+    title = "day it was set up"
+
+
+class BegunBetween(MadeBetween):
+    title = "day the run began"
+
+
 @admin.register(StandingOrder)
 class StandingOrderAdmin(Noted):
     list_display = ["who", "recipient", "amount_shown", "often", "next_shown", "state_shown", "made"]
     list_select_related = ["customer", "payee__customer"]
     list_filter = [
-        choice_filter("state", "state", OrderState.choices),
+        StateFilter,
         choice_filter("frequency", "how often", StandingOrder.Frequency.choices),
-        MadeBetween,
+        choice_filter("currency", "currency", CURRENCY_CHOICES),
+        NextFilter,
+        SetUpBetween,
     ]
     ordering = ["-pk"]
     search_fields = ["id"]
-    search_help_text = "Id of the order, its customer or a wallet, or the beginning of one"
+    search_help_text = "Phone number, e-mail or name of who pays or is paid; id of the order, a customer or a wallet"
     page_select_related = ("customer__country", "payee__customer", "wallet")
     actions_detail = ["pause", "resume", "add_note"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        if not search_term.strip():
+        asked = search_term.strip()
+        if not asked:
             return queryset, False
-        identity = read_identity(search_term)
-        if identity is None:
-            return queryset.none(), False
-        found = Q()
-        for column in ("pk", "customer", "wallet", "payee"):
-            found |= identity.within(column)
+        people = list(matching(asked).order_by("-pk").values_list("pk", flat=True)[:MOST_OWNERS])
+        found = Q(customer__in=people) | Q(payee__in=Wallet.objects.filter(customer__in=people).values("pk"))
+        if (identity := read_identity(asked)) is not None:
+            for column in ("pk", "wallet", "payee"):
+                found |= identity.within(column)
         return queryset.filter(found), False
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        countries = list(Country.objects.order_by("name").values_list("pk", "name"))
+        return [*self.list_filter[:3], choice_filter("customer__country", "country", countries), *self.list_filter[3:]]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """What each pays now, read at once."""
@@ -191,8 +241,7 @@ class StandingOrderAdmin(Noted):
         payee = link(request, "customers.customer", order.payee.customer_id, order.payee.customer.full_name)
         lines: list[Any] = [format_html("{} pays {}, {}", payer, payee, said_often(order))]
         if order.state == OrderState.PAUSED:
-            by = named(order.paused_by, names()) if is_of_staff(order.paused_by) else "the customer"
-            lines.append(f"Paused by {by}: nothing runs until it goes on.")
+            lines.append(f"{paused_by(order)}: nothing runs until it goes on.")
         figures = [("Amount", money(version.amount, order.currency))]
         if order.state == OrderState.ACTIVE:
             figures.append(("Next", day(order.next_on)))
@@ -382,7 +431,7 @@ class OutcomeFilter(DropdownFilter):
 class OrderRunAdmin(StaffAdmin):
     list_display = ["due_shown", "who", "recipient", "amount_shown", "state_shown", "why", "receipt"]
     list_select_related = ["order__customer", "order__payee__customer", "version", "transaction"]
-    list_filter = [OutcomeFilter, MadeBetween]
+    list_filter = [OutcomeFilter, BegunBetween]
     ordering = ["-pk"]
     search_fields = ["id"]
     search_help_text = "Id of the order or of the run, or its beginning"

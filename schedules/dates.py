@@ -132,6 +132,7 @@ class Recurrence:
 
     ``month_day``: of a monthly order; in a shorter month its last day, so that 31 is always the last.
     ``end_on``: the last day on which a date may be planned; the calendar may move that one beyond it.
+    ``earliest``: no date is moved to before this day, by default the start.
     """
 
     frequency: str  # once, daily, weekly, monthly
@@ -140,6 +141,7 @@ class Recurrence:
     month_day: int = 0
     rule: str = "same"  # same, next, previous
     end_on: date | None = None
+    earliest: date | None = None
 
     def planned(self, number: int) -> date | None:
         """The date with this number, as the customer said it; None where there is none any more."""
@@ -168,12 +170,18 @@ class Recurrence:
         return date(year, index + 1, min(self.month_day, monthrange(year, index + 1)[1]))
 
     def due(self, planned: date, days: BusinessDays) -> date:
-        """Where the calendar puts a planned date: never before the start, so that one is moved on instead."""
+        """Where the calendar puts a planned date: never before the earliest, so that one is moved on instead."""
         if self.rule == "same":
             return planned
-        if self.rule == "previous" and (before := days.moved(planned, -1)) >= self.start_on:
+        if self.rule == "previous" and (before := days.moved(planned, -1)) >= (self.earliest or self.start_on):
             return before
         return days.moved(planned, 1)
+
+
+def earliest(start_on: date, made_on: date) -> date:
+    """Before the start a date may be moved, but not to the day on which the order is made: who begins tomorrow is not
+    paid for today."""
+    return min(start_on, made_on + DAY)
 
 
 class Date(NamedTuple):

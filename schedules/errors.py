@@ -38,8 +38,16 @@ class TooManyStandingOrders(Conflict):
     for_customer = "You have as many standing orders as one can have. Please cancel one that you no longer need."
 
 
+class ChangedTooOften(Conflict):
+    """A standing order is changed ``most`` times at most. Set up another one."""
+
+    code, title = "standing_order_changed_too_often", "This standing order was changed too often"
+    for_customer = "This standing order was changed very often. Please cancel it and set up another one."
+
+
 class NotNextDate(Conflict):
-    """Only the next date can be skipped; ``next_on`` is it now, absent where there is none."""
+    """Only the next date, or one that waits for money, can be skipped; ``next_on`` is the next, absent where there is
+    none."""
 
     code, title = "not_next_date", "This is not the next date"
     for_customer = "The next date of this standing order is another one now. Please look at it again."

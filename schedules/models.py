@@ -4,6 +4,7 @@ The rows are the queue: an order says when it is to be looked at (`next_at`), a 
 """
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import models
 from django.db.models import F, Q
@@ -12,7 +13,7 @@ from django_fsm import FSMField, transition
 from core.ids import uuid7
 from core.models import AppendOnly
 from core.money import CURRENCY_CHOICES
-from schedules.dates import Recurrence
+from schedules.dates import Recurrence, earliest
 
 # --- Calendars -------------------------------------------------------------------------------------------------------
 
@@ -100,7 +101,7 @@ class Holiday(AppendOnly):
 class OrderState(models.TextChoices):
     ACTIVE = "active"
     PAUSED = "paused"
-    ENDED = "ended", "all dates done"
+    ENDED = "ended"
     CANCELLED = "cancelled"
 
 
@@ -135,6 +136,7 @@ class StandingOrder(models.Model):
     payee = models.ForeignKey("wallets.Wallet", models.PROTECT, related_name="+")
     named_by = models.CharField(max_length=6, help_text="wallet, phone or email")
     named_as = models.CharField(max_length=80, help_text="masked")
+    payee_name = models.CharField(max_length=200, blank=True, help_text="masked, as it was when the order was made")
     currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
     frequency = models.CharField(max_length=8, choices=Frequency)
     every = models.PositiveSmallIntegerField(default=1, help_text="so many days, weeks or months")
@@ -194,9 +196,11 @@ class StandingOrder(models.Model):
         return f"standing order of {self.currency}"
 
     def recurrence(self, version: "OrderVersion") -> Recurrence:
+        """The order comes with its customer's country."""
+        made_on = self.created_at.astimezone(ZoneInfo(self.customer.country.timezone)).date()
         return Recurrence(
             frequency=self.frequency, every=self.every, month_day=self.month_day, start_on=self.start_on,
-            rule=self.rule, end_on=version.end_on,
+            rule=self.rule, end_on=version.end_on, earliest=earliest(self.start_on, made_on),
         )  # fmt: skip
 
     @transition(state, source=[OrderState.ACTIVE], target=OrderState.PAUSED)
@@ -216,7 +220,7 @@ class StandingOrder(models.Model):
 
     @transition(state, source=[OrderState.ACTIVE], target=OrderState.ENDED)
     def end(self, *, at: Any) -> None:
-        """There is no date any more."""
+        """There is no date any more, or none that could be paid."""
         self.closed_at = at
 
 
@@ -318,7 +322,7 @@ class OrderEvent(AppendOnly):
         RESUMED = "resumed", "Resumed"
         SKIPPED = "skipped", "A date is skipped"
         CANCELLED = "cancelled", "Cancelled"
-        ENDED = "ended", "Ended: no date is left"
+        ENDED = "ended", "Ended"
         UNFUNDED = "unfunded", "Not enough money: tried again later"
         GIVEN_UP = "given_up", "Not enough money: given up"
         FAILED = "failed", "Refused"

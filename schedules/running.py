@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -34,7 +35,7 @@ from core.problems import catalogue
 from notifications.services import Notice, notify_many
 from schedules.models import OrderEvent, OrderRun, OrderState, RunState, StandingOrder
 from schedules.selectors import calendars, database_now, next_dates, runs_at, versions_now
-from schedules.services import note_step, notice_of, plan, said_day
+from schedules.services import counted_runs, note_step, notice_of, plan, said_day
 from transactions.errors import InsufficientFunds, RailRefused
 from transactions.models import Kind
 from transactions.movements import Movement, Outcome
@@ -48,6 +49,7 @@ MOST_DATES = 31  # of one order at a time; what is left comes with the next look
 MAX_ATTEMPTS = 3
 LEASE = timedelta(minutes=2)  # longer than a chunk can take: statements end after 30 s
 ROUND_SECONDS = 45
+MOST_REFUSED = 3  # dates in a row
 ACTOR = "job:standing_orders"
 Step = OrderEvent.Kind
 
@@ -183,14 +185,20 @@ def pay(claimed: Sequence[OrderRun], at: datetime | None = None) -> None:
     """Post the transfers of these runs in order of their dates and note what came of each: all in one database
     transaction, with the same statements for one and for a thousand.
 
-    Locks: the runs, then what `post` locks. A run that somebody else has taken up or stopped meanwhile is left alone.
+    Locks: the orders, the runs, then what `post` locks. A run that somebody else has taken up or stopped meanwhile is
+    left alone.
     """
     attempts = {run.pk: run.attempts for run in claimed}
     with db_transaction.atomic():
         at = at or database_now()
+        ours = StandingOrder.objects.select_for_update(no_key=True, of=("self",)).select_related(
+            "wallet", "payee__customer"
+        )
+        orders = {row.pk: row for row in ours.filter(pk__in={run.order_id for run in claimed}).order_by("pk")}
         rows = OrderRun.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=attempts, state=RunState.DUE)
-        rows = rows.select_related("version", "order__payee__customer").order_by("pk")
-        runs = [run for run in rows if run.attempts == attempts[run.pk]]
+        runs = [run for run in rows.select_related("version").order_by("pk") if run.attempts == attempts[run.pk]]
+        for run in runs:
+            run.order = orders[run.order_id]
         runs.sort(key=lambda run: (run.due_on, run.order_id))
         late = [run for run in runs if at - run.due_at > timedelta(days=settings.STANDING_ORDER_LATE_DAYS)]
         timely = [run for run in runs if run not in set(late)]
@@ -205,7 +213,67 @@ def pay(claimed: Sequence[OrderRun], at: datetime | None = None) -> None:
         with connection.cursor() as cursor:
             cursor.execute(SETTLE, [json.dumps([result.row() for result in results], default=str)])
         OrderEvent.objects.bulk_create([result.event for result in results if result.event])
-        notify_many([result.notice for result in results if result.notice])
+        notices = halt(results, at)
+        notify_many([*(result.notice for result in results if result.notice), *notices])
+
+
+REFUSED_IN_A_ROW = """
+SELECT o.id, count(*) FROM schedules_orderrun r JOIN unnest(%s::uuid[]) o (id) ON r.order_id = o.id
+WHERE r.state = 'failed' AND r.due_on > coalesce(
+    (SELECT max(p.due_on) FROM schedules_orderrun p WHERE p.order_id = o.id AND p.state IN ('completed', 'unfunded')),
+    '-infinity')
+GROUP BY o.id
+"""
+
+
+def halt(results: Sequence["_Result"], at: datetime) -> list[Notice]:
+    """End the orders that can never pay again, for a wallet is closed, and pause those that were refused on
+    MOST_REFUSED dates in a row. Each is told once, in place of what is told of its dates. The caller has locked them.
+
+    The same statements for one order and for a thousand, none where nothing was refused.
+    """
+    failed: dict[UUID, list[_Result]] = {}
+    for result in results:
+        if result.run.state == RunState.FAILED:
+            failed.setdefault(result.run.order_id, []).append(result)
+    if not failed:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSED_IN_A_ROW, [list(failed)])
+        in_a_row = dict(cursor.fetchall())
+    last = {pk: found[-1].run for pk, found in failed.items()}
+    ended = {pk for pk, run in last.items() if run.order.wallet.closed_at or run.order.payee.closed_at}
+    paused = {pk for pk in failed if in_a_row.get(pk, 0) >= MOST_REFUSED} - ended
+    halted = sorted(ended | paused)
+    if not halted:
+        return []
+    events, notices = [], []
+    for pk in halted:
+        run, facts = last[pk], {"due_on": str(last[pk].due_on), "code": last[pk].refusal_code}
+        kind, text = (Step.ENDED, "order_ended_refused") if pk in ended else (Step.PAUSED, "order_paused_refused")
+        event = OrderEvent(id=uuid7(), order_id=pk, run=run, kind=kind, actor=ACTOR, facts=facts, at=at)
+        events.append(event)
+        about = {"day": said_day(run.due_on), "reason": reason_of(run.refusal_code), "times": str(in_a_row[pk])}
+        notices.append(notice_of(run.order, run.version, event.pk, text, about, run.transaction_id))
+        for result in failed[pk]:
+            result.notice = None
+    waiting = OrderRun.objects.select_for_update(no_key=True).filter(
+        order__in=halted, state__in=[RunState.DUE, RunState.STUCK]
+    )
+    stopped = list(waiting.order_by("pk"))
+    if stopped:
+        OrderRun.objects.filter(pk__in=[run.pk for run in stopped]).update(state=RunState.STOPPED, done_at=at)
+        events += [
+            OrderEvent(
+                id=uuid7(), order_id=run.order_id, run=run, kind=Step.STOPPED, actor=ACTOR, at=at,
+                facts={"due_on": str(run.due_on)},
+            )
+            for run in stopped
+        ]  # fmt: skip
+    OrderEvent.objects.bulk_create(events)
+    StandingOrder.objects.filter(pk__in=ended).update(state=OrderState.ENDED, closed_at=at, next_on=None, next_at=None)
+    StandingOrder.objects.filter(pk__in=paused).update(state=OrderState.PAUSED, paused_by=ACTOR, next_at=None)
+    return notices
 
 
 def transfer_of(run: OrderRun) -> Movement:
@@ -270,7 +338,7 @@ class _Result:
         self.event = OrderEvent(
             id=uuid7(), order_id=run.order_id, run=run, kind=kind, actor=ACTOR, facts=about, at=self.at
         )
-        facts = {"day": said_day(run.due_on)} | facts
+        facts = {"day": said_day(run.due_on), "goes_on": "yes" if run.order.next_on else ""} | facts
         self.notice = notice_of(run.order, run.version, self.event.pk, text, facts, run.transaction_id)
 
 
@@ -298,7 +366,10 @@ def end_finished(at: datetime | None = None) -> int:
         events = {pk: OrderEvent(id=uuid7(), order_id=pk, kind=Step.ENDED, actor=ACTOR, at=at) for pk in ids}
         OrderEvent.objects.bulk_create(events.values())
         StandingOrder.objects.filter(pk__in=ids).update(state=OrderState.ENDED, closed_at=at)
-        notify_many([notice_of(order, versions[order.pk], events[order.pk].pk, "order_ended", {}) for order in orders])
+        runs = counted_runs(orders)
+        notify_many(
+            [notice_of(row, versions[row.pk], events[row.pk].pk, "order_ended", runs[row.pk]) for row in orders]
+        )
     return len(orders)
 
 

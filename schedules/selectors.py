@@ -2,7 +2,7 @@
 missing one."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from django.db.models import F, QuerySet
 from customers.models import Country
 from schedules.dates import BusinessDays, Date, Feast, WeekendFrom, upcoming
 from schedules.errors import StandingOrderNotFound
-from schedules.models import Holiday, HolidayRule, OrderRun, OrderVersion, StandingOrder, Weekend
+from schedules.models import Holiday, HolidayRule, OrderRun, OrderState, OrderVersion, StandingOrder, Weekend
 
 RELATED = ("customer__country", "wallet", "payee__customer")
 SHOWN = 5
@@ -110,8 +110,15 @@ def next_dates(
     )
 
 
-def first_dates(order: StandingOrder, version: OrderVersion, days: BusinessDays, count: int = SHOWN) -> Sequence[Date]:
-    """The next few dates as things stand; none of a closed order. A paused one would go on like this tomorrow."""
+def first_dates(
+    order: StandingOrder, version: OrderVersion, days: BusinessDays, count: int = SHOWN, at: datetime | None = None
+) -> Sequence[Date]:
+    """The next few dates as things stand; none of a closed order. A paused one, resumed at ``at``, would go on so."""
     if order.closed_at is not None:
         return []
-    return list(islice(next_dates(order, version, days), count))
+    return list(islice(next_dates(order, version, days, after=passed(order, at)), count))
+
+
+def passed(order: StandingOrder, at: datetime | None = None) -> date | None:
+    """The last day whose dates a paused order has let pass: yesterday."""
+    return None if order.state == OrderState.ACTIVE else today_in(order.customer.country, at) - timedelta(days=1)

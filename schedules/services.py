@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 from django.db import IntegrityError
 from django.db import transaction as db_transaction
+from django.db.models import Count, Q
 
 import wallets.selectors
 from core import audit, context
@@ -29,8 +30,9 @@ from customers.authentication import CustomerPrincipal
 from customers.links import leave_to_colleague
 from customers.models import Country, Customer
 from notifications.services import Notice, notify_many
-from schedules.dates import BusinessDays, Date, Recurrence, upcoming
+from schedules.dates import BusinessDays, Date, Recurrence, earliest, upcoming
 from schedules.errors import (
+    ChangedTooOften,
     NoDates,
     NotNextDate,
     StandingOrderClosed,
@@ -48,6 +50,7 @@ from schedules.selectors import (
     calendar_of,
     database_now,
     next_dates,
+    passed,
     runs_at,
     today_in,
     version_now,
@@ -70,6 +73,7 @@ from wallets.selectors import masked_name
 
 MOST_ORDERS = 100  # of one customer, that have not ended
 MOST_YEARS = 5
+MOST_CHANGES = 1_000  # of one order
 Kind = OrderEvent.Kind
 
 
@@ -85,12 +89,13 @@ class Schedule:
     end_on: date | None = None
     runs: int | None = None
 
-    @property
-    def recurrence(self) -> Recurrence:
+    def recurrence(self, made_on: date) -> Recurrence:
+        """Of an order made on that day."""
         is_monthly = self.frequency == StandingOrder.Frequency.MONTHLY
         return Recurrence(
             frequency=self.frequency, every=self.every, start_on=self.start_on, rule=self.rule, end_on=self.end_on,
             month_day=(self.month_day or self.start_on.day) if is_monthly else 0,
+            earliest=earliest(self.start_on, made_on),
         )  # fmt: skip
 
 
@@ -129,7 +134,7 @@ def check_schedule(
         raise StartPassed(f"The start is today, {today:%-d %b %Y}, or later.", today=str(today))
     if schedule.start_on > today + timedelta(days=366 * MOST_YEARS):
         raise StartTooFarAhead(years=MOST_YEARS)
-    dates = list(islice(upcoming(schedule.recurrence, days, left=schedule.runs), count))
+    dates = list(islice(upcoming(schedule.recurrence(today), days, left=schedule.runs), count))
     if not dates:
         raise NoDates()
     return dates
@@ -154,7 +159,7 @@ def create_order(asked: NewOrder, *, actor: CustomerPrincipal, idempotency_key: 
     payee = _recipient(asked.to, wallet.currency)
     if payee.wallet == wallet.pk:
         raise SelfTransfer()
-    schedule, recurrence, at = asked.schedule, asked.schedule.recurrence, database_now()
+    schedule, at = asked.schedule, database_now()
     try:
         with db_transaction.atomic():
             customer = Customer.objects.select_for_update(no_key=True, of=("self",)).select_related("country")
@@ -162,11 +167,12 @@ def create_order(asked: NewOrder, *, actor: CustomerPrincipal, idempotency_key: 
             if StandingOrder.objects.filter(customer=owner, state__in=OPEN).count() >= MOST_ORDERS:
                 raise TooManyStandingOrders(most=MOST_ORDERS)
             dates = check_schedule(schedule, owner.country, calendar_of(owner.country_id), at, SHOWN)
-            first = dates[0]
+            first, recurrence = dates[0], schedule.recurrence(today_in(owner.country, at))
             masked = asked.to.masked
+            payee_name = masked_name(Customer.objects.values_list("full_name", flat=True).get(wallets=payee.wallet))
             order = StandingOrder(
                 customer=owner, wallet=wallet, payee_id=payee.wallet, named_by=masked["by"], named_as=masked["value"],
-                currency=wallet.currency, frequency=schedule.frequency, every=schedule.every,
+                payee_name=payee_name, currency=wallet.currency, frequency=schedule.frequency, every=schedule.every,
                 month_day=recurrence.month_day, start_on=schedule.start_on, rule=schedule.rule, retries=asked.retries,
                 retry_hours=asked.retry_hours, idempotency_key=idempotency_key, fingerprint=asked.fingerprint,
                 created_at=at, next_number=first.number, next_on=first.due,
@@ -221,7 +227,9 @@ def change_order(order_id: UUID, changes: Mapping[str, Any], *, actor: CustomerP
 
     Args:
         changes: some of ``amount`` (minor units), ``memo``, ``end_on``, ``runs``. Nothing new makes no version.
-    Raises: StandingOrderNotFound, StandingOrderClosed, AmountNotPositive, NoDates. Locks: the order.
+    A date that has begun and waits for money keeps what it began with; `skip_date` leaves it out. The customer is told.
+
+    Raises: StandingOrderNotFound, StandingOrderClosed, AmountNotPositive, NoDates, ChangedTooOften. Locks: the order.
     """
     with db_transaction.atomic():
         order, version = _locked(order_id, actor)
@@ -231,14 +239,21 @@ def change_order(order_id: UUID, changes: Mapping[str, Any], *, actor: CustomerP
             return order
         if after["amount"] <= 0:
             raise AmountNotPositive()
+        if order.version > MOST_CHANGES:
+            raise ChangedTooOften(most=MOST_CHANGES)
         at = database_now()
         order.version += 1
         version = _new_version(order, order.version, actor=actor, at=at, **after)
-        if not plan(order, version, calendar_of(order.customer.country_id)):
+        first = plan(order, version, calendar_of(order.customer.country_id), after=passed(order, at))
+        if first is None:
             raise NoDates()
+        if order.state == OrderState.PAUSED:
+            order.next_at = None
         changed = {name: _said(after[name]) for name in after if after[name] != before[name]}
-        note_step(order, Kind.CHANGED, actor=actor, at=at, facts={"version": order.version} | changed)
+        event = note_step(order, Kind.CHANGED, actor=actor, at=at, facts={"version": order.version} | changed)
         order.save()
+        said = "; ".join(_said_change(name, before[name], after[name], order.currency) for name in changed)
+        tell(order, version, event, "order_changed", changes=said, first=said_day(first.due))
         audit.record(
             actor=actor, action="change_standing_order", subject=order, after=changed,
             before={name: _said(before[name]) for name in changed},
@@ -276,8 +291,8 @@ def pause_order(order_id: UUID, *, actor: Any, reason: str = "") -> StandingOrde
 
 
 def resume_order(order_id: UUID, *, actor: Any, reason: str = "") -> StandingOrder:
-    """It goes on with the next date, today's included; dates that passed meanwhile are not made up. Resumed before is
-    no error.
+    """It goes on with the next date, today's included; dates that passed meanwhile are not made up. Where none is left
+    it ends. Resumed before is no error. The customer is told.
 
     Raises: as `pause_order`, and StandingOrderPausedByUs for a customer whose order staff have paused.
     Locks: the order.
@@ -290,22 +305,28 @@ def resume_order(order_id: UUID, *, actor: Any, reason: str = "") -> StandingOrd
         if is_of_staff(order.paused_by) and not isinstance(actor, User):
             raise StandingOrderPausedByUs()
         at = database_now()
-        yesterday = today_in(order.customer.country, at) - timedelta(days=1)
-        first = plan(order, version, calendar_of(order.customer.country_id), after=yesterday)
+        first = plan(order, version, calendar_of(order.customer.country_id), after=passed(order, at))
         facts = {"next_on": str(first.due) if first else None}
         event = note_step(order, Kind.RESUMED, actor=actor, note=reason, at=at, facts=facts)
         advance(order.resume, actor=actor, reason=reason)
-        if isinstance(actor, User):
-            tell(order, version, event, "order_resumed", first=said_day(first.due) if first else "")
+        if first is None:
+            event = note_step(order, Kind.ENDED, actor=actor, at=at)
+            advance(order.end, actor=actor, at=at)
+            tell(order, version, event, "order_ended", **counted_runs([order])[order.pk])
+            return order
+        by_us = {} if isinstance(actor, CustomerPrincipal) else {"by_us": "yes"}
+        tell(order, version, event, "order_resumed", first=said_day(first.due), **by_us)
     return order
 
 
 def skip_date(order_id: UUID, due_on: date, *, actor: Any) -> StandingOrder:
-    """Leave the next date out; it does not count towards the number of runs. Skipped before is no error.
+    """Leave the next date out, or one that waits for money; it does not count towards the number of runs. The customer
+    is told. Skipped before is no error.
 
     Args:
-        due_on: the date that is meant, which must be the next one.
-    Raises: StandingOrderNotFound, StandingOrderClosed, StandingOrderPaused, NotNextDate. Locks: the order.
+        due_on: the date that is meant: the next one, or that of a run which waits.
+    Raises: StandingOrderNotFound, StandingOrderClosed, StandingOrderPaused, NotNextDate.
+    Locks: the order, then the run that waits.
     """
     with db_transaction.atomic():
         order, version = _locked(order_id, actor)
@@ -313,19 +334,29 @@ def skip_date(order_id: UUID, due_on: date, *, actor: Any) -> StandingOrder:
             return order
         if order.state != OrderState.ACTIVE:
             raise StandingOrderPaused()
-        days = calendar_of(order.customer.country_id)
-        skipped = next(iter(next_dates(order, version, days)), None)
-        if skipped is None or skipped.due != due_on:
-            raise NotNextDate(**({"next_on": str(skipped.due)} if skipped else {}))
-        at = database_now()
-        run = OrderRun.objects.create(
-            order=order, version=version, planned_on=skipped.planned, due_on=skipped.due, created_at=at, due_at=at,
-            state=RunState.SKIPPED, done_at=at,
-        )  # fmt: skip
-        order.last_on, order.next_number = skipped.due, skipped.number + 1
-        plan(order, version, days)
-        note_step(order, Kind.SKIPPED, actor=actor, run=run, at=at, facts={"due_on": str(due_on)})
+        days, at = calendar_of(order.customer.country_id), database_now()
+        waits = OrderRun.objects.select_for_update(no_key=True, of=("self",)).filter(
+            order=order, due_on=due_on, state=RunState.DUE
+        )
+        if run := waits.select_related("version").first():
+            event = note_step(order, Kind.SKIPPED, actor=actor, run=run, at=at, facts={"due_on": str(due_on)})
+            run.state, run.done_at = RunState.SKIPPED, at
+            run.save(update_fields=["state", "done_at"])
+            order.counted -= 1  # as when it was skipped before it began
+        else:
+            skipped = next(iter(next_dates(order, version, days)), None)
+            if skipped is None or skipped.due != due_on:
+                raise NotNextDate(**({"next_on": str(skipped.due)} if skipped else {}))
+            run = OrderRun.objects.create(
+                order=order, version=version, planned_on=skipped.planned, due_on=skipped.due, created_at=at, due_at=at,
+                state=RunState.SKIPPED, done_at=at,
+            )  # fmt: skip
+            order.last_on, order.next_number = skipped.due, skipped.number + 1
+            event = note_step(order, Kind.SKIPPED, actor=actor, run=run, at=at, facts={"due_on": str(due_on)})
+        first = plan(order, version, days)
         order.save()
+        left_out = {"day": said_day(due_on), "first": said_day(first.due) if first else ""}
+        tell(order, run.version, event, "order_skipped", **left_out)
         audit.record(actor=actor, action="skip_date", subject=order, after={"due_on": str(due_on)})
     return order
 
@@ -418,6 +449,16 @@ def how_often(frequency: str, every: int, month_day: int) -> str:
     return said
 
 
+def counted_runs(orders: Sequence[StandingOrder]) -> dict[UUID, dict[str, str]]:
+    """How many dates each had and how many of them were paid, as facts of a notice; one statement."""
+    ids = [order.pk for order in orders]
+    runs = OrderRun.objects.filter(order__in=ids).exclude(state=RunState.SKIPPED).order_by()
+    paid = Count("pk", filter=Q(state=RunState.COMPLETED))
+    rows = {row["order"]: row for row in runs.values("order").annotate(dates=Count("pk"), paid=paid)}
+    none = {"dates": 0, "paid": 0}
+    return {pk: {name: str(rows.get(pk, none)[name]) for name in none} for pk in ids}
+
+
 def said_dates(dates: Sequence[Date]) -> dict[str, Any]:
     return {"dates": [[str(one.planned), str(one.due)] for one in dates]}
 
@@ -450,6 +491,18 @@ def _reason(actor: Any, reason: str) -> str:
     if isinstance(actor, User) and not reason:
         raise ReasonMissing()
     return reason
+
+
+def _said_change(name: str, before: Any, after: Any, currency: str) -> str:
+    """In words; a memo is not quoted."""
+    match name:
+        case "amount":
+            return f"{Money(after, currency)} instead of {Money(before, currency)} is paid each time"
+        case "end_on":
+            return f"it ends on {said_day(after)}" if after else "it has no last day any more"
+        case "runs":
+            return f"{after} dates are paid all told" if after else "the number of its dates has no limit any more"
+    return "the memo is another one"
 
 
 def _said(value: Any) -> Any:

@@ -267,6 +267,7 @@ HOLD_OWNERS = ["recalls.verify.OWNER"]  # who beside transactions holds money; `
 NOTIFICATION_ATTACHMENTS = {"statement_ready": "statements.services.attachment"}  # what goes with an e-mail, by kind
 # How keys begin under which an app moves money for a customer: no client chooses one; of a refusal the app tells.
 RESERVED_KEYS = ("confirm-", "payout-", "standing-order:")
+RESERVED_REFERENCES = ("standing-order:",)  # nor a reference like those that an app gives
 REVERSAL_OBSTACLES = ["recalls.selectors.why_not_reversed"]  # who may know why something is not given back just now
 POSTER_BATCH = env.int("POSTER_BATCH", default=256)  # most movements in one commit; 0: each request commits alone
 # One batch at a time on each machine. Off where many processors post to accounts that have none in common.

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from core.money import Money, decimal_string
 from core.pagination import CursorField, PageQuery
-from core.serializers import AmountField, CurrencyField, InstantField, StrictSerializer, TextField
+from core.serializers import AmountField, CurrencyField, InstantField, ReferenceField, StrictSerializer, TextField
 from payments.models import PaymentRequest, RequestUse, Status, UseAnswer
 from payments.qr import CONTENTS, link_of, shown_name
 from payments.services import NewRequest
@@ -52,7 +52,7 @@ class PayingSerializer(StrictSerializer):
     order_reference = TextField(
         max_length=80, required=False, allow_null=True, help_text="the merchant's; a request has its own"
     )
-    reference = TextField(max_length=80, required=False, allow_null=True, help_text="your own, unique for ever")
+    reference = ReferenceField(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("to" in attrs) == ("request_code" in attrs):
@@ -76,7 +76,7 @@ class PayRequestSerializer(StrictSerializer):
     memo = TextField(
         max_length=140, required=False, allow_blank=True, help_text="without one it bears the request's description"
     )
-    reference = TextField(max_length=80, required=False, allow_null=True, help_text="your own, unique for ever")
+    reference = ReferenceField(required=False, allow_null=True)
 
 
 class PaidSerializer(TransferredSerializer):

@@ -127,7 +127,7 @@ class StandingOrderChangeSerializer(StrictSerializer):
 class SkipDateSerializer(StrictSerializer):
     openapi = {"examples": [{"due_on": "2026-04-30"}]}
 
-    due_on = serializers.DateField(help_text="the next date, as `next_dates` says it")
+    due_on = serializers.DateField(help_text="the next date, as `next_dates` says it, or one that waits for money")
 
 
 class PlannedDateSerializer(serializers.Serializer):
@@ -301,6 +301,8 @@ def created_body(order: StandingOrder) -> dict[str, Any]:
     event = OrderEvent.objects.get(order_id=order.pk, kind=OrderEvent.Kind.CREATED)
     version = OrderVersion.objects.get(order=order, number=1)
     then = {"status": OrderState.ACTIVE, "paused_by_us": False, "runs_left": version.runs, "closed_at": None}
+    if order.payee_name:
+        then["recipient"] = order.payee_name
     return order_body(order, version, event.facts["dates"]) | then
 
 

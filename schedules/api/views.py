@@ -40,10 +40,10 @@ def shown(*orders: StandingOrder) -> dict[UUID, dict[str, Any]]:
     """Orders as they are now, by id; the same statements for one and for a page."""
     versions: dict[Any, OrderVersion] = selectors.versions_now(orders)
     days = selectors.calendars(order.customer.country_id for order in orders)
-    bodies = {}
+    bodies, at = {}, selectors.database_now()
     for order in orders:
         version = versions[order.pk]
-        dates = selectors.first_dates(order, version, days[order.customer.country_id])
+        dates = selectors.first_dates(order, version, days[order.customer.country_id], at=at)
         bodies[order.pk] = s.order_body(order, version, [(one.planned, one.due) for one in dates])
     return bodies
 
@@ -106,7 +106,7 @@ class StandingOrderPreviewView(APIView):
         schedule = s.read_schedule(read_body(request, s.ScheduleSerializer))
         customer = Customer.objects.select_related("country").get(pk=caller(request).id)
         dates = services.preview_dates(customer, schedule, TWELVE)
-        recurrence = schedule.recurrence
+        recurrence = schedule.recurrence(schedule.start_on)
         said = services.how_often(recurrence.frequency, recurrence.every, recurrence.month_day)
         return Response({"dates": s.dates_body((one.planned, one.due) for one in dates), "how_often": said})
 
@@ -115,7 +115,13 @@ class StandingOrderView(APIView):
     permission_classes = [LiveSession]
     problems = {
         "GET": [errors.StandingOrderNotFound],
-        "PATCH": [*AMOUNTS, errors.StandingOrderNotFound, errors.StandingOrderClosed, errors.NoDates],
+        "PATCH": [
+            *AMOUNTS,
+            errors.StandingOrderNotFound,
+            errors.StandingOrderClosed,
+            errors.NoDates,
+            errors.ChangedTooOften,
+        ],
     }
 
     @extend_schema(operation_id="read_standing_order", responses=s.StandingOrderSerializer)
@@ -129,7 +135,8 @@ class StandingOrderView(APIView):
         responses={200: s.StandingOrderSerializer},
     )
     def patch(self, request: Request, order_id: UUID) -> Response:
-        """Another amount, memo or end from the next date on. For another recipient or other days set up another one."""
+        """Another amount, memo or end from the next date on; one that has begun and waits for money keeps what it began
+        with, and can be skipped. For another recipient or other days set up another one."""
         body = read_body(request, s.StandingOrderChangeSerializer)
         order = selectors.order_of(caller(request).id, order_id)
         changes = s.read_changes(body, order.currency)
@@ -157,7 +164,8 @@ class ResumeView(APIView):
         operation_id="resume_standing_order", request=EmptySerializer, responses={200: s.StandingOrderSerializer}
     )
     def post(self, request: Request, order_id: UUID) -> Response:
-        """It goes on with the next date. Dates that passed while it was paused are not made up."""
+        """It goes on with the next date. Dates that passed while it was paused are not made up; where none is left
+        it ends."""
         read_body(request, EmptySerializer)
         return answer(services.resume_order(order_id, actor=caller(request)))
 
@@ -174,7 +182,8 @@ class SkipView(APIView):
         responses={200: s.StandingOrderSerializer},
     )
     def post(self, request: Request, order_id: UUID) -> Response:
-        """Leave the next date out. You name it, so that saying so twice skips one date and not two."""
+        """Leave the next date out, or one that waits for money. You name it, so that saying so twice skips one date and
+        not two."""
         body = read_body(request, s.SkipDateSerializer)
         return answer(services.skip_date(order_id, body["due_on"], actor=caller(request)))
 

@@ -1,6 +1,7 @@
 """The arithmetic of dates against a model that knows only how to go through a calendar day by day."""
 
 from datetime import date, timedelta
+from functools import partial
 from itertools import islice
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schedules import dates
-from schedules.dates import BusinessDays, Feast, Recurrence, WeekendFrom, easter, upcoming
+from schedules.dates import BusinessDays, Feast, Recurrence, WeekendFrom, earliest, easter, upcoming
 
 DAY = timedelta(days=1)
 WEEKEND = [WeekendFrom(date(1970, 1, 1), frozenset({6, 7}))]
@@ -46,7 +47,7 @@ def put(rule: Recurrence, day: date, days: BusinessDays) -> date:
     if rule.rule == "same" or days.is_business_day(day):
         return day
     back = day
-    while rule.rule == "previous" and back >= rule.start_on:
+    while rule.rule == "previous" and back >= (rule.earliest or rule.start_on):
         if days.is_business_day(back):
             return back
         back -= DAY
@@ -66,6 +67,7 @@ def recurrences(draw: st.DrawFn) -> Recurrence:
         month_day=draw(st.integers(1, 31)) if frequency == "monthly" else 0,
         rule=draw(st.sampled_from(["same", "next", "previous"])),
         end_on=draw(st.none() | st.integers(0, 800).map(lambda ahead: start + ahead * DAY)),
+        earliest=draw(st.none() | st.integers(0, 20).map(lambda back: start - back * DAY)),
     )
 
 
@@ -89,7 +91,7 @@ def test_dates_are_those_of_the_model(rule: Recurrence, days: BusinessDays) -> N
     assert found == day_by_day(rule, days, 15)
     assert found == sorted(set(found))
     assert rule.rule == "same" or all(days.is_business_day(day) for day in found)
-    assert all(day >= rule.start_on for day in found)
+    assert all(day >= (rule.earliest or rule.start_on) for day in found)
 
 
 @settings(max_examples=100, deadline=None)
@@ -141,6 +143,16 @@ def test_a_date_is_not_moved_to_before_the_start() -> None:
     found = [str(one.due) for one in islice(upcoming(rule, BusinessDays(WEEKEND)), 2)]
 
     assert found == ["2026-11-23", "2026-11-27"]
+
+
+def test_the_first_date_is_moved_back_but_not_to_the_day_on_which_it_is_made() -> None:
+    christmas = BusinessDays(WEEKEND, [Feast(name="Christmas", month=12, day=25)])  # of 2026 a Friday
+    once = partial(Recurrence, frequency="once", start_on=date(2026, 12, 25), rule="previous")
+    made = [date(2026, 11, 20), date(2026, 12, 23), date(2026, 12, 24), date(2026, 12, 25)]
+
+    dues = [next(upcoming(once(earliest=earliest(date(2026, 12, 25), day)), christmas)).due for day in made]
+
+    assert [str(day) for day in dues] == ["2026-12-24", "2026-12-24", "2026-12-28", "2026-12-28"]
 
 
 def test_a_holiday_on_a_sunday_gives_the_next_free_day() -> None:

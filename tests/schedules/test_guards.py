@@ -103,3 +103,13 @@ def test_what_is_no_attack_is_let_through(rows: dict[str, Any]) -> None:
         cursor.execute("UPDATE schedules_orderrun SET attempts = 1, taken_until = now() WHERE id = %(waits)s", rows)
         cursor.execute("UPDATE schedules_orderrun SET state = 'stopped', done_at = now() WHERE id = %(waits)s", rows)
         cursor.execute("UPDATE schedules_standingorder SET next_at = now() WHERE id = %(id)s", rows)
+
+
+def test_what_waits_may_be_skipped_by_a_step_of_its_own(rows: dict[str, Any]) -> None:
+    """The control of the attack that has no event."""
+    skip = EVENT.format("skipped").replace("(id, order_id,", "(id, run_id, order_id,")
+    skip = skip.replace("(gen_random_uuid(),", "(gen_random_uuid(), %(waits)s,")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            skip + "UPDATE schedules_orderrun SET state = 'skipped', done_at = now() WHERE id = %(waits)s", rows
+        )

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from core.serializers import ReferenceField
 from customers.errors import LinkedCustomer
 from customers.links import declare_link
+from payments.api.serializers import PayingSerializer, PayRequestSerializer
 from schedules.models import OrderEvent, StandingOrder
 from schedules.services import MOST_ORDERS, pause_order, resume_order
 from staff.errors import ReasonMissing
@@ -16,6 +18,8 @@ from staff.roles import Role
 from tests.books import assert_books_balance, fund, key
 from tests.factories import fresh, new_wallet, signed_in
 from tests.schedules.conftest import morning, run_at, today
+from transactions.api.holds import PlaceHoldSerializer
+from transactions.api.serializers import DepositSerializer, TransferSerializer
 from wallets.services import close_wallet
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +77,7 @@ def test_the_same_key_is_the_same_order_and_the_same_answer(ask: Any, aline: Any
     once = {"Idempotency-Key": "the-same-key-twice"}
     first = ask("POST", "", body(aline, eric), **once)
     ask("PATCH", f"/{first[1]['standing_order_id']}", {"amount": "9"})
+    type(eric.customer).objects.filter(pk=eric.customer_id).update(full_name="Somebody Else")
 
     again = ask("POST", "", body(aline, eric), **once)
 
@@ -258,6 +263,24 @@ def test_there_are_not_more_than_so_many(ask: Any, aline: Any, eric: Any, monkey
     status, problem = ask("POST", "", body(aline, eric))
 
     assert (status, problem["code"], problem["most"]) == (409, "too_many_standing_orders", 1)
+
+
+def test_no_reference_of_a_client_s_takes_that_of_a_date(client: Client, aline: Any, eric: Any) -> None:
+    fund(aline, 5_000)
+    sent = {
+        "from_wallet_id": str(aline.pk), "to": {"wallet_id": str(eric.pk)}, "amount": "10", "currency": "RWF",
+        "reference": "standing-order:01981f73-2b4e-7a90-9c11-4d5e6f708192:2027-01-31:0",
+    }  # fmt: skip
+    headers = signed_in(aline.customer) | {"Idempotency-Key": key()}
+
+    answer = client.post("/v1/transfers", sent, content_type="application/json", headers=headers)
+
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["code"]) == ("reference", "reserved")
+    assert ReferenceField().run_validation("payout-1") == "payout-1"
+    for door in (TransferSerializer, DepositSerializer, PlaceHoldSerializer, PayingSerializer, PayRequestSerializer):
+        assert isinstance(door().fields["reference"], ReferenceField)
 
 
 def test_today_counts(ask: Any, aline: Any, eric: Any) -> None:

@@ -12,8 +12,11 @@ from customers.services import reactivate_customer, suspend_customer
 from notifications.models import Notification
 from schedules import running
 from schedules.calendar import enter_day
+from schedules.errors import ChangedTooOften, NoDates
 from schedules.models import OrderEvent, OrderRun, StandingOrder
+from schedules.selectors import calendar_of, first_dates
 from schedules.services import (
+    MOST_CHANGES,
     cancel_order,
     change_order,
     pause_order,
@@ -21,7 +24,7 @@ from schedules.services import (
     skip_date,
 )
 from tests.books import assert_books_balance, fund, posted
-from tests.factories import fresh
+from tests.factories import fresh, new_wallet
 from tests.schedules.conftest import morning, principal, run_at, states, today
 from transactions.models import Transaction
 from transactions.services.relay import relay_events
@@ -146,6 +149,124 @@ def test_a_wallet_that_is_gone_or_anothers_pays_nothing(order: Order, aline: Any
     run_at(morning(today() + DAY))
 
     assert OrderRun.objects.get(order=daily).refusal_code == "wallet_closed"
+
+
+@pytest.mark.parametrize(("who", "code"), [("aline", "wallet_closed"), ("eric", "recipient_unavailable")])
+def test_once_a_wallet_is_closed_the_order_ends_and_it_is_told_once(
+    order: Order, aline: Any, eric: Any, who: str, code: str
+) -> None:
+    daily, other, first = order(), order(payee=new_wallet(currency="RWF")), today() + DAY
+    closed = {"aline": aline, "eric": eric}[who]
+    close_wallet(closed, actor=closed.customer)
+
+    run_at(morning(first + DAY))  # two dates at once
+    run_at(morning(first + 2 * DAY))
+
+    ended = fresh(daily)
+    assert (ended.state, ended.next_on, ended.next_at) == ("ended", None, None)
+    assert list(OrderRun.objects.filter(order=daily).values_list("state", "refusal_code")) == [("failed", code)] * 2
+    event = OrderEvent.objects.get(order_id=daily.pk, kind="ended")
+    notice = Notification.objects.get(event=event.pk)
+    assert (event.facts["code"], notice.kind) == (code, "order_ended_refused")
+    assert "has ended" in notice.body
+    assert "order_failed" not in told(daily)
+    assert fresh(other).state == ("ended" if who == "aline" else "active")
+
+
+def test_refused_on_three_dates_in_a_row_it_pauses_itself_and_tells(order: Order, aline: Any, eric: Any) -> None:
+    """A recipient who is suspended may come back: the payer says when it goes on."""
+    fund(aline, 10_000)
+    daily, first = order(), today() + DAY
+    run_at(morning(first))
+    suspend_customer(eric.customer, actor=None, reason="fraud alert")
+
+    for day in (1, 2, 3, 4):
+        run_at(morning(first + day * DAY))
+
+    paused = fresh(daily)
+    assert states(daily) == ["completed", "failed", "failed", "failed"]
+    assert (paused.state, paused.paused_by, paused.next_at) == ("paused", running.ACTOR, None)
+    assert told(daily) == ["order_created", "order_failed", "order_failed", "order_paused_refused"]
+    assert "3 dates in a row" in Notification.objects.get(kind="order_paused_refused").body
+    reactivate_customer(fresh(eric.customer), actor=None, reason="cleared")
+    resume_order(daily.pk, actor=principal(aline))
+    run_at(morning(first + 5 * DAY))
+    assert fresh(daily).state == "active" and states(daily)[-1] == "completed"
+    assert_books_balance()
+
+
+def test_a_date_that_waits_for_money_can_be_skipped(order: Order, aline: Any, eric: Any) -> None:
+    daily, first = order(runs=2), today() + DAY
+    run_at(morning(first))
+    change_order(daily.pk, {"amount": 10}, actor=principal(aline))  # from the next date on
+
+    skip_date(daily.pk, first, actor=principal(aline))
+    fund(aline, 5_000)
+    run_at(morning(first + DAY))
+    run_at(morning(first + 2 * DAY))
+
+    assert states(daily) == ["skipped", "completed", "completed"]
+    assert posted(eric) == 20
+    assert fresh(daily).counted == 2
+
+
+def test_what_a_stolen_session_could_change_is_told(order: Order, aline: Any) -> None:
+    daily, me, first = order(), principal(aline), today() + DAY
+    change_order(daily.pk, {"amount": 999_999, "memo": "not quoted"}, actor=me)
+    skip_date(daily.pk, first, actor=me)
+    pause_order(daily.pk, actor=me)
+    resume_order(daily.pk, actor=me)
+
+    bodies = {one.kind: one.body for one in Notification.objects.filter(customer=aline.customer)}
+    assert set(bodies) == {"order_created", "order_changed", "order_skipped", "order_resumed"}
+    assert all("If this was not you" in body for body in bodies.values())
+    assert "999,999 instead of" in bodies["order_changed"] and "not quoted" not in bodies["order_changed"]
+
+
+def test_words_say_no_more_than_is_so(order: Order, aline: Any) -> None:
+    order(frequency="once", retries=0)
+    run_at(morning(today() + DAY))
+
+    bodies = {one.kind: one.body for one in Notification.objects.filter(customer=aline.customer)}
+    assert bodies["order_created"].startswith("On ") and "on we pay" not in bodies["order_created"]
+    assert "0 of 1 were paid" in bodies["order_ended"]
+    assert "next dates" not in bodies["order_given_up"]
+    assert all(".." not in body for body in bodies.values())
+
+
+def test_what_a_paused_order_shows_and_takes_are_dates_to_come(order: Order, aline: Any) -> None:
+    daily, me = order(end_on=today() + 30 * DAY), principal(aline)
+    pause_order(daily.pk, actor=me)
+    later = morning(today() + 20 * DAY)
+    version, days = daily.versions.get(), calendar_of("RW")
+    assert first_dates(fresh(daily), version, days, at=later)[0].due == today() + 20 * DAY
+    assert first_dates(fresh(daily), version, days, at=morning(today() + 60 * DAY)) == []
+
+
+def test_a_paused_order_whose_dates_have_passed_ends_when_it_is_resumed(
+    order: Order, aline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daily, me = order(end_on=today() + 30 * DAY), principal(aline)
+    pause_order(daily.pk, actor=me)
+    monkeypatch.setattr("schedules.services.database_now", lambda: morning(today() + 60 * DAY))
+    with pytest.raises(NoDates):
+        change_order(daily.pk, {"end_on": today() + 40 * DAY}, actor=me)
+
+    assert resume_order(daily.pk, actor=me).state == "ended"
+
+    assert (fresh(daily).state, told(daily)) == ("ended", ["order_created", "order_ended"])
+
+
+def test_there_are_not_more_than_so_many_changes(order: Order, aline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MOST_CHANGES < 32_767
+    monkeypatch.setattr("schedules.services.MOST_CHANGES", 1)
+    daily, me = order(), principal(aline)
+    change_order(daily.pk, {"amount": 2}, actor=me)
+
+    with pytest.raises(ChangedTooOften):
+        change_order(daily.pk, {"amount": 3}, actor=me)
+
+    assert fresh(daily).version == 2
 
 
 def test_a_recipient_who_changes_their_number_is_paid_all_the_same(order: Order, aline: Any, eric: Any) -> None:

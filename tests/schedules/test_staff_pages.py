@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from schedules.models import Holiday, OrderRun, StandingOrder
 from schedules.selectors import calendar_of
+from schedules.services import pause_order
 from staff.approvals import approve
 from staff.models import Approval
 from staff.roles import Role
@@ -76,6 +77,27 @@ def test_lists_say_what_each_pays_and_which_were_not_paid(operations: Client, da
     assert "1,000" in orders.content.decode() and "Each day" in orders.content.decode()
     assert "Waits for money" in runs and "Not enough money available" in runs
     assert "Aline Mukamana" not in none
+
+
+def test_orders_are_found_by_people_and_by_what_is_next(operations: Client, order: Any, aline: Any, eric: Any) -> None:
+    weekly = order(frequency="weekly", start_on=today() + 20 * DAY)
+    address = url("standingorder_changelist")
+
+    def found(**asked: str) -> bool:
+        page = operations.get(address, asked)
+        assert page.status_code == 200
+        return url("standingorder_change", weekly.pk) in page.content.decode()
+
+    for person in (aline.customer, eric.customer):
+        assert found(q=person.phone_number) and found(q=person.full_name) and found(q=str(person.pk))
+    assert not found(q="+250788777777") and not found(q="nobody@example.com")
+    assert found(currency="RWF", customer__country="RW") and not found(currency="KES")
+    assert not found(customer__country="KE") and not found(next="week")
+    assert not found(state="paused_by_us")
+    pause_order(weekly.pk, actor=member(Role.COMPLIANCE), reason="x")
+    assert found(state="paused_by_us") and not found(state="paused_by_itself")
+    page = operations.get(address).content.decode()
+    assert f"Each week on {weekly.start_on:%A}" in page and "By day it was set up (UTC)" in page
 
 
 def test_a_page_costs_the_same_for_many_runs(operations: Client, daily: StandingOrder, statements: list[str]) -> None:

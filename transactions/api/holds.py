@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from core.money import decimal_string
 from core.pagination import CursorField, PageQuery, page_body, read_page
-from core.serializers import AmountField, CurrencyField, FlagField, InstantField, StrictSerializer, TextField, WholeField
+from core.serializers import AmountField, CurrencyField, FlagField, InstantField, ReferenceField, StrictSerializer, TextField, WholeField
 from customers.api.serializers import EmptySerializer
 from customers.api.views import read_body
 from customers.authentication import caller
@@ -62,7 +62,7 @@ class PlaceHoldSerializer(StrictSerializer):
     currency = CurrencyField()
     memo = TextField(max_length=140, required=False, allow_blank=True, help_text="the recipient reads it")
     order_reference = TextField(max_length=80, required=False, allow_null=True, help_text="the merchant's own")
-    reference = TextField(max_length=80, required=False, allow_null=True, help_text="your own, unique for ever")
+    reference = ReferenceField(required=False, allow_null=True)
     expires_in = WholeField(
         min_value=1, max_value=int(LONGEST.total_seconds()), required=False,
         help_text="seconds until what is not captured is free again; without it and expires_at, 7 days",

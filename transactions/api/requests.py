@@ -21,7 +21,7 @@ from core.errors import AmountNotPositive, BodyTooLarge, MalformedBody, Unsuppor
 from core.money import EXPONENTS, Money
 from core.parsing import read_object
 from core.problems import field_errors, problem
-from core.serializers import AmountField, EmailField, PhoneField, TextField
+from core.serializers import AmountField, EmailField, PhoneField, ReferenceField, TextField
 from transactions.errors import InvalidIdempotencyKey, MissingIdempotencyKey
 from transactions.movements import Answer, Outcome
 from transactions.services.transfers import TransferOrder
@@ -72,7 +72,7 @@ _decode = msgspec.json.Decoder(TransferBody, float_hook=Decimal).decode
 _fields = {
     "amount": AmountField(),
     "memo": TextField(max_length=140, allow_blank=True),
-    "reference": TextField(max_length=80),
+    "reference": ReferenceField(),
     "to.phone_number": PhoneField(),
     "to.email": EmailField(),
 }

@@ -13,6 +13,7 @@ from core.serializers import (
     EmailField,
     InstantField,
     PhoneField,
+    ReferenceField,
     StrictSerializer,
     TextField,
 )
@@ -52,7 +53,7 @@ class TransferSerializer(StrictSerializer):
     amount = AmountField()
     currency = CurrencyField()
     memo = TextField(max_length=140, required=False, allow_blank=True, help_text="the recipient reads it")
-    reference = TextField(max_length=80, required=False, allow_null=True, help_text="your own, unique for ever")
+    reference = ReferenceField(required=False, allow_null=True)
     quote_id = serializers.UUIDField(
         required=False, allow_null=True, help_text="the recipient gets what it promises; amount is its `exchanged`"
     )
@@ -63,7 +64,7 @@ class DepositSerializer(StrictSerializer):
 
     amount = AmountField()
     currency = CurrencyField()
-    reference = TextField(max_length=80, required=False, allow_null=True, help_text="your own, unique for ever")
+    reference = ReferenceField(required=False, allow_null=True)
 
 
 class BankAccountSerializer(StrictSerializer):

@@ -50,6 +50,8 @@ from staff import second_factor
 from staff.approvals import approve, request_approval
 from staff.models import Approval, Totp, User
 from staff.roles import Role
+from statements.models import Language
+from statements.services import choose, make_due
 from tekana import demo_fx
 from tekana import demo_plan as plan
 from tekana.demo_clock import Clock, clock_set_to
@@ -395,8 +397,14 @@ class Pilot:
         refund_payment(paid.pk, amount=amount, memo=reason, actor=by, idempotency_key=key)
 
     def round(self, key: str) -> None:
-        """Of the clock: standing orders that are due."""
+        """Of the clock: standing orders and statements that are due."""
         run_standing_orders()
+        make_due()
+
+    def statements(self, key: str, who: Person, every: str, file_format: str) -> None:
+        """They have them sent from now on."""
+        wallet, actor = self._wallet(who), self._signed_in(who)
+        choose(wallet, every=every, file_format=file_format, language=Language.ENGLISH, actor=actor)
 
     def read(self, key: str, who: Person) -> None:
         mark_read(self.ids[who.email])

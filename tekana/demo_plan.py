@@ -248,7 +248,8 @@ def stories() -> Iterator[Planned]:
 
 
 def orders() -> Iterator[Planned]:
-    """Standing orders, and the rounds that run them, in the morning and for second tries in the afternoon."""
+    """Standing orders and statements, and the rounds that make them, in the morning and for second tries in the
+    afternoon."""
     weekly = {"frequency": "weekly", "rule": "next"}
     last_day = {"frequency": "monthly", "month_day": 31, "rule": "previous"}
     for day, clock, about in [
@@ -260,6 +261,10 @@ def orders() -> Iterator[Planned]:
     ]:
         yield at(day, clock), f"pilot-order-{day:02}", "standing_order", about
     yield at(28, "19:00"), "pilot-order-22-pause", "pause", {"payer": OTIENO, "order": "pilot-order-22"}
+    grocers = next(one for one in everybody() if one.country == "KE" and one.account_type == AccountType.SME)
+    for who, clock, file_format in ((WANJIRU, "09:00", "pdf"), (grocers, "09:10", "merchant")):
+        about = {"who": who, "every": "weekly", "file_format": file_format}
+        yield at(6, clock), f"pilot-statements-{file_format}", "statements", about
     for day in range(6, DAYS):
         for clock in ("04:05", "16:10"):
             yield at(day, clock), f"pilot-round-{day:02}-{clock}", "round", {}

@@ -33,6 +33,7 @@ from schedules.models import OrderRun, StandingOrder
 from staff import second_factor
 from staff.models import Approval, Totp, User
 from staff.roles import Role
+from statements.models import Statement
 from tekana import demo_data, demo_plan
 from tekana.embedded.codes import code_of
 from tests.books import assert_books_balance, key, posted
@@ -133,6 +134,8 @@ def test_the_first_start_makes_logins_and_a_month_of_activity(var, settings, cap
     assert Counter(StandingOrder.objects.values_list("state", flat=True)) == {"active": 2, "ended": 2, "paused": 1}
     runs = Counter(OrderRun.objects.values_list("state", flat=True))
     assert runs["completed"] >= 8 and runs["unfunded"] == 1, runs
+    sent = Counter(Statement.objects.values_list("format", flat=True))
+    assert set(sent) == {"pdf", "merchant"} and min(sent.values()) >= 3, sent
     proof = last_proof()
     assert proof is not None and proof.ok
     assert all(one.covered for one in coverage())

@@ -32,6 +32,7 @@ def test_its_page_tells_what_was_captured_and_what_is_left(support: Client, worl
     assert "Expires" in shown and "It is set aside in the payer&#x27;s wallet." in shown
     assert shown.count("More than what is left of the hold") == 0  # that is told on the page of the attempt
     assert reverse("admin:transactions_transaction_void", args=[hold.pk]) in shown
+    assert reverse("admin:transactions_transaction_release", args=[hold.pk]) not in shown  # no rail has it
     of_part = page(support, "transactions_transaction", part.transaction)
     assert "Captured of" in of_part and hold.receipt[:3] in of_part
 
@@ -59,11 +60,14 @@ def test_voiding_takes_a_reason_and_leaves_a_row(support: Client, world: World) 
     hold = world.promised(60_00)
     url = reverse("admin:transactions_transaction_void", args=[hold.pk])
 
+    post_one(capture(hold.pk, 20_00)).or_raise()
+    asked = support.get(url).text
+    assert "KES 40.00 and what is held for its fee are the payer&#x27;s again" in asked and "merchant are told" in asked
     support.post(url, {"reason": "The shop closed."})
 
-    assert state_of(hold.pk) == "cancelled"
+    assert state_of(hold.pk) == "completed"
     record = AuditRecord.objects.get(action="void")
-    assert (record.before, record.after, record.reason) == ("pending", "cancelled", "The shop closed.")
+    assert (record.before, record.after, record.reason) == ("pending", "completed", "The shop closed.")
     assert "Only a hold that is open can be voided." in support.get(url).text
     assert_books_balance()
 

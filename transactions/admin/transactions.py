@@ -1,5 +1,6 @@
 """Transactions: the list, and the page that answers what happened, where the money is, and what can be done."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -140,14 +141,19 @@ class CustomerFilter(WalletFilter):
 
 
 class ReleaseForm(ReasonForm):
-    intro = "The worker gave up on it. Look at the rail's messages first; then it asks the rail again."
+    intro = "The worker gave up on it. Look at the rail's messages first, if it went to one; then it is tried again."
     submit = "Ask again"
 
 
 class VoidForm(ReasonForm):
-    intro = (
-        "What was not captured is the payer's again at once. What was captured stays a payment, and is reversed as one."
-    )
+    @property
+    def intro(self) -> str:  # type: ignore[override]
+        left = Money(left_of(self.subject), self.subject.currency)
+        return (
+            f"{left} and what is held for its fee are the payer's again at once; payer and merchant are told."
+            " What was captured stays a payment, and is reversed as one."
+        )
+
     submit = "Void"
 
 
@@ -273,6 +279,8 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
             return transaction.kind == Kind.HOLD and transaction.state == State.PENDING
         if name == "call_off":
             return transaction.kind != Kind.HOLD and transaction.state == State.PENDING
+        if name == "release" and transaction.kind == Kind.HOLD:  # no rail has it: the worker alone is asked again
+            return transaction.state == State.PENDING and transaction.quarantined_at is not None
         if name == "waive_fee":
             return transaction.kind != Kind.HOLD and bool(transaction.fee or transaction.payee_fee)
         return transaction.state in OPEN if name == "release" else super().offers(request, transaction, name)
@@ -329,7 +337,7 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
         return self.call(form, release, transaction.pk, reason=form.cleaned_data["reason"])
 
     @staff_action(
-        "Void", permission="transactions.void", form=VoidForm, done="Voided; the payer is told.", icon="lock_open",
+        "Void", permission="transactions.void", form=VoidForm, done="Voided; both sides are told.", icon="lock_open",
         variant=ActionVariant.DANGER, step_up=True,
     )  # fmt: skip
     def void(self, request: HttpRequest, transaction: Transaction, form: VoidForm) -> bool:
@@ -368,11 +376,18 @@ def hold(transaction: Transaction, steps: list[ledger.selectors.HoldStep]) -> Ta
     )
 
 
+def left_of(hold: Transaction, parts: Iterable[Transaction] | None = None) -> int:
+    """What of a hold can still be captured, minor units."""
+    if hold.state != State.PENDING:
+        return 0
+    tried = hold.captures.all() if parts is None else parts
+    return hold.amount - sum(one.amount for one in tried if one.state != State.FAILED)
+
+
 def captures(request: HttpRequest, transaction: Transaction, staff: dict[str, str]) -> Table:
     """What its payee took of a hold, and tried to; what is left, and until when."""
     parts = list(transaction.captures.order_by("pk"))
-    taken = sum(one.amount for one in parts if one.state != State.FAILED)
-    left = Money(transaction.amount - taken if transaction.state == State.PENDING else 0, transaction.currency)
+    left = Money(left_of(transaction, parts), transaction.currency)
     return Table(
         title=f"Captures: {left} left",
         columns=["When", "Receipt", "", "By", "Amount", "Fee"],

@@ -52,7 +52,7 @@ concerns("payments.paymentrequest", "customer_id")
 SEE, CANCEL = "payments.view_paymentrequest", "payments.cancel"
 TONES = {Status.OPEN: "busy", Status.USED_UP: "good", Status.EXPIRED: "", Status.CANCELLED: "odd"}
 ANSWERS = {"awaiting": "busy", **dict.fromkeys(UseAnswer.Outcome.values, "")}
-SHOWN = 50
+SHOWN, FEW = 50, 5
 
 
 def status_badge(asked: PaymentRequest) -> Any:
@@ -351,7 +351,7 @@ def table_of(request: HttpRequest, requests: QuerySet[PaymentRequest], whose: st
             often(one),
             moment(one.closed_at or one.expires_at),
         )
-        for one in requests[:10]
+        for one in requests[:FEW]
     ]
     if not rows:
         return None
@@ -363,11 +363,11 @@ def table_of(request: HttpRequest, requests: QuerySet[PaymentRequest], whose: st
     )
 
 
-@panel("customers.customer", order=46, permission=SEE)
+@panel("customers.customer", order=55, permission=SEE)
 def requests_of_customer(request: HttpRequest, customer: Any) -> Panel | None:
     return table_of(request, customer.payment_requests.all(), str(customer.pk))
 
 
-@panel("wallets.wallet", order=22, permission=SEE)
+@panel("wallets.wallet", order=36, permission=SEE)
 def requests_of_wallet(request: HttpRequest, wallet: Any) -> Panel | None:
     return table_of(request, PaymentRequest.objects.filter(wallet=wallet), str(wallet.pk))

@@ -138,6 +138,8 @@ class RequestUse(AppendOnly):
     is_promise = models.BooleanField(default=False, db_default=False, help_text="a hold, which the requester answers")
 
     class Meta:
+        verbose_name = "payment of a request"
+        verbose_name_plural = "payments of requests"
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["id"], condition=Q(is_promise=True), name="request_use_promised"),

@@ -82,7 +82,7 @@ STEPS = {
     "cancelled": ("cancel", "Cancelled"),
 }
 ITEM_TONES = {ItemState.WAITING: "busy", ItemState.PAID: "good", ItemState.REFUSED: "bad"}
-SHOWN, ITEMS_SHOWN, A_PAGE = 10, 25, 100
+FEW, SHOWN, ITEMS_SHOWN, A_PAGE = 5, 10, 25, 100
 AGES = [("hour", "older than an hour"), ("day", "older than a day"), ("week", "older than 7 days")]
 
 
@@ -464,9 +464,9 @@ def payout_of_item(request: HttpRequest, transaction: Transaction) -> Panel | No
     return Facts(title="Payout", side=True, rows=[*rows, ("State", state_badge(batch))])
 
 
-@panel("customers.customer", order=46, permission=SEE)
+@panel("customers.customer", order=56, permission=SEE)
 def payouts_of_customer(request: HttpRequest, customer: Customer) -> Panel | None:
-    rows = Batch.objects.filter(customer=customer).defer("errors", "warnings").order_by("-id")[:SHOWN]
+    rows = Batch.objects.filter(customer=customer).defer("errors", "warnings").order_by("-id")[:FEW]
     if not rows:
         return None
     return Table(
@@ -497,9 +497,19 @@ def approvers_of_customer(request: HttpRequest, customer: Customer) -> Panel | N
     return Table(
         title="Payout approvers",
         side=True,
-        columns=["Who", "", "Since"],
-        rows=[(around(request, one, customer), approver_badge(one), moment(one.invited_at)) for one in rows]
-        + ([("The owner alone, in 24 hours", limits or "nothing", NOTHING)] if rows else []),
+        columns=["Who", ""],
+        rows=[
+            (
+                format_html(
+                    '{}<br><span class="muted small">since {}</span>',
+                    around(request, one, customer),
+                    moment(one.invited_at),
+                ),
+                approver_badge(one),
+            )
+            for one in rows
+        ]
+        + ([("The owner alone, in 24 hours", limits or "nothing")] if rows else []),
         empty="None: payouts of this business cannot be approved.",
     )
 

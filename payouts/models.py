@@ -184,6 +184,8 @@ class Item(models.Model):
     )  # fmt: skip
 
     class Meta:
+        verbose_name = "item of a payout"
+        verbose_name_plural = "items of payouts"
         ordering = ["batch", "line"]
         constraints = [
             models.UniqueConstraint(fields=["batch", "line"], name="payout_item_line"),

@@ -85,7 +85,7 @@ PAUSED_BY = [("paused_by_us", "paused by us"), ("paused_by_itself", "paused by i
 NEXT = [("today", "today or before"), ("tomorrow", "until tomorrow"), ("week", "within seven days")]
 DAYS_AHEAD = {"today": 0, "tomorrow": 1, "week": 7}
 MOST_OWNERS = 100  # whose orders are shown to a name
-SHOWN = 10
+SHOWN = 5
 RUNS_SHOWN = 50
 STORY = 200
 NOT_PAID = [RunState.FAILED, RunState.UNFUNDED, RunState.MISSED, RunState.STUCK]
@@ -536,7 +536,7 @@ def orders_table(request: HttpRequest, orders: QuerySet[StandingOrder]) -> Table
     )
 
 
-@panel("customers.customer", order=35, permission=SEE)
+@panel("customers.customer", order=54, permission=SEE)
 def orders_of_customer(request: HttpRequest, customer: Customer) -> Panel | None:
     """What they pay by standing order; nothing of who never did."""
     return orders_table(request, StandingOrder.objects.filter(customer=customer))

@@ -15,6 +15,7 @@ from core.admin.pages import NOTHING
 from core.contacts import masked_email, masked_phone
 from core.ids import spaced_receipt
 from core.problems import catalogue
+from schedules.models import StandingOrder
 from schedules.services import how_often
 from viewings.asking import ask
 from viewings.models import Viewing
@@ -200,7 +201,7 @@ def standing_order(request: HttpRequest, viewing: Viewing, order_id: UUID) -> Ht
         ("How often", often(one["schedule"])),
         ("From", day(one["schedule"]["start_on"])),
         ("Until", day(one["schedule"]["end_on"])),
-        ("No business day", words(one["schedule"]["business_day_rule"])),
+        ("No business day", StandingOrder.Rule(one["schedule"]["business_day_rule"]).label),
         ("Without money", f"tried {retry['times']} times more, every {retry['every_hours']} h"),
         ("Dates left", NOTHING if one["runs_left"] is None else one["runs_left"]),
         ("Next dates", ", ".join(day(each["due_on"]) for each in one["next_dates"]) or NOTHING),

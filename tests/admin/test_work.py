@@ -24,8 +24,10 @@ from staff.roles import PERMISSIONS, Role
 from tests.admin.conftest import World, client_of, member, odd_message
 from tests.books import assert_books_balance
 from tests.factories import fresh
+from tests.holding import overdue
 from tests.racing import at_once
 from transactions.models import Kind, RailMessage, State, Transaction
+from transactions.services.holds import sweep
 from transactions.services.settling import mark, settle
 from wallets.errors import ExpiryNotLater, FreezeLifted
 from wallets.models import Freeze, Wallet
@@ -102,6 +104,25 @@ def test_every_queue_counts_what_waits_its_oldest_what_is_late_and_whose_it_is(
     ]  # fmt: skip
     assert (found["ending_freezes"].count, found["ending_freezes"].words) == (1, "nearly over")
     assert found["approvals"].count == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hold_that_did_not_end_by_itself_waits_and_goes_on_when_it_is_let(
+    world: World, staff: dict[str, User], operations: Client
+) -> None:
+    hold = overdue(world.wallet, world.johns, 5_00)
+    Transaction.objects.filter(pk=hold).update(quarantined_at=now(), attempts=3)
+    sweep()
+    one = Transaction.objects.get(pk=hold)
+    assert one.state == State.PENDING and waiting(staff[Role.OPERATIONS])["unknown_outcomes"].count == 1
+    assert [row.pk for row in listed(operations, OUTCOMES, kind="hold")] == [hold]
+
+    answer = operations.post(door("release", one), {"reason": "The worker is mended."})
+
+    assert answer.status_code == 302 and waiting(staff[Role.OPERATIONS])["unknown_outcomes"].count == 0
+    sweep()
+    assert fresh(one).state == State.EXPIRED
+    assert_books_balance()
 
 
 def test_thresholds_are_settings(world: World, staff: dict[str, User], settings: LazySettings) -> None:

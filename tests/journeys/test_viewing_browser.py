@@ -15,6 +15,7 @@ from tests.factories import signed_in
 from tests.journeys import test_admin_browser as desk
 from tests.journeys.looks import HEIGHT, WIDTHS, well_seen
 from tests.journeys.test_admin_browser import CHROMIUM, find
+from tests.viewings.conftest import pages_of
 from viewings.models import Viewing
 from viewings.services import end_viewings
 
@@ -63,7 +64,14 @@ def test_support_sees_what_the_app_shows_and_can_do_nothing_there(page: Any, wor
     receipt = world.refused.receipt
     history.get_by_role("link", name=f"{receipt[:3]} {receipt[3:6]} {receipt[6:]}").click()
     page.locator("#refused blockquote").wait_for()
-    for tab in ("Notifications", "Asked back", "Access log", "Account"):
+    pages = pages_of(viewing, world)
+    for tab, one in (
+        ("Requests", "request"), ("Standing orders", "order"), ("Holds", "hold"), ("Payouts", "payout"),
+        ("Prices", "quote"), ("Notifications", "statements"), ("Asked back", ""), ("Access log", ""), ("Account", ""),
+    ):  # fmt: skip
+        if one:
+            page.goto(pages[one])
+            well_seen(page)
         page.get_by_role("navigation", name="Wanjiku's app").get_by_role("link", name=tab).click()
         well_seen(page)
         assert "You are seeing what Wanjiku sees" in bar(page).inner_text()

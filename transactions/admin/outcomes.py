@@ -25,7 +25,8 @@ queue(
     name="unknown_outcomes",
     title="Unknown outcomes",
     icon="help_center",
-    about="A bank has not said what became of it: the money stays held. Ask the bank; the worker asks it too.",
+    about="A bank has not said what became of it, or a hold did not end by itself: the money stays held. Ask the bank; "
+    "the worker asks it too, and takes a hold up again when you let it.",
     model=PAGE,
     view="transactions_unknownoutcome_changelist",
     see="transactions.view_unknownoutcome",
@@ -60,7 +61,7 @@ class UnknownOutcomeAdmin(worked("unknown_outcomes", ACT)):  # type: ignore[misc
         owner_filter("unknown_outcomes"),
         GivenUpFilter,
         choice_filter("rail", "rail", [(name, name) for name in settings.RAILS]),
-        choice_filter("kind", "kind", [(kind, Kind(kind).label) for kind in sorted(THROUGH_A_RAIL)]),
+        choice_filter("kind", "kind", [(kind, Kind(kind).label) for kind in sorted({*THROUGH_A_RAIL, Kind.HOLD})]),
         MadeBetween,
     ]
     search_fields = ["receipt"]

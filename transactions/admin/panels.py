@@ -179,11 +179,11 @@ def held_of(request: HttpRequest, wallets: list[UUID], *, side: bool = False) ->
     return Table(
         title="Held",
         side=side,
-        columns=["Since", "For", "Until", "Amount"],
+        columns=["For", "Until", "Amount"] if side else ["Since", "For", "Until", "Amount"],
         numeric=["Amount"],
         rows=[
             (
-                moment(one.created_at),
+                *(() if side else (moment(one.created_at),)),
                 format_html(
                     '{}<br><span class="muted small">{}</span>',
                     link(request, "transactions.transaction", one.pk, f"{kind_shown(one)} {one.receipt}"),

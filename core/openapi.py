@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiParameter
 from core import errors
 from core.errors import TekanaError
 from core.problems import CONTENT_TYPE
-from core.serializers import StrictSerializer, TextField
+from core.serializers import ReferenceField, StrictSerializer, TextField
 
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -77,7 +77,7 @@ class ProblemSchema(AutoSchema):
 
     def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
         schema = super()._map_serializer_field(field, direction, bypass_extensions)
-        if type(field) is TextField and direction == "request":
+        if type(field) in (TextField, ReferenceField) and direction == "request":
             schema["pattern"] = PRINTABLE
         return schema
 

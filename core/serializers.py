@@ -52,7 +52,7 @@ class ReferenceField(TextField):
     default_error_messages = {"reserved": "References that begin like this one are ours. Choose another one."}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"max_length": 80, "help_text": "your own, unique for ever"} | kwargs)
+        super().__init__(max_length=80, help_text="your own, unique for ever", **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)

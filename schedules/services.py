@@ -74,6 +74,7 @@ from wallets.selectors import masked_name
 MOST_ORDERS = 100  # of one customer, that have not ended
 MOST_YEARS = 5
 MOST_CHANGES = 1_000  # of one order
+COMPLETED = Q(state=RunState.COMPLETED)
 Kind = OrderEvent.Kind
 
 
@@ -453,10 +454,10 @@ def counted_runs(orders: Sequence[StandingOrder]) -> dict[UUID, dict[str, str]]:
     """How many dates each had and how many of them were paid, as facts of a notice; one statement."""
     ids = [order.pk for order in orders]
     runs = OrderRun.objects.filter(order__in=ids).exclude(state=RunState.SKIPPED).order_by()
-    paid = Count("pk", filter=Q(state=RunState.COMPLETED))
-    rows = {row["order"]: row for row in runs.values("order").annotate(dates=Count("pk"), paid=paid)}
-    none = {"dates": 0, "paid": 0}
-    return {pk: {name: str(rows.get(pk, none)[name]) for name in none} for pk in ids}
+    found = {pk: (0, 0) for pk in ids}
+    for row in runs.values("order").annotate(dates=Count("pk"), paid=Count("pk", filter=COMPLETED)):
+        found[row["order"]] = row["dates"], row["paid"]
+    return {pk: {"dates": str(dates), "paid": str(paid)} for pk, (dates, paid) in found.items()}
 
 
 def said_dates(dates: Sequence[Date]) -> dict[str, Any]:

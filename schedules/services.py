@@ -454,7 +454,7 @@ def counted_runs(orders: Sequence[StandingOrder]) -> dict[UUID, dict[str, str]]:
     """How many dates each had and how many of them were paid, as facts of a notice; one statement."""
     ids = [order.pk for order in orders]
     runs = OrderRun.objects.filter(order__in=ids).exclude(state=RunState.SKIPPED).order_by()
-    found = {pk: (0, 0) for pk in ids}
+    found = dict.fromkeys(ids, (0, 0))
     for row in runs.values("order").annotate(dates=Count("pk"), paid=Count("pk", filter=COMPLETED)):
         found[row["order"]] = row["dates"], row["paid"]
     return {pk: {"dates": str(dates), "paid": str(paid)} for pk, (dates, paid) in found.items()}

@@ -44,13 +44,15 @@ from customers.links import concerns
 from statements import files, services
 from statements.merchants import takings
 from statements.models import BUSINESSES, FOR_BUSINESSES, MAILED, Every, Format, Language, Statement
-from statements.selectors import Stated, is_proven, language_of, stated_again, wallet_with_owner
+from statements.selectors import Stated, is_proven, language_of, lines_after, stated_again, wallet_with_owner
 from statements.services import make_again_for_customer, make_for_customer, settings_of
+from statements.words import told as told_line
 from wallets.models import Wallet
 
 MAKE = "statements.make"
 SEE = "statements.view_statement"
 SHOWN = 6
+LINES_SHOWN = 50
 CHECKSUM = 64  # characters
 EVERY = [(one, one.label) for one in Every if one != Every.NONE]
 concerns("statements.statement", "wallet.customer_id")
@@ -136,6 +138,7 @@ def make(request: HttpRequest, wallet_id: UUID) -> Any:
             "found": form.stated.figures,
             "figures": figures_of(form.stated.figures),
             "takings": takings_of(form.stated),
+            "panel": movements_of(request, form.stated),
             "downloads": [(f"{address}&format={one}", label) for one, label in offered],
         }
     return TemplateResponse(request, "admin/statements/make.html", context)
@@ -185,6 +188,36 @@ def figures_of(found: Any) -> list[tuple[str, Any]]:
     ]
 
 
+def movements_of(request: HttpRequest, stated: Stated) -> Table:
+    """The last of its lines, newest first; the files have them all."""
+    found, zone = stated.figures, ZoneInfo(stated.figures.days.timezone)
+    first = max(found.seq_before, found.seq_last - LINES_SHOWN)
+    some = f", the last {LINES_SHOWN}" if first > found.seq_before else ""
+    return Table(
+        title=f"Movements{some}",
+        columns=["When", "What", "Receipt", "In", "Out", "Balance"],
+        numeric=["In", "Out", "Balance"],
+        rows=[
+            (
+                f"{line.at.astimezone(zone):%-d %b %Y %H:%M}",
+                # what a customer wrote is in the files alone, whose making is on record
+                told_line(line._replace(memo="", order_reference=None), found.currency, Language.ENGLISH),
+                link(request, "transactions.transaction", line.transaction, line.receipt) if line.receipt else "",
+                "" if line.is_debit else money(line.amount, found.currency),
+                money(line.amount, found.currency) if line.is_debit else "",
+                money(line.balance_after, found.currency),
+            )
+            for line in reversed(lines_after(stated.wallet, first, found.seq_last, LINES_SHOWN))
+        ],
+        empty="Nothing moved in these days.",
+    )
+
+
+def said_days(first: date, last: date) -> str:
+    """As dates are written everywhere here; one day once."""
+    return f"{first:%-d %b %Y}" if first == last else f"{first:%-d %b %Y} – {last:%-d %b %Y}"
+
+
 def takings_of(stated: Stated) -> list[tuple[str, Any]]:
     """What a business was paid by its customers; nothing for a person."""
     if stated.wallet.customer.account_type not in BUSINESSES:
@@ -222,7 +255,7 @@ def statements_of_wallet(request: HttpRequest, wallet: Wallet) -> Panel:
         rows=[
             (
                 link(request, "statements.statement", one.pk, one.number),
-                f"{one.from_day} – {one.to_day}",
+                said_days(one.from_day, one.to_day),
                 money(one.opening, one.currency),
                 money(one.closing, one.currency),
                 one.debit_count + one.credit_count,
@@ -296,7 +329,7 @@ class StatementAdmin(StaffAdmin):
 
     @display(description="Days")
     def days(self, statement: Statement) -> str:
-        return f"{statement.from_day} – {statement.to_day}"
+        return said_days(statement.from_day, statement.to_day)
 
     @display(description="Opening")
     def opening_shown(self, statement: Statement) -> Any:
@@ -324,7 +357,7 @@ class StatementAdmin(StaffAdmin):
             badge=badge("proven", "good") if proven else badge("not proven", "bad"),
             lines=[
                 link(request, "wallets.wallet", wallet.pk, f"{wallet.currency} wallet of {wallet.customer.full_name}"),
-                f"{statement.from_day} – {statement.to_day}, {statement.timezone}",
+                f"{said_days(statement.from_day, statement.to_day)}, {statement.timezone}",
             ],
             figures=figures_of(stated_again(statement, wallet).figures),
             notice="" if proven else "The entries do not come to this statement: give it to nobody, and tell finance.",

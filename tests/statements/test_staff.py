@@ -48,6 +48,10 @@ def test_staff_get_what_the_customer_would_get_and_it_is_on_record(
 
     looked = support.get(address("make", wallet.pk))
     assert "7 movements" in looked.text and "21,891.05" in looked.text and not acts()
+    assert "1 Feb 2026 to 28 Feb 2026" in looked.text and "28 Feb 2026 23:30" in looked.text  # lines, in their time
+    assert (
+        "Transfer from John O." in looked.text and "=cmd" not in looked.text and ": change" not in rows_in(looked.text)
+    )
     assert "0 movements" in support.get(address("make", wallet.pk, query="from=0001-01-01&to=0001-12-31")).text
     for file_format in ("csv", "camt053", "mt940"):
         made = body_of(support.post(address("file", wallet.pk, query=f"{FEBRUARY}&format={file_format}")))
@@ -112,7 +116,7 @@ def test_sent_statements_are_listed_found_and_proven(
     assert shown(every="monthly") == [1] == shown(q=kept.sha256)
     assert shown(q=str(world.john.pk)) == [] == shown(format="mt940")
     on_wallet = support.get(wallet_page(world.shop)).text
-    assert "sent daily as PDF in English" in on_wallet and "2026-03-14" in on_wallet
+    assert "sent daily as PDF in English" in on_wallet and "14 Mar 2026" in on_wallet
     assert "none are sent" in support.get(wallet_page(world.john)).text
     page = reverse("admin:statements_statement_change", args=[kept.pk])
     proven = support.get(page)
@@ -132,6 +136,10 @@ def test_an_auditor_sees_them_and_makes_none(kept: Statement, world: Lived) -> N
     assert kept.sha256 in page and "/file/" not in page
     assert auditor.get(address("make", world.shop.pk)).status_code == 403
     assert auditor.post(address("kept_file", kept.pk)).status_code == 403
+
+
+def rows_in(page: str) -> str:
+    return page.partition("<tbody>")[2].partition("</tbody>")[0]
 
 
 def wallet_page(wallet: Any) -> str:

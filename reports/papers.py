@@ -145,7 +145,7 @@ class Sheet:
                 canvas.setFillColor(MUTED)
                 canvas.drawString(at, y, label)
                 canvas.setFillColor(INK)
-                for line in simpleSplit(value, TEXT, SIZE, self.room / 2 - 100) or [""]:
+                for line in simpleSplit(legible(value, TEXT), TEXT, SIZE, self.room / 2 - 100) or [""]:
                     canvas.setFont(TEXT, fitting(line, TEXT, self.room / 2 - 100))
                     canvas.drawString(at + 92, y, line)
                     y -= LEADING + 1
@@ -293,6 +293,14 @@ class Sheet:
         (self.canvas.drawRightString if right else self.canvas.drawString)(x, y, text)
 
 
+def legible(text: str, font: str) -> str:
+    """What the font has no sign for is a question mark: a name in another script is seen to be there, never a blank."""
+    if text.isascii():
+        return text
+    signs = pdfmetrics.getFont(font).face.charToGlyph
+    return "".join(one if ord(one) in signs or one.isspace() else "?" for one in text)
+
+
 def fitting(text: str, font: str, wide: float) -> float:
     """The size at which an amount fits its column: never cut off, never into its neighbour."""
     needed = pdfmetrics.stringWidth(text, font, SIZE)
@@ -302,7 +310,7 @@ def fitting(text: str, font: str, wide: float) -> float:
 def wrapped(text: str, font: str, wide: float) -> list[str]:
     """In lines no wider than that, between words where there are any."""
     lines = []
-    for line in simpleSplit(text, font, SIZE, wide):
+    for line in simpleSplit(legible(text, font), font, SIZE, wide):
         while pdfmetrics.stringWidth(line, font, SIZE) > wide and len(line) > 1:
             fits = max(n for n in range(1, len(line)) if n == 1 or pdfmetrics.stringWidth(line[:n], font, SIZE) <= wide)
             lines.append(line[:fits])

@@ -12,9 +12,10 @@ import pytest
 from django.test import Client
 
 from core.money import decimal_string
+from customers.models import Customer
 from ledger.selectors import balance_at
 from statements.files import pdf
-from statements.selectors import lines
+from statements.selectors import lines, wallet_with_owner
 from statements.services import state
 from statements.words import WORDS
 from tests.books import assert_books_balance
@@ -141,6 +142,17 @@ def test_pdf_has_the_same_figures_in_every_language(world: Lived) -> None:
         assert all(receipt in text for receipt in receipts if receipt) and len(receipts) == 7
         assert "John O." in text and "Otieno" not in text and "2026-02-28 23:30" in text
         assert not re.search(r"[{}]", text)
+
+
+def test_a_name_in_another_script_is_seen_to_be_there(world: Lived) -> None:
+    Customer.objects.filter(pk=world.shop.customer_id).update(full_name="王小明 አበበ Ñandú 🙂")
+    Customer.objects.filter(pk=world.john.customer_id).update(full_name="李 明")
+
+    wallet = wallet_with_owner(world.shop.pk).get()
+    (content,) = pdf.parts(state(wallet, at(1, 0).date(), at(28, 0).date()))
+
+    text = " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages)
+    assert "??? ??? Ñandú ?" in text and "? ?." in text and "\x00" not in text
 
 
 REFUSED = {

@@ -509,8 +509,12 @@ AT_THE_DOOR = {
         "Which ones they have.",
     ),
     "standing_order_closed": (
-        "It was cancelled, or its last date is over.", "The order's page: its last step.",
+        "It was cancelled, its last date is over, or a wallet of it was closed.", "The order's page: its last step.",
         "How it ended, and that they can set up another one.",
+    ),
+    "standing_order_changed_too_often": (
+        "It was changed a thousand times: most likely a program does it.", "The order's page: versions.",
+        "They cancel it and set up another one.",
     ),
     "standing_order_paused": (
         "Only an order that runs has a next date to skip.", "The order's page.", "They resume it first.",

@@ -192,7 +192,7 @@ def uses_table(request: HttpRequest, asked: PaymentRequest) -> Table:
 class RequestUseAdmin(StaffAdmin):
     """What was paid on requests, as a list alone: the page of each is that of its payment or hold."""
 
-    list_display = ["when", "receipt", "code_shown", "who_asks", "who_pays", "state_shown", "amount"]
+    list_display = ["when", "receipt", "who_asks", "who_pays", "state_shown", "amount"]
     list_select_related = ["request__customer", "payer", "answer"]
     list_filter = [MadeBetween]
     ordering = ["-pk"]
@@ -229,13 +229,11 @@ class RequestUseAdmin(StaffAdmin):
     def when(self, use: RequestUse) -> Any:
         return moment(use.at)
 
-    @display(description="Receipt")
+    @display(description="Receipt, request")
     def receipt(self, use: Any) -> Any:
-        return receipt_tag(use.paid.receipt)
-
-    @display(description="Request")
-    def code_shown(self, use: RequestUse) -> Any:
-        return format_html('<span class="receipt">{}</span>', use.request.spaced_code)
+        return format_html(
+            '{}<br><span class="muted small receipt">{}</span>', receipt_tag(use.paid.receipt), use.request.spaced_code
+        )
 
     @display(description="Who asks")
     def who_asks(self, use: RequestUse) -> str:

@@ -99,8 +99,12 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Rates", "currency_exchange", "fx_rates", "fx.view_rate"),
             ("Positions and results", "balance", "fx_positions", "fx.view_quote"),
-            ("Revaluations", "published_with_changes", "transactions_revaluation_changelist",
-             "transactions.view_revaluation"),
+            (
+                "Revaluations",
+                "published_with_changes",
+                "transactions_revaluation_changelist",
+                "transactions.view_revaluation",
+            ),
             ("What would it cost?", "calculate", "fx_cost", "fx.view_quote"),
             ("Quotes", "request_quote", "fx_quote_changelist", "fx.view_quote"),
             ("Routes", "alt_route", "fx_routingdecision_changelist", "fx.view_routingdecision"),

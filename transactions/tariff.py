@@ -329,7 +329,7 @@ def fee_rows() -> list[tuple[Any, ...]]:
 
 def fee_of(fields: Sequence[Any]) -> Fee:
     """One rule, as `FIELDS` are read."""
-    return Fee(*fields[:BANDS], bands_of(json.loads(fields[BANDS] or "[]")), *fields[BANDS + 1 :])
+    return Fee._make([*fields[:BANDS], bands_of(json.loads(fields[BANDS] or "[]")), *fields[BANDS + 1 :]])
 
 
 def _read() -> Tariff:

@@ -125,7 +125,8 @@ MATRIX = {
     """,
     "FKD": """
         reports_trial_balance_pdf reports_ledger_pdf reports_proof_pdf
-        reports_trial_balance_file reports_fee_income_file reports_export_download reports_export_again reports_dailyproof_sign_off
+        reports_trial_balance_file reports_fee_income_file reports_export_download reports_export_again
+        reports_dailyproof_sign_off
         reports_savedexport_run
         reports_savedexport_plan reports_savedexport_share reports_savedexport_end reports_export_new
     """,

@@ -491,7 +491,8 @@ AT_THE_DOOR = {
         "They choose days up to today.",
     ),
     "statement_too_long": (
-        "They asked for more than 366 days at once.", "Nothing here.", "One year after the other, as separate statements.",
+        "They asked for more than 366 days at once.", "Nothing here.",
+        "One year after the other, as separate statements.",
     ),
     "statement_format_not_offered": (
         "camt.053, MT940 and payments by order are for accounts of businesses.",
@@ -531,8 +532,12 @@ AT_THE_DOOR = {
         "They wanted to skip a date that is not the next one: it has begun, or the calendar has moved it.",
         "The order's page: next dates and runs.", "Which date is the next now.",
     ),
-    "start_passed": ("The first date is before today, in their country.", "Nothing here.", "They choose a later start."),
-    "start_too_far_ahead": ("It would begin in more than five years.", "Nothing here.", "They choose an earlier start."),
+    "start_passed": (
+        "The first date is before today, in their country.", "Nothing here.", "They choose a later start.",
+    ),
+    "start_too_far_ahead": (
+        "It would begin in more than five years.", "Nothing here.", "They choose an earlier start.",
+    ),
     "no_dates": (
         "Between its start and its end no date is left.", "Nothing here.", "They choose a later end, or cancel it.",
     ),

@@ -15,7 +15,16 @@ from rest_framework.views import APIView
 
 from core.money import decimal_string
 from core.pagination import CursorField, PageQuery, page_body, read_page
-from core.serializers import AmountField, CurrencyField, FlagField, InstantField, ReferenceField, StrictSerializer, TextField, WholeField
+from core.serializers import (
+    AmountField,
+    CurrencyField,
+    FlagField,
+    InstantField,
+    ReferenceField,
+    StrictSerializer,
+    TextField,
+    WholeField,
+)
 from customers.api.serializers import EmptySerializer
 from customers.api.views import read_body
 from customers.authentication import caller

@@ -363,6 +363,8 @@ def transaction(request: HttpRequest, viewing: Viewing, transaction_id: UUID) ->
         *exchanged(viewing, one),
         ("Memo", written(request, one["memo"])),
         ("Their own reference", written(request, one["reference"])),
+        ("Order reference", written(request, one["order_reference"])),
+        ("Captured of", to_page(viewing, "hold", one["hold_id"], "a hold") if one["hold_id"] else NOTHING),
         ("When", instant(one["timestamp"])),
         ("Completed", instant(one["completed_at"])),
         ("Given back", amount(one["reversed_amount"], currency)),

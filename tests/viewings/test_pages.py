@@ -27,6 +27,7 @@ from tests.admin.conftest import World, client_of, posted_as
 from tests.api.doors import asked_for, somebody
 from tests.books import fund, key, transfer
 from tests.factories import new_wallet, signed_in
+from tests.holding import capture
 from tests.viewings.conftest import begin, page, pages_of
 from transactions.posting import post_one
 from transactions.services.conversions import ConversionOrder, convert
@@ -188,6 +189,8 @@ def test_a_payment_request_says_who_paid_it_and_what_waits_for_a_yes(grace: Clie
     assert "they confirm each payment" in one.text and "Wanjiku K." in one.text
     assert grace.get(page("hold", viewing, promised)).status_code == 200
     assert grace.get(page("transaction", viewing, paid)).status_code == 200
+    taken = post_one(capture(promised)).transaction
+    assert page("hold", viewing, promised) in grace.get(page("transaction", viewing, taken)).text
 
 
 def test_a_standing_order_says_what_became_of_each_date(grace: Client, world: World, viewing: Viewing) -> None:

@@ -148,7 +148,6 @@ class InstantField(serializers.Field[Any, Any, Any, Any]):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-@extend_schema_field({"type": "string", "format": "email", "maxLength": 254})
 class WholeField(serializers.IntegerField):
     """A whole number written as one: neither a text nor a truth value."""
 
@@ -167,6 +166,7 @@ class FlagField(serializers.BooleanField):
         return data
 
 
+@extend_schema_field({"type": "string", "format": "email", "maxLength": 254})
 class EmailField(TextField):
     """A mailbox, in lower case; a domain in another script is kept in its ASCII form, so that look-alikes differ."""
 

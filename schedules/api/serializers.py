@@ -10,7 +10,7 @@ from rest_framework import serializers
 from core.errors import AmountNotPositive
 from core.money import Money, decimal_string
 from core.pagination import CursorField, PageQuery
-from core.serializers import AmountField, CurrencyField, StrictSerializer, TextField
+from core.serializers import AmountField, CurrencyField, StrictSerializer, TextField, WholeField
 from schedules.models import OrderEvent, OrderRun, OrderState, OrderVersion, RunState, StandingOrder
 from schedules.selectors import runs_left
 from schedules.services import NewOrder, Schedule, is_of_staff
@@ -22,15 +22,6 @@ from wallets.selectors import masked_name
 NAMES = {"wallet_id": "wallet", "phone_number": "phone", "email": "email"}
 MOST_RUNS = 10_000
 SCHEDULE = {"frequency": "monthly", "start_on": "2026-03-31", "day_of_month": 31, "business_day_rule": "previous"}
-
-
-class WholeField(serializers.IntegerField):
-    """A whole number written as one: neither a text nor a truth value."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 class StandingOrderQuery(PageQuery):

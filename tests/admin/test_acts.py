@@ -44,9 +44,11 @@ from tests.admin.test_reverse_dialog import previewed
 from tests.books import fund, posted, transfer
 from tests.factories import new_wallet
 from tests.reports.conftest import export as exported
+from tests.transactions.test_conversions import conversion, quoted
 from transactions import tariff
 from transactions.models import FeeRule, Receivable, ReversalReason, Transaction
 from transactions.posting import post_one
+from transactions.services import revaluations
 from viewings.models import Viewing
 from wallets.services import freeze_wallet
 
@@ -62,6 +64,7 @@ class Scene(NamedTuple):
     world: World
     staff: dict[str, User]
     client: Client  # of who acts
+    patch: pytest.MonkeyPatch
 
 
 class Act(NamedTuple):
@@ -156,6 +159,17 @@ def order_of_wanjiku(scene: Scene) -> StandingOrder:
 
 def paused(scene: Scene) -> StandingOrder:
     return pause_order(order_of_wanjiku(scene).pk, actor=scene.staff[OPS], reason="x")
+
+
+def exchanged(scene: Scene) -> tuple[list[Any], dict[str, Any]]:
+    """A position; the day after tomorrow its day is over, and books of an earlier one there are none."""
+    kes = new_wallet()
+    usd = new_wallet(kes.customer, "USD")
+    fund(kes, 1_000_00)
+    post_one(conversion(quoted(kes, sell_minor=1_000_00), kes, usd)).or_raise()
+    real = revaluations.utc_now
+    scene.patch.setattr(revaluations, "utc_now", lambda: real() + timedelta(days=2))
+    return [], {"day": str(today())}
 
 
 def tomorrow() -> date:
@@ -340,8 +354,9 @@ ACTS: dict[str, Act] = {
     ),
     "transactions_transaction_void": Act(S, "void", on(lambda scene: scene.world.promised(60_00))),
     "transactions_transaction_adjust": Act(F, "request_approval", adjusted),
+    "transactions_revaluation_revalue": Act(F, "request_approval", exchanged),
     "transactions_railmessage_close": Act(S, "close", on(lambda scene: scene.world.odd)),
-    "payments_paymentrequest_cancel": Act(S, "cancel", on(lambda scene: PaymentRequest.objects.get())),
+    "payments_paymentrequest_cancel": Act(S, "cancel", on(lambda scene: PaymentRequest.objects.earliest("pk"))),
     "recalls_recall_open": Act(
         S,
         "open_recall",
@@ -446,9 +461,11 @@ def text_of(answer: Any) -> str:
 
 
 @pytest.fixture
-def scene(world: World, staff: dict[str, User], settings: Any, tmp_path: Any) -> Callable[[str], Scene]:
+def scene(
+    world: World, staff: dict[str, User], settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Scene]:
     settings.EXPORTS_DIR = tmp_path / "exports"
-    return lambda role: Scene(world, staff, client_of(staff[role], headers={"X-Request-ID": REQUEST}))
+    return lambda role: Scene(world, staff, client_of(staff[role], headers={"X-Request-ID": REQUEST}), monkeypatch)
 
 
 @pytest.mark.parametrize("name", ACTS)

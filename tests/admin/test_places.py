@@ -31,6 +31,14 @@ ARGS = {
     "viewings_notifications": "viewing",
     "viewings_recalls": "viewing",
     "viewings_accesses": "viewing",
+    "viewings_statements": "viewing wallet",
+    "viewings_prices": "viewing",
+    "viewings_requests": "viewing",
+    "viewings_request": "viewing code",
+    "viewings_orders": "viewing",
+    "viewings_holds": "viewing",
+    "viewings_payouts": "viewing",
+    **dict.fromkeys(["viewings_order", "viewings_hold", "viewings_payout", "viewings_quote"], "viewing nothing"),
 }
 NAMES = sorted(one.name for one in places())
 
@@ -44,6 +52,8 @@ def address(name: str, world: World) -> str:
         "statement": Statement.objects.values_list("pk", flat=True).first(),
         "pair": "USD-KES",
         "transaction": world.sent.pk,
+        "code": "NOSUCHCODE",
+        "nothing": UUID(int=7),
         "viewing": Viewing.objects.values_list("pk", flat=True).first(),
     }
     return reverse(f"admin:{name}", args=[args[one] for one in ARGS.get(name, "").split()])

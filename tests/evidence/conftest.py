@@ -16,6 +16,7 @@ from core.ids import uuid7
 from evidence import services
 from evidence.models import Block, Mark
 from evidence.services import make_mark
+from fx.services import add_exposure_cap
 from schedules.calendar import enter_day
 from staff.models import Approval, User
 from staff.roles import Role
@@ -80,6 +81,7 @@ def set_world(heads: Path) -> World:
         reason="a mistake", expires_at=timezone.now() + timedelta(days=1),
     )  # fmt: skip
     enter_day("RW", date(timezone.now().year + 1, 8, 14), "Election day", actor=None)
+    add_exposure_cap(currency="USD", most=1_000_000_00, effective_from=timezone.now().date(), actor=None)
     grant_waiver(
         customer=aline.customer, kind="transfer", currency="RWF", bps=0, effective_from=timezone.now().date(),
         last_day=timezone.now().date(), actor=None, reason="a complaint",

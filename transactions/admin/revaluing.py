@@ -96,8 +96,8 @@ class RevalueForm(ReasonForm):
         said = []
         for code, rate in asked["rates"].items():
             mid = mids.get(pair_of(code, settings.REPORTING_CURRENCY))
-            if mid and abs(Fraction(rate) / Fraction(mid.rate) - 1) > FAR_OFF:
-                off = abs(Fraction(rate) / Fraction(mid.rate) - 1) * 1_000
+            if mid and (apart := abs(Fraction(Fraction(rate), Fraction(mid.rate)) - 1)) > FAR_OFF:
+                off = apart * 1_000
                 said.append(
                     f"{mid.base}/{mid.quote} {rate} is {off.__floor__() // 10}.{off.__floor__() % 10} % off the mid of "
                     f"that day, {mid.rate}."

@@ -190,7 +190,7 @@ def _worth(one: RateUsed, reporting: str) -> Fraction:
 def _valued(pair: Pair, worth: Mapping[str, Fraction]) -> PairValue:
     if not pair.held:  # what its last trade left is realised
         return PairValue(pair.base, pair.quote, 0, 0, 0, 0, 0)
-    unrealised = pair.unrealised(worth[pair.base] / worth[pair.quote])
+    unrealised = pair.unrealised(Fraction(worth[pair.base], worth[pair.quote]))
     result = unrealised * worth[pair.quote].numerator // worth[pair.quote].denominator
     return PairValue(pair.base, pair.quote, pair.held, pair.cost, unrealised + pair.cost, unrealised, result)
 

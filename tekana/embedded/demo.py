@@ -45,7 +45,9 @@ def parts(port: int, rail_port: int | None, folder: DataFolder) -> list[Part]:
     quiet = ["--without-gossip", "--without-mingle"]  # one worker has nobody to talk to
     found = [
         Part("web", [*python, "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port), "--workers", "2",
-                     "--blocking-threads", "16", "--no-ws", "--respawn-failed-workers", "tekana.wsgi:application"]),
+                     "--blocking-threads", "16", "--no-ws", "--respawn-failed-workers",
+                     "--log-level", "warning",  # of its workers it tells in words
+                     "tekana.wsgi:application"]),
         Part("beat", [*celery, "beat", "--pidfile", "",
                       "--schedule", str(folder.path / "beat-schedule")], grace=5),
         Part("worker", [*celery, "worker", "-Q", "celery", "--concurrency", "2", *quiet], grace=30),

@@ -40,8 +40,8 @@ def test_volume_is_per_currency_and_leaves_reversals_and_refusals_out(finance: C
     volume = panels(finance)["Volume"]
 
     kes, rwf = cells(volume, "KES"), cells(volume, "RWF")
-    assert "11,500.00" in kes[1]  # 10,000 in, 500 and 1,000 sent; neither the reversal nor the refusal
-    assert "3 moved" in kes[1]
+    assert "11,510.00" in kes[1]  # 10,005 in, 1,505 sent and paid; neither the reversal nor the refusal
+    assert "5 moved" in kes[1]
     assert "1" in kes[4]
     assert "25.0 %" in kes[4]
     assert ">1<" in kes[5] and "reversed=is" in kes[5]
@@ -101,8 +101,8 @@ def test_books_and_cover_are_for_who_may_see_the_books(finance: Client, support:
 
     assert "Balanced" in str(cells(mine["Books"], "KES"))
     cover = cells(mine["E-money issued and what covers it"], "KES")
-    assert "10,000.00" in cover[1]
-    assert "10,000.00" in cover[3]
+    assert "10,005.00" in cover[1]
+    assert "10,005.00" in cover[3]
     assert "Covered" in cover[5]
     assert not {"Books", "E-money issued and what covers it"} & set(theirs)
 
@@ -135,10 +135,10 @@ def test_charts_show_one_currency_at_a_time(finance: Client, world: World) -> No
     )
 
     assert first["chosen"] == nonsense["chosen"] == "KES"
-    assert json.loads(first["volume"])["datasets"][0]["data"][-1] == "11500.00"
+    assert json.loads(first["volume"])["datasets"][0]["data"][-1] == "11510.00"
     assert json.loads(rwf["volume"])["datasets"][0]["data"][-1] == "5000"
     assert len(json.loads(first["volume"])["labels"]) == 30
-    assert [one["data"][-1] for one in json.loads(first["counts"])["datasets"]] == [3, 1]
+    assert [one["data"][-1] for one in json.loads(first["counts"])["datasets"]] == [5, 1]
 
 
 def test_segments_count_customers(support: Client, world: World) -> None:
@@ -146,7 +146,7 @@ def test_segments_count_customers(support: Client, world: World) -> None:
 
     segments = panels(support)["Customers by segment"]
 
-    assert [list(map(str, row)) for row in segments.rows] == [["Individual", "2", "2", "0"], ["NGO", "1", "1", "0"]]
+    assert [list(map(str, row)) for row in segments.rows] == [["Individual", "4", "4", "0"], ["NGO", "1", "1", "0"]]
 
 
 def test_the_dashboard_takes_as_many_statements_for_much_as_for_little(

@@ -205,9 +205,9 @@ def test_the_dashboard_draws_its_charts_and_changes_currency(page: Any, world: W
 
     for canvas in page.locator("canvas.chart").all():
         assert canvas.evaluate(drawn)
-    assert "KES 11,500.00" in page.locator("#volume").inner_text()
+    assert "KES 11,510.00" in page.locator("#volume").inner_text()
     page.get_by_text("As a table").click()
-    assert "11,500.00" in page.locator("#day-by-day details").inner_text()
+    assert "11,510.00" in page.locator("#day-by-day details").inner_text()
     page.get_by_role("link", name=re.compile("Above what|Not enough money")).click()
     page.get_by_text(world.refused.receipt[:3]).first.wait_for()
 

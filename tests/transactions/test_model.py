@@ -92,6 +92,7 @@ class Model:
     """Minor units of one currency. Every method changes it or raises Refused and changes nothing."""
 
     purses: dict[str, Purse] = field(default_factory=dict)
+    deals: list[Deal] = field(default_factory=list)
     fees = suspense = rail = 0
 
     def fee(self, kind: str, amount: int) -> int:
@@ -134,6 +135,7 @@ class Model:
             taker.coming += amount - deal.fee
         if settled or (sender and taker and kind != "hold"):
             self.complete(deal)
+        self.deals.append(deal)
         return deal
 
     def capture(self, hold: Deal, amount: int, final: bool) -> Deal:
@@ -253,6 +255,8 @@ class Model:
             raise Refused("wallet_frozen")
         if purse.posted or purse.held:
             raise Refused("wallet_not_empty")
+        if any(one.kind == "hold" and one.state == "pending" and one.payee == name for one in self.deals):
+            raise Refused("wallet_promised")
         purse.closed = True
 
 

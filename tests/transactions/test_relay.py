@@ -284,7 +284,8 @@ def test_each_end_of_a_hold_is_told_as_it_was(aline, eric, end, to_payer, to_pay
     if taken:
         post_one(capture(hold, taken)).or_raise()
     relay.relay_events()
-    monkeypatch.setattr(rule, "instant", lambda at_us: datetime.now(UTC) + timedelta(days=8))
+    if end is expire:
+        monkeypatch.setattr(rule, "instant", lambda at_us: datetime.now(UTC) + timedelta(days=8))
     post_one(end(hold)).or_raise()
 
     mine, theirs = newly_told(aline, eric)

@@ -43,7 +43,7 @@ def test_volume_is_per_currency_and_leaves_reversals_and_refusals_out(finance: C
     assert "11,510.00" in kes[1]  # 10,005 in, 1,505 sent and paid; neither the reversal nor the refusal
     assert "5 moved" in kes[1]
     assert "1" in kes[4]
-    assert "25.0 %" in kes[4]
+    assert "16.7 %" in kes[4]
     assert ">1<" in kes[5] and "reversed=is" in kes[5]
     assert "5,000" in rwf[1]
     assert "." not in rwf[1].partition("</span> ")[2].partition("<")[0]

@@ -13,6 +13,7 @@ from staff.errors import ApprovalNeeded
 from staff.models import User
 from staff.roles import Role
 from tests.books import assert_books_balance, fund, key, posted, transfer
+from tests.holding import capture, held
 from transactions import tariff
 from transactions.authority import WAIVES_ALONE
 from transactions.errors import MoreThanFee, NoFeeLeft, PriceUnclear, WaiverUnclear
@@ -95,6 +96,25 @@ def test_no_more_is_waived_than_is_left(sent, agent):
     with pytest.raises(NoFeeLeft):
         waive(sent, agent, 1)
     assert WaivedFee.objects.count() == 1
+
+
+def test_the_fee_of_a_hold_is_that_of_its_captures_and_is_waived_there_alone(aline, eric, agent):
+    FeeRule.objects.create(
+        kind=Kind.PAYMENT, currency="RWF", flat=40, bps=0, effective_from=datetime.now(UTC).date() - timedelta(days=1)
+    )
+    tariff.forget()
+    fund(aline, 2_000)
+    hold = held(aline, eric, 1_000)
+    taken = post_one(capture(hold)).or_raise().transaction
+    promised, payment = (Transaction.objects.get(pk=one) for one in (hold, taken))
+
+    assert (promised.state, promised.fee, payment.fee) == ("completed", 40, 40)
+    with pytest.raises(NoFeeLeft):
+        waive_fee(hold, amount=40, reason="goodwill", actor=agent, idempotency_key=key())
+    waive_fee(payment.pk, amount=40, reason="goodwill", actor=agent, idempotency_key=key())
+
+    assert (posted(aline), posted(eric)) == (1_000, 1_000)
+    assert_books_balance()
 
 
 def test_the_same_key_waives_once(sent, agent, aline):

@@ -71,8 +71,9 @@ def waive_fee(
 
 
 def fee_left(original: Transaction, *, of_payee: bool) -> int:
-    """What of a side's fee was neither given back with a reversal nor waived; 0 of what did not go through."""
-    if original.state not in MOVED:
+    """What of a side's fee was neither given back with a reversal nor waived; 0 of what did not go through, and of a
+    hold, which only sets it aside: it is paid with the captures."""
+    if original.state not in MOVED or original.kind == Kind.HOLD:
         return 0
     paid = original.payee_fee if of_payee else original.fee
     if not paid:

@@ -68,7 +68,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 # --- Activity ---------------------------------------------------------------------------------------------------
 
-CORRECTIONS = GIVES_BACK | {Kind.ADJUSTMENT}  # what goes back, and what staff put right, is no volume
+# What goes back, what staff put right, and what is only promised: what is captured of that is a payment.
+NO_VOLUME = GIVES_BACK | {Kind.ADJUSTMENT, Kind.HOLD}
 
 
 def days_of(counts: Sequence[Counted]) -> list[Day]:
@@ -78,7 +79,7 @@ def days_of(counts: Sequence[Counted]) -> list[Day]:
         sums = found.setdefault((one.currency, one.day), [0, 0, 0, 0])
         if one.state == State.FAILED:
             sums[failed] += one.number
-        elif one.kind not in CORRECTIONS:
+        elif one.kind not in NO_VOLUME:
             sums[accepted] += one.number
             sums[volume] += one.amount
         elif one.kind in GIVES_BACK:

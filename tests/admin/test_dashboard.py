@@ -15,6 +15,7 @@ from reports.dashboard import age, share
 from tests.admin.conftest import World, odd_message
 from tests.books import fund, transfer
 from tests.factories import new_wallet
+from tests.holding import capture, held
 from transactions.admin.refusals import explain
 from transactions.models import Transaction
 from transactions.posting import post_one
@@ -47,6 +48,20 @@ def test_volume_is_per_currency_and_leaves_reversals_and_refusals_out(finance: C
     assert ">1<" in kes[5] and "reversed=is" in kes[5]
     assert "5,000" in rwf[1]
     assert "." not in rwf[1].partition("</span> ")[2].partition("<")[0]
+
+
+def test_what_is_promised_and_then_captured_is_counted_once(finance: Client, world: World) -> None:
+    before = cells(panels(finance)["Volume"], "KES")[1]
+    shop = new_wallet()
+    fund(world.wallet, 70_00)
+
+    hold = held(world.wallet, shop, 70_00)
+    post_one(capture(hold)).or_raise()
+
+    assert Transaction.objects.get(pk=hold).state == "completed"
+    assert ("11,510.00" in before, "5 moved" in before) == (True, True)
+    after = cells(panels(finance)["Volume"], "KES")[1]
+    assert ("11,650.00" in after, "7 moved" in after) == (True, True), after  # what came in, and the payment
 
 
 def test_refusals_are_counted_by_code_and_lead_to_their_list(support: Client, world: World) -> None:

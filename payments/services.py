@@ -18,6 +18,7 @@ from core.audit import actor_name
 from core.errors import AmountNotPositive
 from core.ids import uuid7
 from core.money import Money
+from core.rounds import each
 from core.transitions import advance
 from customers.authentication import CustomerPrincipal
 from customers.links import leave_to_colleague
@@ -255,18 +256,20 @@ def note_ended_promises() -> int:
 def expire_requests() -> int:
     """Close every request whose time is over and that was not used up, and tell who made it; how many. Until then it
     is refused by the clock already. Safe to run in several workers at once."""
-    expired = 0
     waiting = Q(state=RequestState.OPEN, expires_at__lte=now()) & (Q(max_uses=None) | Q(used__lt=F("max_uses")))
-    for request_id in PaymentRequest.objects.filter(waiting).order_by("expires_at").values_list("pk", flat=True):
+
+    def expired(request_id: UUID) -> bool:
         with db_transaction.atomic():
             rows = PaymentRequest.objects.select_for_update(no_key=True, of=("self",), skip_locked=True)
             request = rows.filter(waiting, pk=request_id).first()
             if request is None:  # somebody was quicker, or is paying the last use
-                continue
+                return False
             advance(request.expire, actor=None, at=now())
             notify_many([told(request, "payment_request_expired")])
-            expired += 1
-    return expired
+        return True
+
+    due = PaymentRequest.objects.filter(waiting).order_by("expires_at").values_list("pk", flat=True)
+    return each(list(due), expired)
 
 
 def told(request: PaymentRequest, kind: str) -> Notice:

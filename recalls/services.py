@@ -14,6 +14,7 @@ from core.audit import actor_name
 from core.errors import AmountNotPositive, TekanaError
 from core.ids import uuid7
 from core.money import Money
+from core.rounds import each
 from core.transitions import advance
 from customers.links import refuse_linked
 from notifications.services import Notice, notify_many
@@ -135,14 +136,16 @@ def withdraw(recall: UUID, *, actor: Any, note: str, checker: User | None = None
 
 def expire_recalls() -> int:
     """Close every recall that nobody answered in time; how many. Safe to run in several workers at once."""
-    expired = 0
-    for recall_id in open_recalls().filter(deadline_at__lte=now()).order_by("deadline_at").values_list("pk", flat=True):
-        try:
-            _closed(recall_id, RecallState.EXPIRED, actor=None, note="")
-            expired += 1
-        except RecallClosed:  # somebody was quicker
-            continue
-    return expired
+    due = open_recalls().filter(deadline_at__lte=now()).order_by("deadline_at").values_list("pk", flat=True)
+    return each(list(due), _expired)
+
+
+def _expired(recall: UUID) -> bool:
+    try:
+        _closed(recall, RecallState.EXPIRED, actor=None, note="")
+    except RecallClosed:  # somebody was quicker
+        return False
+    return True
 
 
 def orders_of(recall: Recall, original: Transaction, *, actor: Any, note: str) -> tuple[int, list[Order]]:

@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 
 from core import audit
 from core.errors import TekanaError
+from core.rounds import each
 from staff import letters
 from staff.errors import (
     AlreadyTaken,
@@ -349,17 +350,19 @@ def withdraw(approval: UUID, *, comment: str = "", actor: User) -> Approval:
 
 def expire_due() -> int:
     """Close every request that nobody decided in time; how many. Safe to run in several workers at once."""
-    closed = 0
     due = Approval.objects.filter(state=State.OPEN, expires_at__lte=timezone.now()).values_list("pk", flat=True)
-    for pk in list(due):
-        with transaction.atomic():
-            # Somebody decides this very moment, or another worker closes it: it is theirs.
-            rows = Approval.objects.select_for_update(skip_locked=True, no_key=True)
-            row = rows.filter(pk=pk, state=State.OPEN).first()
-            if row is not None and (now := _clock()) >= row.expires_at:
-                close(row, State.EXPIRED, now, actor=None)
-                closed += 1
-    return closed
+    return each(list(due), _expired)
+
+
+def _expired(approval: UUID) -> bool:
+    with transaction.atomic():
+        # Somebody decides this very moment, or another worker closes it: it is theirs.
+        rows = Approval.objects.select_for_update(skip_locked=True, no_key=True)
+        row = rows.filter(pk=approval, state=State.OPEN).first()
+        if row is None or (now := _clock()) < row.expires_at:
+            return False
+        close(row, State.EXPIRED, now, actor=None)
+    return True
 
 
 def assign(approval: UUID, *, to: User | None, actor: User, only_free: bool = False) -> Approval:

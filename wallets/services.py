@@ -16,6 +16,7 @@ import ledger.errors
 import ledger.services
 from core import audit
 from core.ids import uuid7
+from core.rounds import each
 from customers.links import leave_to_colleague, why_linked
 from customers.models import Country
 from customers.services import Newcomer
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 # What else keeps a wallet open: apps above say so, and raise why.
 keeps_open: list[Callable[[UUID], None]] = []
 LIVE = Q(lifted_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
+OVER = Q(lifted_at=None, expires_at__lte=Now())
 
 
 def sign_up(*, user_agent: str = "", **registration: str) -> tuple["Customer", Wallet, "Tokens"]:
@@ -220,19 +222,20 @@ def extend_freeze(freeze: Freeze, *, expires_at: datetime | None, actor: Any, re
 
 def expire_freezes() -> int:
     """Lift every freeze whose time has come; returns how many. Safe to run in several workers at once."""
-    due = Q(lifted_at=None, expires_at__lte=Now())
-    lifted = 0
-    for wallet_id in Freeze.objects.filter(due).values_list("wallet_id", flat=True).distinct():
-        with db_transaction.atomic():
-            # Another worker, or a person, has this wallet: it is theirs, or it is here again in ten seconds.
-            wallet = Wallet.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=wallet_id).first()
-            if wallet is None:
-                continue
-            for freeze in wallet.freezes.filter(due):
-                end(freeze, actor=None, reason="expired")
-                lifted += 1
-            apply_freezes(wallet)
-    return lifted
+    return each(list(Freeze.objects.filter(OVER).values_list("wallet_id", flat=True).distinct()), _lifted)
+
+
+def _lifted(wallet_id: UUID) -> int:
+    with db_transaction.atomic():
+        # Another worker, or a person, has this wallet: it is theirs, or it is here again in ten seconds.
+        wallet = Wallet.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=wallet_id).first()
+        if wallet is None:
+            return 0
+        over = list(wallet.freezes.filter(OVER))
+        for freeze in over:
+            end(freeze, actor=None, reason="expired")
+        apply_freezes(wallet)
+    return len(over)
 
 
 def close_wallet(wallet: Wallet, *, actor: Any, reason: str = "") -> Wallet:

@@ -271,6 +271,23 @@ def test_unanswered_it_ends_at_its_deadline_by_itself(claim, aline, eric, monkey
     assert_books_balance()
 
 
+def test_a_recall_that_cannot_be_closed_holds_up_no_other(claim, aline, eric, monkeypatch):
+    stuck, other = claim(), claim(transaction=post_one(transfer(aline, eric, 300)).transaction)
+    late(monkeypatch, max(stuck, other, key=lambda recall: recall.deadline_at))
+    closed = services._closed
+
+    def failing(recall: Any, *args: Any, **kwargs: Any) -> Recall:
+        if recall == stuck.pk:
+            raise ValueError("a row that nobody foresaw")
+        return closed(recall, *args, **kwargs)
+
+    monkeypatch.setattr(services, "_closed", failing)
+    with pytest.raises(ValueError, match="nobody foresaw"):
+        expire_recalls()
+
+    assert (fresh(stuck).state, fresh(other).state) == ("open", "expired")
+
+
 def test_who_answers_too_late_is_told_so_and_the_recall_is_closed_at_that_moment(claim, eric, monkeypatch):
     recall = claim()
     late(monkeypatch, recall)

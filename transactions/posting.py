@@ -29,10 +29,11 @@ from ledger import books as ledger_books
 from ledger.books import Books
 from transactions.attempt import told_before
 from transactions.deciding import decide, touched
-from transactions.models import PAYS_AT_ONCE, Kind
+from transactions.models import Kind
 from transactions.movements import Movement, Order, Outcome
 from transactions.policies import Standing, Used
 from transactions.tariff import FIELDS, FREE, Fee, fee_of
+from transactions.undoing import REVERSED
 from transactions.world import Target, World
 from wallets import parties as wallet_parties
 from wallets.parties import Address
@@ -170,6 +171,12 @@ SELECT original, coalesce(sum(to_payer), 0)::bigint, coalesce(sum(fees), 0)::big
 """
 
 
+def shares(to_payer: int, fees: int, *, is_exchange: bool) -> tuple[int, int]:
+    """What of its fees payer and payee have back, by a row of `FEES_RETURNED`. Of an exchange all is the payer's; what
+    they got beside it may be more or less than the amount, for it may have been undone at another rate."""
+    return (fees, 0) if is_exchange else (to_payer, fees - to_payer)
+
+
 # How far holds were captured, when they expire, and at what price they were placed: the row of the rule itself, for the
 # tariff in memory may be older than the hold. A plain rule is told whole.
 CAPTURED = f"""
@@ -234,7 +241,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     sessions = list({m.session for m in movements if m.session})
     standing = work.run(STANDING, list({party.customer for party in world.parties}), sessions)
     seen = work.run(SEEN, [m.caller for m in movements], [m.key for m in movements])
-    may_go_back = [target for target in world.targets.values() if target.kind in PAYS_AT_ONCE]
+    may_go_back = [target for target in world.targets.values() if target.kind in REVERSED]
     charged = [target.id for target in may_go_back if target.fee or target.payee_fee]
     returned = work.run(FEES_RETURNED, charged, charged) if charged else None
     exchanged = [target.id for target in world.targets.values() if target.received]
@@ -268,9 +275,7 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
     world.books = Books(accounts, world.now_us, *(open_from.fetchone() if open_from else ()))
     for original, to_payer, fees in returned.fetchall() if returned else ():
         target = world.targets[original]
-        if target.received:  # what went back to the payer beside the fee may be more or less than the amount
-            to_payer = fees
-        target.fee_returned, target.payee_fee_returned = to_payer, fees - to_payer
+        target.fee_returned, target.payee_fee_returned = shares(to_payer, fees, is_exchange=bool(target.received))
     for hold, expires_at, taken, fee, payee_fee, priced, *rule in captured.fetchall() if captured else ():
         target, said = world.targets[hold], json.loads(priced)
         target.expires_at = expires_at

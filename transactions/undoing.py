@@ -48,3 +48,4 @@ UNDONE: dict[str, Undoing] = {
         (Way.COUNTER_PAYMENT,), "An adjustment is undone by another one, the other way round, by two people."
     ),
 }  # fmt: skip
+REVERSED = frozenset(kind for kind, undoing in UNDONE.items() if Way.REVERSAL in undoing.ways)

@@ -1,6 +1,7 @@
 """Undoing an exchange: at its own rate, or at today's with the difference as our result; parts come to the whole."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -18,11 +19,13 @@ from tests.books import assert_books_balance, key, posted, transfer
 from tests.factories import new_wallet
 from tests.fx.conftest import cbk, load, today
 from tests.transactions.test_conversions import conversion, lines, quoted
-from transactions.errors import NotReversible, RecipientShort
-from transactions.models import State, Transaction
+from transactions import tariff
+from transactions.errors import NoFeeLeft, NotReversible, RecipientShort
+from transactions.models import FeeRule, ReversalReason, State, Transaction
 from transactions.posting import post_one
 from transactions.rules.exchanges import mirrored
 from transactions.services.reversals import preview_reversal, reverse_transaction
+from transactions.services.waivers import fee_left, waive_fee
 from wallets.models import Wallet
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("market")]
@@ -114,6 +117,52 @@ def test_an_old_rate_is_none(done: Transaction, monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(RateStale):
         undo(done, today=True)
+
+
+@pytest.fixture
+def costly(kes: Wallet, usd: Wallet) -> Iterator[Transaction]:
+    """The same, KES 10.00 of it a fee."""
+    yesterday = date.today() - timedelta(days=1)
+    FeeRule.objects.create(kind="conversion", currency="KES", effective_from=yesterday, flat=10_00)
+    tariff.forget()
+    yield Transaction.objects.get(pk=post_one(conversion(quoted(kes), kes, usd)).or_raise().transaction)
+    tariff.forget()
+
+
+def waive(done: Transaction, amount: int) -> None:
+    person = User.objects.create_user("waives", "correct horse battery staple", "senior_support")
+    waive_fee(done.pk, amount=amount, reason="late", actor=person, idempotency_key=key())
+
+
+def test_the_fee_of_an_exchange_that_was_waived_does_not_go_back_with_it(costly: Transaction, kes: Wallet) -> None:
+    waive(costly, 4_00)
+
+    undo(costly)
+
+    assert posted(kes) == 50_000_00
+    assert_books_balance()
+
+
+def test_reasons_that_differ_bring_the_fee_of_an_exchange_back_once(costly: Transaction, kes: Wallet) -> None:
+    ReversalReason.objects.create(code="shared", title="Shared", refunds_fee=True, fee_by_share=True)
+
+    undo(costly, costly.amount // 2, reason_code="shared")
+    undo(costly)
+
+    assert posted(kes) == 50_000_00
+    assert_books_balance()
+
+
+@pytest.mark.parametrize("rate", ["120", "150"])
+def test_what_the_rate_made_of_an_exchange_is_no_fee(costly: Transaction, kes: Wallet, rate: str) -> None:
+    """Undone at today's rate the payer gets more or less than the amount, beside the fee."""
+    dollar_costs(rate)
+    undo(costly, today=True)
+
+    assert fee_left(Transaction.objects.get(pk=costly.pk), of_payee=False) == 0
+    with pytest.raises(NoFeeLeft):
+        waive(costly, 1)
+    assert_books_balance()
 
 
 class Original:

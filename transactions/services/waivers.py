@@ -21,7 +21,7 @@ from transactions.authority import WAIVES_ALONE, WAIVES_ALONE_A_DAY
 from transactions.errors import MoreThanFee, NoFeeLeft, TransactionNotFound
 from transactions.models import Kind, State, Transaction, WaivedFee
 from transactions.movements import Movement, Order, Outcome
-from transactions.posting import FEES_RETURNED, post_one
+from transactions.posting import FEES_RETURNED, post_one, shares
 from transactions.services.reversals import DAY, led_to
 from wallets.models import Wallet
 from wallets.parties import Address
@@ -81,8 +81,8 @@ def fee_left(original: Transaction, *, of_payee: bool) -> int:
     with connection.cursor() as cursor:
         cursor.execute(FEES_RETURNED, [[original.pk], [original.pk]])
         row = cursor.fetchone()
-    to_payer, all_of_it = row[1:] if row else (0, 0)
-    return int(paid - (all_of_it - to_payer if of_payee else to_payer))
+    of_payer, of_recipient = shares(*row[1:], is_exchange=bool(original.received)) if row else (0, 0)
+    return paid - (of_recipient if of_payee else of_payer)
 
 
 def beneficiary(original: Transaction, *, of_payee: bool) -> Wallet:

@@ -59,7 +59,7 @@ LINES = f"""
 SELECT e.seq, e.recorded_at AS at, e.journal_id AS transaction, t.receipt, coalesce(t.kind, '') AS kind, e.side,
        e.amount, {FEE} AS fee, e.balance_after, coalesce(t.memo, '') AS memo,
        CASE WHEN t.caller = %(principal)s THEN t.reference END AS reference, t.order_reference,
-       t.reverses_id, r.receipt AS reverses, o.id AS counterparty_wallet,
+       t.hold_id, t.reverses_id, r.receipt AS reverses, o.id AS counterparty_wallet,
        coalesce({MASKED_NAME.format("oc.full_name")}, t.destination ->> 'bank_id', t.rail, '') AS counterparty
 FROM (SELECT * FROM ledger_entry WHERE account_id = %(account)s AND seq > %(after)s AND seq <= %(until)s
       ORDER BY seq LIMIT %(limit)s) e
@@ -112,7 +112,7 @@ class Line(NamedTuple):
     """One entry of the wallet. ``side`` is 1 for a debit (money left), -1 for a credit; amounts in minor units.
 
     ``fee`` is part of ``amount``; below zero it was given back. ``reverses`` is the receipt of what was undone,
-    ``order_reference`` what the merchant calls the order that was paid.
+    ``order_reference`` what the merchant calls the order that was paid, ``hold`` what it was captured of.
     """
 
     seq: int
@@ -127,6 +127,7 @@ class Line(NamedTuple):
     memo: str
     reference: str | None
     order_reference: str | None
+    hold: UUID | None
     reverses_id: UUID | None
     reverses: str | None
     counterparty_wallet: UUID | None

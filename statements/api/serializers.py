@@ -85,6 +85,7 @@ class StatementLineSerializer(serializers.Serializer):
     memo = serializers.CharField()
     reference = serializers.CharField(allow_null=True, help_text="yours, if you gave one")
     order_reference = serializers.CharField(allow_null=True, help_text="the merchant's own")
+    hold_id = serializers.UUIDField(allow_null=True, help_text="what it was captured of")
     reversal_of = serializers.UUIDField(allow_null=True)
 
 
@@ -119,7 +120,7 @@ LINE = {
     "number": 42, "timestamp": "2026-03-01T08:15:30.123456Z", "transaction_id": "01981f6f-0d1e-7c33-8a44-5f0c9d3e2b10",
     "receipt": "7K2M9QX4TB", "kind": "transfer", "direction": "out", "amount": "1060.75", "fee": "10.00",
     "balance_before": "5000.00", "balance_after": "3939.25", "counterparty": "Eric H.", "memo": "rent, March",
-    "reference": None, "order_reference": None, "reversal_of": None,
+    "reference": None, "order_reference": None, "hold_id": None, "reversal_of": None,
 }  # fmt: skip
 
 
@@ -245,6 +246,7 @@ def line_body(line: Line, currency: str) -> dict[str, Any]:
         "memo": line.memo,
         "reference": line.reference,
         "order_reference": line.order_reference,
+        "hold_id": line.hold,
         "reversal_of": line.reverses_id,
     }
 

@@ -18,7 +18,7 @@ from statements.selectors import LINES, Stated, lines_query
 COLUMNS = [
     "record", "number", "date", "time", "timestamp", "kind", "receipt", "counterparty", "memo", "reference",
     "order_reference", "reversal_of", "debit", "credit", "fee", "balance_before", "balance_after", "currency",
-    "transaction_id", "movements",
+    "transaction_id", "movements", "hold_id",
 ]  # fmt: skip
 # Only a text with one of these can be taken for a formula: most have none, and are looked at once.
 SUSPECT = f"[{SEPARATORS}{STARTS}\\x01-\\x1f]"
@@ -29,7 +29,7 @@ COPY (
            {reference}, {order_reference}, reverses,
            CASE side WHEN 1 THEN amount * {unit} END, CASE side WHEN -1 THEN amount * {unit} END,
            CASE WHEN fee <> 0 THEN fee * {unit} END, (balance_after + side * amount) * {unit}, balance_after * {unit},
-           %(currency)s, transaction, NULL
+           %(currency)s, transaction, NULL, hold_id
     FROM (SELECT l.*, timezone(%(timezone)s, l.at) AS local FROM ({lines}) l) l
     ORDER BY seq
 ) TO STDOUT (FORMAT csv)

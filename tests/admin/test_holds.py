@@ -37,12 +37,17 @@ def test_its_page_tells_what_was_captured_and_what_is_left(support: Client, worl
     assert "Captured of" in of_part and hold.receipt[:3] in of_part
 
 
-def test_the_list_has_the_open_ones(support: Client, world: World) -> None:
+def test_the_list_has_the_open_ones_with_what_is_left_until_when(support: Client, world: World) -> None:
     hold, over = world.promised(60_00), world.promised(10_00)
     post_one(capture(over.pk))
-    listed = support.get(reverse("admin:transactions_transaction_changelist"), {"state": "held"}).text
+    post_one(capture(hold.pk, 20_00)).or_raise()
+    post_one(capture(hold.pk, 90_00))  # refused: it counts for nothing
+    url = reverse("admin:transactions_transaction_changelist")
+    listed = support.get(url, {"state": "held"}).text
 
     assert str(hold.pk) in listed and str(over.pk) not in listed
+    assert all(figure in listed for figure in ("60.00", "20.00", "40.00"))
+    assert "Expires" in listed and "Expires" not in support.get(url).text
 
 
 def test_customer_and_wallet_say_what_is_held_for_whom_until_when(support: Client, world: World) -> None:

@@ -114,7 +114,7 @@ def sold(**said: Any) -> Line:
     return Line(**{
         "seq": 1, "at": at(26, 10), "transaction": UUID(int=7), "receipt": "NG0W1MNNDS", "kind": "payment", "side": -1,
         "amount": 10_00, "fee": 0, "balance_after": 10_00, "memo": "", "reference": None, "order_reference": None,
-        "reverses_id": None, "reverses": None, "counterparty_wallet": None, "counterparty": "John O.",
+        "hold": None, "reverses_id": None, "reverses": None, "counterparty_wallet": None, "counterparty": "John O.",
     } | said)  # fmt: skip
 
 

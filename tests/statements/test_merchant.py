@@ -28,6 +28,7 @@ from tekana.demo_clock import Clock, clock_set_to
 from tests.admin.conftest import client_of, member
 from tests.books import assert_books_balance, fund, key, posted, transfer
 from tests.factories import new_wallet, signed_in
+from tests.holding import capture, held
 from tests.statements.conftest import at
 from tests.statements.test_statement import body_of, rows_of
 from transactions import tariff
@@ -168,6 +169,23 @@ def test_sums_counts_and_lines_by_order(ask: Any, market: Market) -> None:
     assert (second["payment_count"], second["refund_count"], second["net"]) == (0, 1, "-735.00")
     empty = ask("day=2026-02-20").json()
     assert (empty["data"], empty["net"], empty["payment_count"]) == ([], "0.00", 0)
+
+
+def test_what_was_captured_names_its_hold_in_the_statement_and_its_order_in_the_day(
+    clock: Clock, client: Client
+) -> None:
+    market = Market()
+    hold = held(market.john, market.shop, 60_00)
+    post_one(capture(hold, 20_00, order_reference="C-3")).or_raise()
+    back, headers = f"/v1/wallets/{market.shop.pk}", signed_in(market.shop.customer)
+
+    lines = client.get(f"{back}/statement?from=2026-02-26&to=2026-02-26", headers=headers).json()["data"]
+    rows = rows_of(client.get(f"{back}/statement?from=2026-02-26&to=2026-02-26&format=csv", headers=headers))
+    (taken,) = client.get(f"{back}/merchant-statement?day=2026-02-26", headers=headers).json()["data"]
+
+    assert [line["hold_id"] for line in lines] == [None, str(hold)]
+    assert [row["hold_id"] for row in rows] == ["", "", str(hold), ""]
+    assert (taken["order_reference"], taken["gross"], taken["fee"], taken["net"]) == ("C-3", "20.00", "0.40", "19.60")
 
 
 def test_pages_come_to_the_same_lines(ask: Any) -> None:

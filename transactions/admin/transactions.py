@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -20,6 +21,7 @@ from core.admin import (
     Part,
     ReasonForm,
     Table,
+    badge,
     choice_filter,
     code,
     link,
@@ -76,15 +78,26 @@ UNION ALL SELECT t.id FROM transactions_transaction t WHERE t.payee_id = ANY(%s)
 """  # noqa: S608
 
 
-STATES = [("open", "under way"), ("held", "open holds"), ("given_up", "given up by the worker"), *State.choices]
+HELD = "held"  # this filter's rows have `expires_at`, and `captured` in minor units
+EXPIRY = "SELECT h.expires_at FROM ledger_holdevent h WHERE h.hold = transactions_transaction.id AND h.kind = 'placed'"
+CAPTURED = (
+    Transaction.objects.filter(hold=OuterRef("pk"))
+    .exclude(state=State.FAILED)
+    .values("hold")
+    .values_list(Sum("amount", output_field=BigIntegerField()))
+)
+STATES = [("open", "under way"), (HELD, "open holds"), ("given_up", "given up by the worker"), *State.choices]
 
 
 class StateFilter(choice_filter("state", "state", STATES)):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "open":
             return queryset.filter(state__in=sorted(OPEN))
-        if self.value() == "held":
-            return queryset.filter(kind=Kind.HOLD, state=State.PENDING)
+        if self.value() == HELD:
+            return queryset.filter(kind=Kind.HOLD, state=State.PENDING).annotate(
+                expires_at=RawSQL(EXPIRY, []),  # noqa: S611
+                captured=Coalesce(Subquery(CAPTURED), 0),
+            )
         if self.value() == "given_up":
             return queryset.filter(state__in=sorted(OPEN), quarantined_at__isnull=False)
         return queryset.filter(state=self.value()) if self.value() else queryset
@@ -191,6 +204,15 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
     actions_list = ["adjust"]
     actions_detail = ["reverse", "waive_fee", "void", "release", "call_off", "take", "hand_over", "add_note"]
 
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        """Of open holds: what is left, and until when."""
+        if request.GET.get(StateFilter.parameter_name) != HELD:
+            return self.list_display
+        return [
+            "receipt_shown", "amount_money", "captured_money", "left_money", "payer_shown", "payee_shown",
+            "created_at", "expires_shown",
+        ]  # fmt: skip
+
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         asked = search_term.strip()
         return (queryset.filter(pk__in=matching(asked).values("pk")) if asked else queryset), False
@@ -212,6 +234,19 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
     @display(description="Amount")
     def amount_money(self, transaction: Transaction) -> Any:
         return money(transaction.amount, transaction.currency)
+
+    @display(description="Captured")
+    def captured_money(self, hold: Any) -> Any:
+        return money(hold.captured, hold.currency)
+
+    @display(description="Left")
+    def left_money(self, hold: Any) -> Any:
+        return money(hold.amount - hold.captured, hold.currency)
+
+    @display(description="Expires")
+    def expires_shown(self, hold: Any) -> Any:
+        expires = moment(hold.expires_at)
+        return format_html("{}<br>{}", expires, badge("given up", "bad")) if hold.quarantined_at else expires
 
     @display(description="Payer")
     def payer_shown(self, transaction: Transaction) -> Any:

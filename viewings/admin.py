@@ -16,7 +16,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 import viewings.orders
 import viewings.pages
-import viewings.prices  # noqa: F401
+import viewings.prices
+import viewings.statements  # noqa: F401
 from core.admin import (
     Facts,
     Header,

@@ -25,7 +25,7 @@ from payments.api.views import PaymentRequestsView, PaymentRequestView, UsesView
 from payouts.api.views import PayoutItemsView, PayoutsView, PayoutView
 from recalls.api.views import RecallsView
 from schedules.api.views import RunsView, StandingOrdersView, StandingOrderView
-from statements.api.views import StatementSettingsView, StatementsView
+from statements.api.views import KeptStatementView, MerchantStatementView, StatementSettingsView, StatementsView
 from transactions.api.fees import FeesView
 from transactions.api.fx import QuoteView, RatesView
 from transactions.api.holds import HoldsView, HoldView
@@ -43,6 +43,8 @@ SHOWN = {
     "history": HistoryView,
     "transaction": TransactionView,
     "statements": StatementsView,
+    "kept_statement": KeptStatementView,
+    "takings": MerchantStatementView,
     "statement_settings": StatementSettingsView,
     "requests": PaymentRequestsView,
     "request": PaymentRequestView,

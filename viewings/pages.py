@@ -29,7 +29,10 @@ from viewings.selectors import VIEW_AS, check_open, viewing_of
 
 # The page, its name, and pages below it.
 TABS: list[tuple[str, ...]] = [
-    ("viewings_home", "Account", "viewings_history", "viewings_transaction", "viewings_statements", "viewings_quote"),
+    (
+        "viewings_home", "Account", "viewings_history", "viewings_transaction", "viewings_statements", "viewings_kept",
+        "viewings_takings", "viewings_quote",
+    ),
     ("viewings_requests", "Requests", "viewings_request"),
     ("viewings_orders", "Standing orders", "viewings_order"),
     ("viewings_holds", "Holds", "viewings_hold"),
@@ -38,7 +41,7 @@ TABS: list[tuple[str, ...]] = [
     ("viewings_notifications", "Notifications"),
     ("viewings_recalls", "Asked back"),
     ("viewings_accesses", "Access log"),
-]
+]  # fmt: skip
 TONES = {
     "active": "good", "frozen": "busy", "completed": "good", "failed": "bad", "pending": "busy", "processing": "busy",
     "unknown": "odd", "open": "busy", "refused": "bad", "consented": "good", "paused": "busy", "due": "busy",
@@ -220,8 +223,8 @@ def limits_table(limits: Mapping[str, Any]) -> Panel:
     )
 
 
-def address(page: str, viewing: Viewing, identity: Any) -> str:
-    return reverse(f"admin:viewings_{page}", args=[viewing.pk, identity])
+def address(page: str, viewing: Viewing, *ids: Any) -> str:
+    return reverse(f"admin:viewings_{page}", args=[viewing.pk, *ids])
 
 
 # --- History and one transaction ----------------------------------------------------------------------------------
@@ -402,51 +405,6 @@ def to_page(viewing: Viewing, page: str, identity: Any, text: Any) -> Any:
 def transaction_links(viewing: Viewing, ids: list[str]) -> Any:
     links = [to_page(viewing, "transaction", i, f"{i[:13]}…") for i in ids]
     return format_html(" ".join(["{}"] * len(links)), *links) if links else NOTHING
-
-
-# --- Statements of a wallet ---------------------------------------------------------------------------------------
-
-
-@place("view-as/<uuid:viewing_id>/wallets/<uuid:wallet_id>/statements/", name="viewings_statements", permission=VIEW_AS)
-@open_view
-def statements(request: HttpRequest, viewing: Viewing, wallet_id: UUID) -> HttpResponse:
-    """Those that were made by themselves, and how often they are."""
-    wanted = ask(viewing, "statement_settings", wallet_id=wallet_id)
-    answer = ask(viewing, "statements", cursor_of(request), wallet_id=wallet_id)
-    for one in (wanted, answer):
-        if one.is_refused:
-            return refused(request, viewing, one)
-    chosen = wanted.body
-    how = [
-        ("Sent", "not at all" if chosen["every"] == "none" else chosen["every"]),
-        ("As", chosen["format"].upper()),
-        ("Language", chosen["language"]),
-        ("Next one", instant(chosen["next_at"])),
-        ("Wallet", to_page(viewing, "history", wallet_id, "History")),
-    ]
-    amounts = ["Opening", "In", "Out", "Closing"]
-    table = Table(
-        title="Statements",
-        columns=["No.", "Days", "Lines", *amounts],
-        numeric=["No.", "Lines", *amounts],
-        rows=[
-            (
-                row["number"],
-                f"{row['from']} – {row['to']}",
-                row["lines_in"] + row["lines_out"],
-                *(
-                    amount(row[field], row["currency"])
-                    for field in ("opening_balance", "total_in", "total_out", "closing_balance")
-                ),
-            )
-            for row in answer.body["data"]
-        ],
-        empty="None was made by itself yet.",
-    )
-    return shown(
-        request, viewing, "page", "Statements", panels=[table], side_panels=[Facts(title="Settings", rows=how)],
-        **following(request, answer),
-    )  # fmt: skip
 
 
 # --- Lists --------------------------------------------------------------------------------------------------------

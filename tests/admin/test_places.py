@@ -32,6 +32,8 @@ ARGS = {
     "viewings_recalls": "viewing",
     "viewings_accesses": "viewing",
     "viewings_statements": "viewing wallet",
+    "viewings_kept": "viewing wallet number",
+    "viewings_takings": "viewing wallet",
     "viewings_prices": "viewing",
     "viewings_requests": "viewing",
     "viewings_request": "viewing code",
@@ -53,6 +55,7 @@ def address(name: str, world: World) -> str:
         "pair": "USD-KES",
         "transaction": world.sent.pk,
         "code": "NOSUCHCODE",
+        "number": 1,
         "nothing": UUID(int=7),
         "viewing": Viewing.objects.values_list("pk", flat=True).first(),
     }

@@ -54,13 +54,14 @@ def pages_about(
 ) -> dict[str, str]:
     """Every page of the view, about these."""
     about = {
-        "history": wallet, "statements": wallet, "transaction": transaction, "request": asked, "order": order,
-        "hold": hold, "payout": payout, "quote": quote,
+        "history": wallet, "statements": wallet, "takings": wallet, "transaction": transaction, "request": asked,
+        "order": order, "hold": hold, "payout": payout, "quote": quote,
     }  # fmt: skip
     lists = (
         "home", "requests", "orders", "holds", "payouts", "prices", "notifications", "recalls", "accesses",
     )  # fmt: skip
-    return {name: page(name, viewing) for name in lists} | {name: page(name, viewing, pk) for name, pk in about.items()}
+    found = {name: page(name, viewing) for name in lists} | {"kept": page("kept", viewing, wallet, 1)}
+    return found | {name: page(name, viewing, pk) for name, pk in about.items()}
 
 
 def pages_of(viewing: Viewing, world: World) -> dict[str, str]:

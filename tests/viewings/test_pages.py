@@ -1,9 +1,10 @@
 """What staff see when they view as a customer: what the API gives that customer, and nothing of anybody else."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -16,18 +17,22 @@ from core.ids import spaced_receipt
 from core.models import AuditRecord
 from core.money import Money
 from core.problems import catalogue
-from customers.models import Reveal
+from customers.models import AccountType, Customer, Reveal
 from customers.services import suspend_customer
 from payouts.reading import read_json
 from payouts.services import PayoutOrder, make_payout, paying_wallet
 from schedules.models import StandingOrder
 from staff.models import User
 from staff.roles import Role
+from statements.models import StatementSettings
+from statements.periods import Days
+from statements.selectors import figures, wallet_with_owner
+from statements.services import keep
 from tests.admin.conftest import World, client_of, posted_as
 from tests.api.doors import asked_for, somebody
 from tests.books import fund, key, transfer
 from tests.factories import new_wallet, signed_in
-from tests.holding import capture
+from tests.holding import capture, held
 from tests.viewings.conftest import begin, page, pages_of
 from transactions.posting import post_one
 from transactions.services.conversions import ConversionOrder, convert
@@ -232,9 +237,50 @@ def test_statements_of_a_wallet_and_how_they_are_sent(grace: Client, world: Worl
     answer = grace.get(page("statements", viewing, world.wallet.pk))
 
     (table,) = answer.context["panels"]
-    assert [row[0] for row in table.rows] == [one["number"] for one in own] == [1]
+    assert [one["number"] for one in own] == [1] and len(table.rows) == 1
+    assert page("kept", viewing, world.wallet.pk, 1) in str(table.rows[0][0])
     assert page("statements", viewing, world.wallet.pk) in history
-    assert "not at all" in answer.text and "2020-01-01" in answer.text
+    assert "not at all" in answer.text and "1 Jan 2020" in answer.text and "As a merchant" not in answer.text
+
+
+def test_a_kept_statement_has_the_lines_that_the_customer_gets(grace: Client, world: World, viewing: Viewing) -> None:
+    wallet = wallet_with_owner(world.wallet.pk).get()
+    today = now().astimezone(ZoneInfo("Africa/Nairobi")).date()
+    asked = Days(date(2020, 1, 2), today + timedelta(days=1), "Africa/Nairobi")
+    keep(wallet, StatementSettings(wallet=wallet, every="daily"), figures(wallet, asked))
+    own = api(world.wanjiku, f"wallets/{wallet.pk}/statements/2")
+
+    answer = grace.get(page("kept", viewing, wallet.pk, 2))
+
+    (table,) = answer.context["panels"]
+    assert [row[0] for row in table.rows] == [line["number"] for line in own["data"]] and len(table.rows) > 3
+    shown = [str(row[5] or row[6]).replace(",", "") for row in table.rows]
+    assert shown == [line["amount"] for line in own["data"]]
+    assert str(own["sha256"]) in answer.text and "2 Jan 2020 – " in answer.text
+    assert grace.get(page("kept", viewing, wallet.pk, 3)).status_code == 404
+    assert page("kept", viewing, wallet.pk, 2) in grace.get(page("statements", viewing, wallet.pk)).text
+
+
+def test_a_merchants_day_is_the_one_of_the_app_and_a_person_has_none(
+    grace: Client, world: World, viewing: Viewing
+) -> None:
+    none = grace.get(page("takings", viewing, world.wallet.pk))
+    assert "This is for business accounts." in none.text and none.context["panels"] == []
+    Customer.objects.filter(pk=world.john.pk).update(account_type=AccountType.SME)
+    post_one(capture(held(world.wallet, world.johns, 60_00), 20_00)).or_raise()
+    theirs = begin(grace, world.john)
+    today = now().astimezone(ZoneInfo("Africa/Nairobi")).date()
+    own = api(world.john, f"wallets/{world.johns.pk}/merchant-statement", day=today.isoformat())
+
+    answer = grace.get(page("takings", theirs, world.johns.pk))
+
+    (table,) = answer.context["panels"]
+    assert len(table.rows) == own["payment_count"] == 1 and own["net"] == "20.00" and "20.00" in str(table.rows[0][6])
+    assert "Nobody paid" in grace.get(page("takings", theirs, world.johns.pk) + "?day=2026-01-02").text
+    assert "Enter a valid date" in grace.get(page("takings", theirs, world.johns.pk) + "?day=soon").text
+    ahead = grace.get(page("takings", theirs, world.johns.pk) + f"?day={today + timedelta(days=2)}")
+    assert ahead.status_code == 200 and "Net" not in ahead.text
+    assert page("takings", theirs, world.johns.pk) in grace.get(page("statements", theirs, world.johns.pk)).text
 
 
 def test_prices_rates_and_a_quote_are_those_of_the_app(grace: Client, world: World, viewing: Viewing) -> None:

@@ -203,7 +203,7 @@ def test_what_is_somebody_elses_is_nothing(grace: Client, viewing: Viewing, door
 
     asked = [url for url in pages_to(viewing, theirs) if url not in pages_to(viewing, doors.aline.mine)]
 
-    assert len(asked) == 8
+    assert len(asked) == 10
     for url in asked:
         answer = grace.get(url)
         assert answer.status_code == 404, url

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
-from django.db.models import CharField, Exists, OuterRef, QuerySet
+from django.db.models import CharField, Exists, Model, OuterRef, QuerySet
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -55,9 +55,10 @@ def list_of(one: Queue, **query: str) -> str:
     return reverse(f"admin:{one.view}", query=one.cut | query or None)
 
 
-def is_cut(one: Queue, request: HttpRequest) -> bool:
-    """Whether this look at the list is one at the queue."""
-    return all(request.GET.get(key) == value for key, value in one.cut.items())
+def is_cut(one: Queue, model: type[Model], request: HttpRequest) -> bool:
+    """Whether this look at a list is one at the queue: at its own list, and at what waits of it."""
+    is_its = one.view == f"{model._meta.app_label}_{model._meta.model_name}_changelist"
+    return is_its and all(request.GET.get(key) == value for key, value in one.cut.items())
 
 
 def tone_badge(one: Queue, row: Any) -> Any:
@@ -139,7 +140,7 @@ def worked(name: str, act: str) -> type[StaffAdmin]:
             for row in changelist.result_list:
                 row.work_owner = has.get(str(row.pk))
                 row.work_to_take = request.user.has_perm(act) and one.waits(row)
-            changelist.is_queue = is_cut(one, request) and set(request.GET) <= {*one.cut, "owner"}
+            changelist.is_queue = is_cut(one, self.model, request) and set(request.GET) <= {*one.cut, "owner"}
             changelist.owner_asked = request.GET.get("owner", "")
             if changelist.is_queue and changelist.owner_asked and name in (known := work_of(request)):
                 changelist.waits_besides, changelist.all_that_wait = known[name], list_of(one)
@@ -148,7 +149,7 @@ def worked(name: str, act: str) -> type[StaffAdmin]:
         def get_ordering(self, request: HttpRequest) -> Any:
             """Where it is the queue that is shown, the oldest first."""
             one = queue_of(name)
-            return one.ordering if is_cut(one, request) else super().get_ordering(request)
+            return one.ordering if is_cut(one, self.model, request) else super().get_ordering(request)
 
         @display(description="Waiting")
         def waits_shown(self, row: Any) -> Any:

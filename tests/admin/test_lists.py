@@ -57,6 +57,16 @@ def test_finance_lists_take_as_many_statements_for_many_rows_as_for_few(
     assert [count(finance, url) for url in urls] == few
 
 
+@pytest.mark.parametrize("view", ["transactions_transaction", "customers_customer", "wallets_wallet"])
+def test_a_list_begins_with_the_newest(view: str, administrator: Client, world: World) -> None:
+    world.send()
+
+    rows = administrator.get(reverse(f"admin:{view}_changelist")).context["cl"].result_list
+
+    ids = [row.pk for row in rows]
+    assert len(ids) > 2 and ids == sorted(ids, reverse=True)
+
+
 def test_filters_find_what_they_name(support: Client, world: World) -> None:
     sent, refused, undone = world.sent.receipt, world.refused.receipt, world.undone.receipt
 

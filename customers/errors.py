@@ -125,6 +125,14 @@ class WeakPassword(BadRequest):
     for_customer = "This password is easy to guess. Please choose a longer one, for example a few words."
 
 
+class BusinessStaysOne(NotAllowed):
+    """An account of one person may become a business, and not the other way round: what takes two people for a business
+    would take one. Who wants an account of their own registers it."""
+
+    code, title = "business_stays_one", "A business account does not become a personal one"
+    for_customer = "A business account cannot become a personal one. You can open a personal account beside it."
+
+
 class PasswordNeeded(NotAllowed):
     """Changing the phone number or the e-mail address takes ``current_password`` in the same request."""
 

@@ -47,6 +47,9 @@ class AccountType(models.TextChoices):
     STARTUP = "startup"
 
 
+ONE_PERSON = (AccountType.INDIVIDUAL, AccountType.FREELANCER)  # all others are businesses
+
+
 class Customer(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     full_name = models.CharField(max_length=120)
@@ -85,6 +88,10 @@ class Customer(models.Model):
     @property
     def principal(self) -> str:
         return f"customer:{self.id}"
+
+    @property
+    def is_business(self) -> bool:
+        return self.account_type not in ONE_PERSON
 
     @transition(state, source=CustomerState.ACTIVE, target=CustomerState.SUSPENDED)
     def suspend(self) -> None:

@@ -17,6 +17,7 @@ from core.transitions import advance
 from customers import guesses, passwords
 from customers.errors import (
     AlreadyRegistered,
+    BusinessStaysOne,
     CountryNotOpen,
     DayPassed,
     InvalidCredentials,
@@ -27,7 +28,7 @@ from customers.errors import (
     WrongPassword,
 )
 from customers.links import refuse_linked
-from customers.models import Country, Customer, Session, Suspension, TierLimit
+from customers.models import ONE_PERSON, Country, Customer, Session, Suspension, TierLimit
 from customers.tokens import Tokens, end_sessions, start_session
 from staff.errors import ApprovalNeeded
 from staff.models import User
@@ -184,8 +185,8 @@ def end_session(customer_id: UUID, session_id: UUID) -> None:
 def update_profile(customer_id: UUID, changes: dict[str, str], *, current_password: str | None = None) -> Customer:
     """Change some of full_name, account_type, email, phone_number.
 
-    Raises: PasswordNeeded and WrongPassword when the number or the address changes, AlreadyRegistered, TooManyAttempts.
-    Locks: the customer.
+    Raises: PasswordNeeded and WrongPassword when the number or the address changes, BusinessStaysOne, AlreadyRegistered,
+    TooManyAttempts. Locks: the customer.
     """
     customer = Customer.objects.get(pk=customer_id)
     changes = {name: value for name, value in changes.items() if getattr(customer, name) != value}
@@ -196,6 +197,8 @@ def update_profile(customer_id: UUID, changes: dict[str, str], *, current_passwo
         confirm_password(customer, current_password)
     with db_transaction.atomic():
         customer = locked(customer_id)
+        if customer.is_business and changes.get("account_type") in ONE_PERSON:
+            raise BusinessStaysOne()
         before = {name: getattr(customer, name) for name in changes}
         for name, value in changes.items():
             setattr(customer, name, value)

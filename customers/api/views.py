@@ -73,8 +73,8 @@ class MeView(APIView):
     permission_classes = [LiveSession]
     problems = {
         "PATCH": [
-            errors.PasswordNeeded, errors.WrongPassword, errors.AlreadyRegistered, errors.TooManyAttempts,
-            errors.SignInUnavailable,
+            errors.PasswordNeeded, errors.WrongPassword, errors.BusinessStaysOne, errors.AlreadyRegistered,
+            errors.TooManyAttempts, errors.SignInUnavailable,
         ]
     }  # fmt: skip
 

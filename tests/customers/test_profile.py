@@ -38,6 +38,17 @@ def test_name_and_account_type_change_freely_and_are_recorded(as_mary, mary):
     assert record.after == {"full_name": "Mary W. Kamau", "account_type": "sme"}
 
 
+def test_a_business_does_not_become_a_personal_account_and_so_approve_alone(as_mary, mary):
+    """What takes two people for a business would take one."""
+    assert as_mary("patch", "me", {"account_type": "sme"}).status_code == 200
+    for one_person in ("individual", "freelancer"):
+        refused = as_mary("patch", "me", {"full_name": "Mary", "account_type": one_person})
+        assert (refused.status_code, refused.json()["code"]) == (403, "business_stays_one")
+    assert as_mary("patch", "me", {"account_type": "ngo"}).status_code == 200
+
+    assert (fresh(mary).account_type, fresh(mary).full_name) == ("ngo", "Mary Wanjiku")
+
+
 @pytest.mark.parametrize("change", [{"email": "new@example.com"}, {"phone_number": "+254733333333"}])
 def test_number_and_address_change_only_with_the_password(as_mary, mary, change):
     without = as_mary("patch", "me", change)

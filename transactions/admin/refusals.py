@@ -323,6 +323,10 @@ AT_THE_DOOR = {
         "The password is short, common, or made of their own name or number.", "Nothing here.",
         "Some words that only they would put together. No digits or symbols are needed.",
     ),
+    "business_stays_one": (
+        "A business account does not become a personal one: its payouts take two people.",
+        "Their account type, on the customer's page.", "They register an account of their own beside it.",
+    ),
     "password_needed": (
         "Changing number or address takes the current password.", "Nothing here.", "They enter it. Never ask for it.",
     ),

@@ -37,10 +37,10 @@ from core.contacts import masked_text
 from core.money import CURRENCY_CHOICES
 from customers.links import concerns
 from payments.codes import read_code, spaced
-from payments.models import PaymentRequest, RequestState, RequestUse, Status, UseAnswer
+from payments.models import PaymentRequest, RequestUse, Status, UseAnswer
 from payments.pages import amount_shown
 from payments.qr import link_of
-from payments.selectors import payments_of, request_paid_by, standing
+from payments.selectors import nothing_to_cancel, payments_of, request_paid_by, standing
 from payments.services import cancel_request
 from staff.selectors import named, names
 from transactions.admin.finding import spellings
@@ -151,7 +151,8 @@ class PaymentRequestAdmin(StaffAdmin):
         return [uses_table(request, asked), details(request, asked)]
 
     def why_not(self, request: HttpRequest, asked: PaymentRequest, name: str) -> str:
-        return "" if asked.state == RequestState.OPEN else f"It is {asked.get_state_display().lower()} already."
+        ended = nothing_to_cancel(asked, now())
+        return f"It is {ended.label} already." if ended else ""
 
     @staff_action(
         "Cancel", permission=CANCEL, form=CancelForm, done="Cancelled; who made it is told.", icon="cancel",

@@ -74,10 +74,10 @@ class RequestExpiry(BadRequest):
 
 
 class RequestClosed(Conflict):
-    """It was cancelled or has expired; ``state`` says which."""
+    """It has expired, or was paid as often as it may be, and so is not cancelled; ``state`` says which."""
 
     code, title = "payment_request_closed", "The payment request is closed"
-    for_customer = "This payment request is closed already."
+    for_customer = "This payment request is over already. What was paid stays paid."
 
 
 class UseNotFound(NotFound):

@@ -34,8 +34,7 @@ class PaymentRequest(models.Model):
     units of ``currency``. May be paid ``max_uses`` times in all, and so often by one payer (null: as often as one
     likes).
 
-    What it asks for never changes. ``used`` counts what was paid or awaits
-    confirmation; the database keeps it.
+    What it asks for never changes. ``used`` counts what was paid or awaits confirmation; the database keeps it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
+from customers.models import CustomerState
 from payments.codes import read_code
 from payments.errors import RequestNotFound
 from payments.models import PaymentRequest, RequestState, RequestUse, Status
-from transactions.models import Transaction
+from transactions.models import Kind, Transaction
 
 PARTIES = ("payer__customer", "payee__customer")
 
@@ -22,7 +23,8 @@ def requests_of(customer_id: UUID) -> QuerySet[PaymentRequest]:
 def by_code(text: str) -> PaymentRequest:
     """Whoever has the code may look, and pay. Raises: RequestNotFound."""
     code = read_code(text)
-    found = PaymentRequest.objects.select_related("customer__country").filter(code=code).first() if code else None
+    rows = PaymentRequest.objects.select_related("customer__country", "wallet__account")
+    found = rows.filter(code=code).first() if code else None
     if found is None:
         raise RequestNotFound()
     return found
@@ -34,6 +36,21 @@ def request_of(customer_id: UUID, code: str) -> PaymentRequest:
     if found.customer_id != customer_id:
         raise RequestNotFound()
     return found
+
+
+def takes_money(request: PaymentRequest) -> bool:
+    """Whether who asks can be paid at all, as far as is seen without a lock. Reads requester, wallet and account."""
+    account = request.wallet.account
+    is_active = request.customer.state == CustomerState.ACTIVE
+    return is_active and account.closed_at is None and not account.credits_frozen
+
+
+def nothing_to_cancel(request: PaymentRequest, at: datetime) -> Status | None:
+    """How it ended, where it can end no other way: it is over, or paid for good as often as it may be."""
+    status = request.status(at)
+    if status == Status.USED_UP and request.uses.filter(is_promise=True, answer=None).exists():
+        return None  # what is rejected could be paid again
+    return None if status == Status.OPEN else status
 
 
 def standing(status: str, at: datetime) -> Q:
@@ -61,9 +78,11 @@ def request_paid_by(payment: UUID) -> PaymentRequest | None:
 
 
 def paid_to(customer_id: UUID, order_reference: str) -> QuerySet[Transaction]:
-    """Payments that a merchant received under an order reference of theirs, the newest first: an index look-up."""
+    """Payments that a merchant received under an order reference of theirs, the newest first: an index look-up. A hold
+    bears the reference too, and is none: what was captured of it is."""
     return (
         Transaction.objects.filter(order_reference=order_reference, payee__customer_id=customer_id)
+        .filter(kind=Kind.PAYMENT)
         .filter(state__in=["completed", "partially_reversed", "reversed"])
         .select_related(*PARTIES)
         .order_by("-pk")

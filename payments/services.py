@@ -35,6 +35,7 @@ from payments.errors import (
     UseNotFound,
 )
 from payments.models import PaymentRequest, RequestState, RequestUse, UseAnswer
+from payments.selectors import nothing_to_cancel
 from staff.models import User
 from transactions.errors import CurrencyMismatch
 from transactions.models import State, Transaction
@@ -49,7 +50,8 @@ from wallets.errors import WalletClosed
 from wallets.parties import Address
 from wallets.selectors import wallet_of
 
-MOVED = (State.COMPLETED, State.PARTIALLY_REVERSED, State.REVERSED)
+# What the end of a hold says of the promise; any other is that something was taken.
+ENDED = {State.CANCELLED: UseAnswer.Outcome.REJECTED, State.EXPIRED: UseAnswer.Outcome.EXPIRED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,8 @@ def cancel_request(request_id: UUID, *, actor: Any, reason: str = "") -> Payment
     """Nobody pays it any more; what was paid stays paid. Cancelled before is no error. The requester is told when it
     was one of us.
 
-    Raises: RequestNotFound, RequestClosed (it has expired), LinkedCustomer (a colleague does it). Locks: the request.
+    Raises: RequestNotFound, RequestClosed (it has expired, or was paid as often as it may be), LinkedCustomer (a
+    colleague does it). Locks: the request.
     """
     with db_transaction.atomic():
         rows = PaymentRequest.objects.select_for_update(no_key=True, of=("self",)).select_related("customer__country")
@@ -132,8 +135,8 @@ def cancel_request(request_id: UUID, *, actor: Any, reason: str = "") -> Payment
         if request.state == RequestState.CANCELLED:
             return request
         leave_to_colleague(actor, request.customer_id)
-        if request.state != RequestState.OPEN:
-            raise RequestClosed(state=request.state)
+        if ended := nothing_to_cancel(request, now()):
+            raise RequestClosed(state=ended)
         advance(request.cancel, actor=actor, reason=reason, at=now(), by=actor_name(actor), why=reason)
         if isinstance(actor, User):
             notify_many([told(request, "payment_request_cancelled")])
@@ -189,15 +192,17 @@ def confirm(use: UUID, *, actor: CustomerPrincipal) -> UseAnswer:
     """The requester takes what was set aside. Confirmed before is no error.
 
     Raises: UseNotFound (also for somebody else's), UseAnswered, and what a capture is refused with: HoldExpired,
-    HoldOver, SessionEnded, CustomerSuspended, WalletFrozen …
-    Locks: the request, the hold, then both accounts.
+    SessionEnded, CustomerSuspended, WalletFrozen … Locks: the hold, the request, then both accounts.
     """
     return _answer(use, UseAnswer.Outcome.CONFIRMED, actor)
 
 
 def reject(use: UUID, *, actor: CustomerPrincipal) -> UseAnswer:
     """The requester does not want it: the money is the payer's to use again, and the use may be somebody else's.
-    Rejected before is no error. Raises and locks as `confirm`."""
+    Rejected before is no error. Of what was captured in part by another door the rest is let go of.
+
+    Raises: UseNotFound, UseAnswered: also where it comes too late, or something was captured. Locks: as `confirm`.
+    """
     return _answer(use, UseAnswer.Outcome.REJECTED, actor)
 
 
@@ -206,27 +211,39 @@ def _answer(use_id: UUID, outcome: UseAnswer.Outcome, actor: CustomerPrincipal) 
         use = RequestUse.objects.filter(pk=use_id, is_promise=True, request__customer_id=actor.id).first()
         if use is None:
             raise UseNotFound()
-        # Locked before any account, as who pays it does; and of two answers the second sees the first.
-        PaymentRequest.objects.select_for_update(no_key=True).get(pk=use.request_id)
-        before = UseAnswer.objects.filter(use=use).first()
-        if before is not None:
-            if before.outcome != outcome:
-                raise UseAnswered(outcome=before.outcome)
-            return before
-        payment = None
-        if outcome == UseAnswer.Outcome.CONFIRMED:
-            hold = hold_for(actor.id, use.pk)
-            key = f"confirm-{use.pk}"
-            payment = capture_hold(hold, None, final=True, actor=actor, idempotency_key=key, post=post_one)
-            payment.or_raise()
-        else:
-            void_hold(use.pk, actor=actor).or_raise()
-        answer = UseAnswer.objects.create(
-            use=use, outcome=outcome, payment=payment.transaction if payment else None, answered_by=actor.principal,
-            at=now(),
-        )  # fmt: skip
-        audit.record(actor=actor, action=f"{outcome}_payment", subject=use, after={"request": str(use.request_id)})
+        answer = _noted(use)
+        if answer is None:
+            if outcome == UseAnswer.Outcome.CONFIRMED:
+                hold, key = hold_for(actor.id, use.pk), f"confirm-{use.pk}"
+                capture_hold(hold, None, final=True, actor=actor, idempotency_key=key, post=post_one).or_raise()
+            else:
+                void_hold(use.pk, actor=actor)
+            answer = _noted(use, by=actor.principal)
+            assert answer is not None
+            audit.record(
+                actor=actor, action=f"{answer.outcome}_payment", subject=use, after={"request": str(use.request_id)}
+            )
+    if answer.outcome != outcome:  # outside: what became of it is committed too
+        raise UseAnswered(outcome=answer.outcome)
     return answer
+
+
+def _noted(use: RequestUse, *, by: str = "system") -> UseAnswer | None:
+    """What became of a promise, noted once: its hold says it, whichever door ended that. None while it is open.
+
+    Locks: the hold, then the request, in the order of the road that money takes; so that of two answers the second
+    sees the first.
+    """
+    hold = Transaction.objects.select_for_update(no_key=True).get(pk=use.pk)
+    PaymentRequest.objects.select_for_update(no_key=True).get(pk=use.request_id)
+    before = UseAnswer.objects.filter(use=use).first()
+    if before is not None or hold.state == State.PENDING:
+        return before
+    captured = Transaction.objects.filter(hold=use.pk).exclude(state=State.FAILED).order_by("pk").first()
+    return UseAnswer.objects.create(
+        use=use, outcome=ENDED.get(State(hold.state), UseAnswer.Outcome.CONFIRMED),
+        payment=captured.pk if captured else None, answered_by=by, at=now(),
+    )  # fmt: skip
 
 
 def note_ended_promises() -> int:
@@ -234,23 +251,12 @@ def note_ended_promises() -> int:
     captured or let go by another door. How many. Safe to run in several workers at once."""
     since = first_id_at(now() - LONGEST - timedelta(days=1))
     waiting = RequestUse.objects.filter(is_promise=True, pk__gte=since, answer=None)
-    over = dict(
-        Transaction.objects.filter(pk__in=waiting.values("pk")).exclude(state=State.PENDING).values_list("pk", "state")
-    )
-    ended = {State.CANCELLED: UseAnswer.Outcome.REJECTED, State.EXPIRED: UseAnswer.Outcome.EXPIRED}
-    for use in waiting.filter(pk__in=list(over)):
+    over = Transaction.objects.filter(pk__in=waiting.values("pk")).exclude(state=State.PENDING)
+    ended = list(waiting.filter(pk__in=list(over.values_list("pk", flat=True))))
+    for use in ended:
         with db_transaction.atomic():
-            PaymentRequest.objects.select_for_update(no_key=True).get(pk=use.request_id)
-            outcome = ended.get(State(over[use.pk]), UseAnswer.Outcome.CONFIRMED)
-            captured = Transaction.objects.filter(hold=use.pk, state__in=MOVED).order_by("pk").first()
-            UseAnswer.objects.get_or_create(
-                use=use,
-                defaults={
-                    "outcome": outcome, "payment": captured.pk if captured else None, "answered_by": "system",
-                    "at": now(),
-                },
-            )  # fmt: skip
-    return len(over)
+            _noted(use)
+    return len(ended)
 
 
 def expire_requests() -> int:
@@ -274,12 +280,15 @@ def expire_requests() -> int:
 
 def told(request: PaymentRequest, kind: str) -> Notice:
     """What whoever made it is told of its end, which comes once."""
+    awaiting = request.uses.filter(is_promise=True, answer=None).count() if request.needs_confirmation else 0
+    paid = request.used - awaiting
     facts = {
         "amount": str(Money(request.amount, request.currency)) if request.amount is not None else "",
         "description": request.description,
         "order": request.order_reference or "",
         "code": request.spaced_code,
-        "uses": str(request.used) if request.used else "",
+        "uses": "once" if paid == 1 else f"{paid:,} times" if paid else "",
+        "awaiting": str(awaiting or ""),
         "reason": request.close_reason,
     }
     return Notice(event=uuid7(), customer=request.customer_id, transaction=None, kind=kind, facts=facts)

@@ -31,13 +31,14 @@ from transactions.api.views import IDEMPOTENT, SENDING, TO_SOMEBODY, told
 from transactions.errors import (
     CurrencyMismatch,
     HoldExpired,
-    HoldOver,
     InsufficientFunds,
     NotRefundable,
     NotReversible,
+    PayerUnavailable,
     RecipientNoMerchant,
     RecipientUnavailable,
     ReversalExceedsOriginal,
+    TooManyHolds,
     TransactionNotFound,
 )
 from transactions.models import Transaction
@@ -50,6 +51,7 @@ AMOUNTS: list[Any] = [InvalidAmount, AmountTooPrecise, AmountTooLarge, AmountNot
 OF_REQUESTS: list[Any] = [
     errors.RequestNotFound, errors.RequestAmountMissing, errors.RequestCancelled, errors.RequestExpired,
     errors.RequestUsedUp, errors.RequestUsedUpByPayer, errors.RequestAmountMismatch, errors.RequestAmountOutOfBounds,
+    TooManyHolds,
 ]  # fmt: skip
 BY = {"wallet_id": "wallet", "phone_number": "phone", "email": "email"}
 
@@ -269,7 +271,8 @@ class AnswerView(APIView):
 
 class ConfirmView(AnswerView):
     problems = [
-        *SENDING, *TO_SOMEBODY, errors.RequestNotFound, errors.UseNotFound, errors.UseAnswered, HoldExpired, HoldOver,
+        *SENDING, *TO_SOMEBODY, errors.RequestNotFound, errors.UseNotFound, errors.UseAnswered, HoldExpired,
+        PayerUnavailable,
     ]  # fmt: skip
     answer = staticmethod(services.confirm)
 
@@ -280,7 +283,7 @@ class ConfirmView(AnswerView):
 
 
 class RejectView(AnswerView):
-    problems = [errors.RequestNotFound, errors.UseNotFound, errors.UseAnswered, HoldOver]
+    problems = [errors.RequestNotFound, errors.UseNotFound, errors.UseAnswered]
     answer = staticmethod(services.reject)
 
     @extend_schema(operation_id="reject_payment_of_request", request=EmptySerializer, responses={200: s.UseSerializer})
@@ -298,7 +301,7 @@ class PayView(APIView):
         operation_id="pay_payment_request", request=s.PayRequestSerializer, responses={201: s.PaidSerializer}
     )
     def post(self, request: Request, code: str) -> HttpResponse:
-        """Pay it, at once. The same as `POST /v1/payments` with its code."""
+        """Pay it: at once, or held until the requester confirms. The same as `POST /v1/payments` with its code."""
         key, actor = idempotency_key(request), caller(request)
         body = read_body(request, s.PayRequestSerializer)
         asked = selectors.by_code(code)

@@ -9,14 +9,17 @@ from django.db import transaction as db_transaction
 from django.utils.timezone import now
 
 from core.ids import uuid7
-from payments.errors import UseAnswered, UseNotFound
-from payments.models import PaymentRequest, RequestUse, UseAnswer
-from payments.services import confirm, note_ended_promises, reject
+from core.money import Money
+from payments.errors import RequestClosed, UseAnswered, UseNotFound
+from payments.models import PaymentRequest, RequestUse, Status, UseAnswer
+from payments.selectors import paid_to
+from payments.services import cancel_request, confirm, note_ended_promises, reject
 from tests.books import assert_books_balance, available, fund, key, posted
 from tests.factories import fresh
 from tests.payments.conftest import principal
 from tests.payments.test_requests import ask, code, pay
 from tests.racing import at_once
+from transactions.errors import HoldExpired
 from transactions.models import Kind, State, Transaction
 from transactions.rules import holds as rules
 from transactions.services import holds
@@ -106,6 +109,76 @@ def test_captured_by_another_door_it_is_confirmed(payer: Wallet, shop: Wallet, r
 
     assert UseAnswer.objects.get(use=use).payment == captured.or_raise().transaction
     assert fresh(request_).used == 1
+
+
+def test_rejected_after_its_time_it_has_expired_and_says_so(
+    payer: Wallet, shop: Wallet, request_: PaymentRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for the sweeper: neither the money nor the use."""
+    monkeypatch.setattr(rules, "_expiry", lambda terms, at: at - timedelta(seconds=1))
+    use = promised(request_, payer)
+    with pytest.raises(HoldExpired):
+        confirm(use, actor=principal(shop))
+
+    for answer in (reject, reject, confirm):
+        with pytest.raises(UseAnswered) as refused:
+            answer(use, actor=principal(shop))
+        assert refused.value.facts["outcome"] == UseAnswer.Outcome.EXPIRED
+
+    assert (available(payer), posted(shop), fresh(request_).used) == (50_000, 0, 0)
+    assert_books_balance()
+
+
+def test_of_what_was_captured_in_part_rejecting_lets_the_rest_go(
+    payer: Wallet, shop: Wallet, request_: PaymentRequest
+) -> None:
+    use, actor = promised(request_, payer), principal(shop)
+    hold, some = holds.hold_for(shop.customer_id, use), Money(400, "RWF")
+    part = holds.capture_hold(hold, some, actor=actor, idempotency_key=key(), post=holds.posting.post_one).or_raise()
+
+    with pytest.raises(UseAnswered) as refused:
+        reject(use, actor=actor)
+
+    assert refused.value.facts["outcome"] == UseAnswer.Outcome.CONFIRMED
+    assert UseAnswer.objects.get(use=use).payment == part.transaction
+    assert (available(payer), posted(shop), fresh(request_).used) == (49_600, 400, 1)
+    assert_books_balance()
+
+
+def test_voided_by_another_door_it_is_rejected_at_once(payer: Wallet, shop: Wallet, request_: PaymentRequest) -> None:
+    use, actor = promised(request_, payer), principal(shop)
+    holds.void_hold(use, actor=actor)
+
+    with pytest.raises(UseAnswered):
+        confirm(use, actor=actor)
+
+    assert reject(use, actor=actor).outcome == UseAnswer.Outcome.REJECTED
+    assert fresh(request_).used == 0
+
+
+def test_what_was_held_and_then_taken_is_one_payment_of_its_order(
+    payer: Wallet, shop: Wallet, request_: PaymentRequest
+) -> None:
+    answer = confirm(promised(request_, payer), actor=principal(shop))
+
+    assert [one.pk for one in paid_to(shop.customer_id, "A-17")] == [answer.payment]
+
+
+def test_a_request_is_not_cancelled_when_it_was_paid_but_while_it_awaits_an_answer(payer: Wallet, shop: Wallet) -> None:
+    """Paid for good, its payer reads that it was paid, and not that it was cancelled."""
+    plain, awaiting, confirmed = (ask(shop, amount=10, needs_confirmation=needs) for needs in (False, True, True))
+    pay(plain, payer).or_raise()
+    use = promised(awaiting, payer)
+    confirm(promised(confirmed, payer), actor=principal(shop))
+
+    for paid in (plain, confirmed):
+        with pytest.raises(RequestClosed) as refused:
+            cancel_request(paid.pk, actor=principal(shop))
+        assert refused.value.facts["state"] == Status.USED_UP
+    cancel_request(awaiting.pk, actor=principal(shop))
+    reject(use, actor=principal(shop))
+
+    assert code(pay(awaiting, payer)) == "payment_request_cancelled"
 
 
 def test_the_same_key_promises_once(payer: Wallet, request_: PaymentRequest) -> None:

@@ -224,6 +224,30 @@ def test_a_payment_without_an_order_says_nothing_of_one_and_a_reversal_names_it(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_refunds_and_reversals_at_once_come_to_no_more_than_the_payment(payer: Wallet, shop: Wallet) -> None:
+    payment = paid(payer, shop, 1_000)
+    fund(shop, 5_000)
+    actor = principal(shop)
+
+    def said(give_back: Any) -> str:
+        try:
+            return code(give_back())
+        except TekanaError as refused:
+            return refused.code
+
+    def reverse() -> Any:
+        return reverse_transaction(
+            payment.pk, amount=400, reason_code="duplicate", actor="job:test", idempotency_key=key()
+        )
+
+    told = at_once([lambda: said(lambda: refund(payment, shop, 400, actor=actor)), lambda: said(reverse)] * 3)
+
+    assert sorted(told) == ["", ""] + ["reversal_exceeds_original"] * 4
+    assert (posted(payer), fresh(payment).reversed_amount) == (50_000 - 1_000 + 800, 800)
+    assert_books_balance()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_many_refunds_at_once_come_to_no_more_than_the_payment(payer: Wallet, shop: Wallet) -> None:
     payment = paid(payer, shop, 1_000)
     fund(shop, 5_000)

@@ -196,10 +196,27 @@ def test_time_ends_it_and_the_requester_is_told_once(payer: Wallet, shop: Wallet
 
     assert fresh(short).state == RequestState.EXPIRED
     assert (fresh(lasting).state, fresh(done).state) == (RequestState.OPEN, RequestState.OPEN)
-    assert Notification.objects.get(kind="payment_request_expired").customer_id == shop.customer_id
+    told = Notification.objects.get(kind="payment_request_expired")
+    assert (told.customer_id, "has expired unpaid." in told.body) == (shop.customer_id, True)
     assert code(pay(short, payer)) == "payment_request_expired"
     with pytest.raises(RequestClosed):
         cancel_request(short.pk, actor=principal(shop))
+
+
+def test_who_asked_is_told_how_often_it_was_paid_and_what_still_awaits_an_answer(payer: Wallet, shop: Wallet) -> None:
+    hour = now() + timedelta(hours=1)
+    plain = ask(shop, amount=10, max_uses=None, expires_at=hour)
+    awaiting = ask(shop, amount=10, max_uses=None, expires_at=hour, needs_confirmation=True)
+    for request in (plain, awaiting):
+        pay(request, payer).or_raise()
+
+    with time_machine.travel(now() + timedelta(hours=2)):
+        expire_requests()
+
+    said = [one.body for one in Notification.objects.filter(kind="payment_request_expired").order_by("pk")]
+    assert [("paid once." in one, "unpaid" in one, "awaits your answer" in one) for one in said] == [
+        (True, False, False), (False, False, True),
+    ]  # fmt: skip
 
 
 def test_by_the_clock_of_the_database_it_is_over_before_anybody_closed_it(payer: Wallet, shop: Wallet) -> None:

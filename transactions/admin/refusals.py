@@ -419,7 +419,8 @@ AT_THE_DOOR = {
         "How it ended. What was let go can be paid again.",
     ),
     "payment_request_closed": (
-        "The request had expired before they called it off.", "The request's page.", "Nobody can pay it any more.",
+        "The request had expired, or was paid as often as it may be, before they called it off.", "The request's page.",
+        "Nobody can pay it any more. What was paid they can refund.",
     ),
     "reference_taken": (
         "Their own reference belongs to an earlier transaction of theirs.", "Search for the reference.",

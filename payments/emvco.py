@@ -26,17 +26,18 @@ def merchant_payload(
     Args:
         gui: whose scheme it is, a reverse domain name; ``code`` is what we know the request by.
         once: shown for one payment (dynamic), or left standing (static).
-        amount: in decimals of its currency; without one the payer enters it.
-        bill: the merchant's order reference; left out where it is longer than the standard allows.
+        amount: in decimals of its currency; without one, or where the standard has no room for it (`fits`), the payer
+            enters it.
+        bill: the merchant's order reference; left out where the standard cannot say it whole, for it would be another.
     """
-    additional = [("01", bill if len(bill) <= LONGEST_ADDITION else ""), ("05", code), ("08", purpose)]
+    additional = [("01", bill if plain(bill, LONGEST_ADDITION) == bill else ""), ("05", code), ("08", purpose)]
     objects = [
         ("00", "01"),
         ("01", "12" if once else "11"),
         ("26", joined([("00", gui), ("01", code)])),
         ("52", NO_CATEGORY),
         ("53", CURRENCY_NUMBERS[currency]),
-        ("54", amount.decimal if amount else ""),
+        ("54", amount.decimal if amount and fits(amount) else ""),
         ("58", country),
         ("59", plain(name, LONGEST_NAME) or "-"),
         ("60", plain(city, LONGEST_CITY) or "-"),

@@ -17,13 +17,13 @@ from core.money import Money
 from payments.errors import RequestNotFound
 from payments.models import PaymentRequest, Status
 from payments.qr import app_link_of, content_of, payload_of, shown_name, svg_of
-from payments.selectors import by_code
+from payments.selectors import by_code, takes_money
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 SAID = {
-    Status.OPEN: "",
+    Status.OPEN: "This request cannot be paid at the moment.",  # who asks takes no money; why is nobody's business
     Status.USED_UP: "This has been paid already.",
     Status.EXPIRED: "This request has expired.",
     Status.CANCELLED: "This request was cancelled.",
@@ -70,7 +70,7 @@ def request_page(request: HttpRequest, code: str) -> HttpResponse:
             "code": asked.spaced_code,
             "name": shown_name(asked.customer),
             "amount": amount_shown(asked),
-            "is_open": status == Status.OPEN,
+            "is_open": status == Status.OPEN and takes_money(asked),
             "said": SAID[status],
             "app_link": app_link_of(asked),
         },

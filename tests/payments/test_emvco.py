@@ -112,6 +112,17 @@ def test_decimals_are_those_of_the_currency_and_lengths_are_the_standards() -> N
     assert joined([("01", "")]) == ""
 
 
+def test_what_the_standard_cannot_say_whole_is_left_out() -> None:
+    """Another order's number, or an amount without its last figures, would be worse than none."""
+    said = {"gui": "com.tekana", "code": "A" * 12, "once": True, "country": "UG", "city": "Uganda", "name": "Duka"}
+
+    longest = parsed(merchant_payload(**said, amount=Money(10**12, "UGX"), currency="UGX", bill="A-½"))
+    too_long = parsed(merchant_payload(**said, amount=Money(10**13, "UGX"), currency="UGX", bill="A 17"))
+
+    assert (longest["54"], longest["53"], longest["62"]) == ("1000000000000", "800", {"05": "A" * 12})
+    assert "54" not in too_long and too_long["62"]["01"] == "A 17"
+
+
 def drawn(svg: bytes) -> list[list[bool]]:
     """The modules of a drawing, row by row, without the quiet zone: its one path is strokes ``h`` and moves ``m``."""
     path = re.search(r'class="qrline" stroke="#000" d="([^"]+)"', svg.decode())

@@ -8,9 +8,11 @@ import time_machine
 from django.test import Client
 from django.utils.timezone import now
 
+from customers.services import suspend_customer
 from payments.services import NewRequest, cancel_request, create_request
 from tests.payments.conftest import principal
 from wallets.models import Wallet
+from wallets.services import close_wallet, freeze_wallet
 
 
 def ask(wallet: Wallet, **asked: Any) -> str:
@@ -64,6 +66,22 @@ def test_what_is_over_says_so_and_has_no_code_to_scan(client: Client, shop: Wall
 
     assert "was cancelled" in shown.text
     assert "qr.svg" not in shown.text and "tekana://" not in shown.text
+
+
+def test_who_takes_no_money_is_not_asked_to_be_paid_and_nobody_is_told_why(
+    client: Client, shop: Wallet, aline: Wallet, eric: Wallet
+) -> None:
+    codes = [ask(wallet, amount=10) for wallet in (shop, aline, eric)]
+    suspend_customer(shop.customer, cause="fraud", reason="a scam", actor=None)
+    freeze_wallet(aline, mode="credit", cause="fraud", reason="a scam", actor=None)
+    close_wallet(eric, reason="moved away", actor=None)
+
+    for code in codes:
+        shown = client.get(f"/pay/{code}")
+        assert shown.status_code == 200
+        assert "cannot be paid at the moment" in shown.text
+        assert "qr.svg" not in shown.text and "tekana://" not in shown.text
+        assert not any(word in shown.text.lower() for word in ("suspend", "frozen", "closed", "scam"))
 
 
 def test_its_drawing_is_an_svg_of_our_own(client: Client, shop: Wallet) -> None:

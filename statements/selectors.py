@@ -29,8 +29,14 @@ AMOUNT = "CASE e.currency WHEN t.currency THEN t.amount WHEN t.received_currency
 OWED = """
 (SELECT coalesce(sum(o.amount), 0)::bigint FROM ledger_entry o JOIN ledger_account a ON a.id = o.account_id
  WHERE o.journal_id = e.journal_id AND starts_with(a.code, 'asset:receivable:'))"""
+FEES_BACK = """
+(SELECT coalesce(sum(o.side * o.amount), 0)::bigint FROM ledger_entry o JOIN ledger_account a ON a.id = o.account_id
+ WHERE o.journal_id = e.journal_id AND starts_with(a.code, 'income:fees:'))"""
+# Of an exchange that was undone the rest is what the rate made of it.
 FEE = f"""
-CASE WHEN e.amount IS NOT DISTINCT FROM {AMOUNT} THEN 0
+CASE WHEN t.reverses_id IS NOT NULL AND t.received_currency IS NOT NULL THEN
+         CASE e.side WHEN -1 THEN -{FEES_BACK} ELSE 0 END
+     WHEN e.amount IS NOT DISTINCT FROM {AMOUNT} THEN 0
      WHEN t.reverses_id IS NOT NULL AND e.side = -1 THEN least({AMOUNT} - e.amount, 0)
      WHEN t.reverses_id IS NOT NULL THEN e.amount + {OWED} - {AMOUNT}
      WHEN e.side = 1 AND e.amount = {AMOUNT} + t.fee THEN t.fee

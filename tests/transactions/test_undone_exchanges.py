@@ -10,20 +10,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.money import Money
 from fx import selectors
 from fx.errors import RateStale
 from ledger.models import Entry
+from notifications.models import Notification
 from staff.errors import ApprovalNeeded
 from staff.models import User
+from statements.selectors import lines_after, wallet_with_owner
 from tests.books import assert_books_balance, key, posted, transfer
 from tests.factories import new_wallet
 from tests.fx.conftest import cbk, load, today
 from tests.transactions.test_conversions import conversion, lines, quoted
 from transactions import tariff
 from transactions.errors import NoFeeLeft, NotReversible, RecipientShort
-from transactions.models import FeeRule, ReversalReason, State, Transaction
+from transactions.models import Event, FeeRule, ReversalReason, State, Transaction
 from transactions.posting import post_one
 from transactions.rules.exchanges import mirrored
+from transactions.services.relay import relay_events
 from transactions.services.reversals import preview_reversal, reverse_transaction
 from transactions.services.waivers import fee_left, waive_fee
 from wallets.models import Wallet
@@ -76,6 +80,43 @@ def test_at_todays_rate_the_difference_is_our_result(
     }  # fmt: skip
     assert posted(kes) == 37_000_00 + worth
     assert_books_balance()
+
+
+def test_both_wallets_say_what_was_undone_and_their_owner_is_told_once(
+    costly: Transaction, kes: Wallet, usd: Wallet
+) -> None:
+    dollar_costs("150")
+    back = undo(costly, today=True)
+    relay_events()
+
+    worth = post_worth(back.transaction)
+    said = [fee_lines(wallet) for wallet in (kes, usd)]
+    assert said == [[("conversion", 10_00), ("reversal", -10_00)], [("conversion", 0), ("reversal", 0)]]
+    (told,) = Notification.objects.filter(transaction=back.transaction)
+    assert told.title == f"A conversion was undone: you have {worth} back"
+    assert "We took back USD 99." in told.body and "With it came KES 10.00 of the fee." in told.body
+
+
+def test_who_received_another_currency_is_told_what_was_taken_of_that(kes: Wallet) -> None:
+    friend = new_wallet(currency="USD", tier=2)
+    sent = post_one(conversion(quoted(kes, kind="transfer"), kes, friend, kind="transfer")).or_raise().transaction
+    back = undo(Transaction.objects.get(pk=sent), 6_500_00)
+    relay_events()
+
+    titles = dict(Notification.objects.filter(transaction=back.transaction).values_list("customer_id", "title"))
+    assert titles == {
+        friend.customer_id: "USD 49.55 was taken back", kes.customer_id: "KES 6,500.00 was returned to you",
+    }  # fmt: skip
+
+
+def post_worth(reversal: Any) -> Money:
+    facts = Event.objects.get(pk=reversal).facts
+    return Money(facts["undone"]["worth_minor"], "KES")
+
+
+def fee_lines(wallet: Wallet) -> list[tuple[str, int]]:
+    whole = wallet_with_owner(wallet.pk).get()
+    return [(line.kind, line.fee) for line in lines_after(whole, 0, 99, 99) if line.kind in ("conversion", "reversal")]
 
 
 def test_parts_at_both_rates_come_to_all_of_it(done: Transaction, kes: Wallet, usd: Wallet) -> None:

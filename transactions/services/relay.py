@@ -156,6 +156,11 @@ def notices_of(event: Event) -> Iterator[Notice]:
     for_payer, for_payee = ENDED.get(how_ended(event)) or TOLD.get((txn.kind, event.to_state), (None, None))
     if for_payee and txn.reason_code == WAIVED:
         for_payee = "fee_waived"
+    if txn.kind == Kind.REVERSAL and for_payee and payer and payee and payer.pk == payee.pk:
+        yield notice(event, "conversion_undone", told=payee, other=None)  # one text of both sides: they are told once
+        return
+    if txn.kind in GIVES_BACK and txn.reverses and txn.reverses.received and not txn.received:
+        for_payer = None  # a part so small that nothing was taken of what they had received
     if for_payer and payer:
         owed = event.facts.get("owed_minor", 0)  # of what is taken back, what was not there
         yield notice(event, f"{for_payer}_owed" if owed else for_payer, told=payer, other=payee, owed=owed)
@@ -174,12 +179,13 @@ def notice(
 ) -> Notice:
     """``arriving``: the amount is told as it comes in, in the currency of who gets it."""
     txn = event.transaction
-    fee = fee_of(event, of_payer=told.pk == (txn.payer and txn.payer.customer_id))
-    amount = txn.amount if txn.kind != Kind.HOLD else event.facts.get("returned_minor", txn.amount)
+    of_payer = told.pk == (txn.payer and txn.payer.customer_id)
+    undone = kind == "conversion_undone"
+    fee = fee_of(event, of_payer=of_payer and not undone)
     captured = event.facts.get("captured_minor", 0)
     facts = {
-        "amount": str(txn.arriving if arriving else Money(amount, txn.currency)),
-        "taken": str(Money(txn.amount - owed, txn.currency)),
+        "amount": str(amount_of(event, of_payer=of_payer and not undone, arriving=arriving)),
+        "taken": str(txn.arriving if undone else Money(txn.amount - owed, txn.currency)),
         "received": str(Money(txn.received, txn.received_currency or "")) if txn.received else "",
         "owed": str(Money(owed, txn.currency)),
         "fee": str(Money(fee, txn.currency)) if fee else "",
@@ -190,6 +196,17 @@ def notice(
         "reason": reason_of(txn),
     }
     return Notice(event=event.pk, customer=told.pk, transaction=txn.pk, kind=kind, facts=facts)
+
+
+def amount_of(event: Event, *, of_payer: bool, arriving: bool) -> Money:
+    """As it is in the wallet of who is told: of an exchange that is undone, what was taken back of the received, and
+    what came of it at the rate of the undoing."""
+    txn = event.transaction
+    if txn.kind in GIVES_BACK and not of_payer:
+        return Money(event.facts.get("undone", {}).get("worth_minor", txn.amount), txn.currency)
+    if arriving or txn.kind in GIVES_BACK:
+        return txn.arriving
+    return Money(event.facts.get("returned_minor", txn.amount) if txn.kind == Kind.HOLD else txn.amount, txn.currency)
 
 
 def fee_of(event: Event, *, of_payer: bool) -> int:

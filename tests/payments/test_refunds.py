@@ -181,6 +181,32 @@ def test_what_the_merchant_bore_of_the_fee_comes_back_to_them_by_share(payer: Wa
     assert_books_balance()
 
 
+@pytest.mark.usefixtures("borne")
+@pytest.mark.parametrize("parts", [(990, 10), (500, 485, 15), (1, 979, 20), (981, 19)])
+def test_what_the_merchant_bore_comes_back_whole_also_where_the_last_part_is_less_than_it(
+    payer: Wallet, shop: Wallet, parts: tuple[int, ...]
+) -> None:
+    """As staff's reasons have it: at the end, and not with each part."""
+    payment = paid(payer, shop, 1_000)
+
+    for part in parts:
+        reverse_transaction(payment.pk, amount=part, reason_code="duplicate", actor="job:test", idempotency_key=key())
+
+    assert (fresh(payment).state, posted(payer), posted(shop)) == (State.REVERSED, 50_000, 0)
+    assert_books_balance()
+
+
+@pytest.mark.usefixtures("borne")
+def test_of_a_fee_that_was_kept_before_no_more_comes_back_than_the_part(payer: Wallet, shop: Wallet) -> None:
+    payment = paid(payer, shop, 1_000)
+    fund(shop, 10)
+    for part, reason in ((990, "customer_request"), (10, "duplicate")):
+        reverse_transaction(payment.pk, amount=part, reason_code=reason, actor="job:test", idempotency_key=key())
+
+    assert (fresh(payment).state, posted(payer), posted(shop)) == (State.REVERSED, 50_000, 0)
+    assert_books_balance()
+
+
 def test_while_the_payer_claims_it_back_the_claim_is_answered_instead(payer: Wallet, shop: Wallet) -> None:
     """A refund on top would give back twice; the refund of before is still told to who asks again."""
     payment, same = paid(payer, shop, 1_000), key()

@@ -93,7 +93,7 @@ def _give_back(attempt: Attempt, original: Target, left: int) -> None:
     order, world = attempt.order, attempt.world
     assert attempt.payer is not None and attempt.payee is not None
     whole = order.amount == left
-    returned, payee_returned = _fee_returned(original, order, whole), _payee_fee_returned(original, order, whole)
+    returned, payee_returned = _fee_returned(original, order, whole), _payee_fee_returned(original, order, left)
     attempt.facts["fee_returned_minor"] = returned
     if payee_returned:
         attempt.facts["payee_fee_returned_minor"] = payee_returned
@@ -119,7 +119,7 @@ def _needed(original: Target, order: Movement, left: int) -> int:
     """What the payee must have. What they get back of their own fee is not needed."""
     if original.received:
         return exchanges.mirrored(original, order.amount)[0]
-    return order.amount - _payee_fee_returned(original, order, order.amount == left)
+    return order.amount - _payee_fee_returned(original, order, left)
 
 
 def _lines(attempt: Attempt, original: Target, returned: int, payee_returned: int) -> list[Line]:
@@ -198,9 +198,16 @@ def _fee_returned(original: Target, order: Movement, whole: bool) -> int:
     return _returned(original, order, whole, original.fee, original.fee_returned)
 
 
-def _payee_fee_returned(original: Target, order: Movement, whole: bool) -> int:
-    """What of the payee's fee goes back to them with this part: they give that much less."""
-    return _returned(original, order, whole, original.payee_fee, original.payee_fee_returned)
+def _payee_fee_returned(original: Target, order: Movement, left: int) -> int:
+    """What of the payee's fee goes back to them with this part: they give that much less, and so never more than it.
+
+    A fee that goes back at the end does so with the parts before the last, as far as the last would be less than it.
+    """
+    fee, before = original.payee_fee, original.payee_fee_returned
+    returned = _returned(original, order, order.amount == left, fee, before)
+    if order.refunds_fee and not order.fee_by_share:
+        returned = max(fee - before - (left - order.amount), 0)
+    return min(returned, order.amount)
 
 
 def _returned(original: Target, order: Movement, whole: bool, fee: int, before: int) -> int:

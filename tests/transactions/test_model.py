@@ -70,6 +70,7 @@ class Deal:
     amount: int
     fee: int
     payee_fee: int = 0
+    payee_returned: int = 0
     reversed: int = 0
     captured: int = 0
     fees_taken: tuple[int, int] = (0, 0)
@@ -228,13 +229,16 @@ class Model:
             self.may_refund(giver, taker, amount)
         elif giver.closed or taker.closed:
             raise Refused("wallet_closed")
-        returned, to_giver = (deal.fee, deal.payee_fee) if amount == left and refunds_fee else (0, 0)
+        returned = deal.fee if amount == left and refunds_fee else 0
+        # What the payee bore comes back so early that it is never more than the part.
+        to_giver = min(max(deal.payee_fee - deal.payee_returned - (left - amount), 0), amount) if refunds_fee else 0
         if giver.posted - giver.held < amount - to_giver:
             raise Refused("insufficient_funds" if by_merchant else "recipient_short")
         giver.posted -= amount - to_giver
         taker.posted += amount + returned
         self.fees -= returned + to_giver
         deal.reversed += amount
+        deal.payee_returned += to_giver
         deal.state = "reversed" if amount == left else "partially_reversed"
         return Deal("refund" if by_merchant else "reversal", "completed", deal.payee, deal.payer, amount, 0)
 

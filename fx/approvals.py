@@ -7,6 +7,7 @@ from core.money import Money, grouped
 from fx.models import ExposureCap, Margin, ProviderTerms, RateSource
 from fx.selectors import source_now
 from fx.services import (
+    MAX_MOVE,
     add_exposure_cap,
     add_margin,
     add_terms,
@@ -250,7 +251,8 @@ class SourceChange(Operation):
             code=str(params["code"]), name=str(params["name"]), format=str(params["format"]), url=str(params["url"]),
             options=dict(params["options"]), daily=bool(params["daily"]), max_age=int(params["max_age"]),
             pair_max_ages=dict(params["pair_max_ages"]), calendar=str(params["calendar"]),
-            priority=int(params["priority"]), is_on=bool(params["is_on"]),
+            priority=int(params["priority"]), max_move=int(params.get("max_move", MAX_MOVE)),
+            is_on=bool(params["is_on"]),
         )  # fmt: skip
 
     def about(self, params: dict[str, Any]) -> About:
@@ -288,6 +290,7 @@ def said_source(source: RateSource) -> dict[str, str]:
         "Options": ", ".join(f"{name}: {value}" for name, value in sorted(source.options.items())) or "none",
         "Too old after": f"{source.max_age} {unit}",
         "Other limits": ", ".join(f"{pair} {age}" for pair, age in sorted(source.pair_max_ages.items())) or "none",
+        "Rates may move by": f"{source.max_move} %",
         "Published": "TARGET days" if source.calendar == "target" else "Monday to Friday",
         "Priority": str(source.priority),
     }

@@ -44,6 +44,9 @@ class RateSource(AppendOnly):
     daily = models.BooleanField(default=True, help_text="one rate a business day, rather than at any minute")
     max_age = models.PositiveIntegerField(help_text="business days of a daily source, else minutes")
     pair_max_ages = models.JSONField(default=dict, help_text='other limits by pair: {"USD/NGN": 3}')
+    max_move = models.PositiveIntegerField(
+        default=20, db_default=20, help_text="percent between two rates of a pair; a file with more is refused"
+    )
     calendar = models.CharField(max_length=8, choices=[("weekdays", "Monday to Friday"), ("target", "TARGET days")])
     priority = models.PositiveSmallIntegerField(default=100)
     is_on = models.BooleanField(default=True)
@@ -51,7 +54,10 @@ class RateSource(AppendOnly):
 
     class Meta:
         ordering = ["code", "-id"]
-        constraints = [models.CheckConstraint(condition=Q(max_age__gt=0), name="rate_source_max_age")]
+        constraints = [
+            models.CheckConstraint(condition=Q(max_age__gt=0), name="rate_source_max_age"),
+            models.CheckConstraint(condition=Q(max_move__gt=0), name="rate_source_max_move"),
+        ]
         indexes = [models.Index(fields=["code", "-id"], name="rate_source_newest")]
 
     def __str__(self) -> str:

@@ -35,6 +35,7 @@ from fx.errors import (
 )
 from fx.exposure import refuse_above
 from fx.fetching import check_url, fetch
+from fx.leaps import refuse_leaps
 from fx.models import (
     ExposureCap,
     Margin,
@@ -50,7 +51,7 @@ from fx.models import (
     RoutingDecision,
 )
 from fx.pricing import Price, price
-from fx.readers.base import CURRENCIES, Read
+from fx.readers.base import CURRENCIES, Read, Reading
 from fx.readers.generic import check_options
 from fx.readers.reading import read
 from fx.routing import trades
@@ -61,6 +62,7 @@ from staff.models import User
 logger = logging.getLogger(__name__)
 
 MIDNIGHT = time(0)
+MAX_MOVE, MOST_MOVE = 20, 10_000  # percent
 # A quote with its decision and trades, where what it takes of daily caps is still there: one round trip with the locks,
 # for it stands between a customer and a rate.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('fx:cap:' || code, 0)) FROM unnest(%s::text[]) AS p (code)"
@@ -105,7 +107,8 @@ def load_rates(
     Args:
         of: the file's day, where the file does not say one.
     Returns: the load; ``nothing_new`` for the same file again, or one without anything new in it.
-    Raises: UnknownRateSource, RateFileRefused (after a row that says so is committed).
+    Raises: UnknownRateSource, RateFileRefused (after a row that says so is committed), also for a rate too far from the
+    one before it (`fx/leaps.py`).
     Locks: loads of one source wait for each other.
     """
     row = source_now(source)
@@ -119,12 +122,17 @@ def load_rates(
         if len(content) > settings.FX_FILE_BYTES:
             raise RateFileRefused(f"It is larger than {settings.FX_FILE_BYTES // 2**20} MB.", line=0, field="")
         reading = read(row, content, of=of)
+        return _load(row, reading, said, actor)
     except RateFileRefused as refusal:
         RateLoad.objects.create(
             state=RateLoad.State.REFUSED, line=refusal.facts.get("line"), field=refusal.facts.get("field", ""),
             problem=refusal.detail[:300], **said,
         )  # fmt: skip
         raise
+
+
+def _load(source: RateSource, reading: Reading, said: dict[str, Any], actor: Any) -> RateLoad:
+    """Keep what of it is new. Raises: RateFileRefused, where a rate is too far from what is known (`fx/leaps.py`)."""
     times = [one.as_of for one in reading.rates]
     said |= {
         "rows": len(reading.rates), "first_as_of": min(times), "last_as_of": max(times),
@@ -132,21 +140,22 @@ def load_rates(
     }  # fmt: skip
     with db_transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"fx:load:{source}"])
-        added = _new(source, reading.rates)
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"fx:load:{source.code}"])
+        added = _new(source.code, reading.rates)
+        refuse_leaps(source, [one for one, _ in added])
         revised = sum(revision > 0 for _, revision in added)
         state = RateLoad.State.LOADED if added else RateLoad.State.NOTHING_NEW
         load = RateLoad.objects.create(state=state, added=len(added), revised=revised, **said)
         rows = (
             Rate(
-                load=load, source=source, base=one.base, quote=one.quote, as_of=one.as_of, revision=revision,
+                load=load, source=source.code, base=one.base, quote=one.quote, as_of=one.as_of, revision=revision,
                 bid=one.bid, mid=one.mid, ask=one.ask,
             )
             for one, revision in added
         )  # fmt: skip
         Rate.objects.bulk_create(rows, batch_size=AT_A_TIME)
         if isinstance(actor, User):
-            after = {"source": source, "sha256": load.sha256, "rows": load.rows, "added": load.added}
+            after = {"source": source.code, "sha256": load.sha256, "rows": load.rows, "added": load.added}
             audit.record(actor=actor, action="load_rates", subject=load, after=after)
         _changed()
     return load
@@ -225,7 +234,7 @@ def fetch_all_due() -> int:
 def set_source(
     *, code: str, name: str, format: str, max_age: int, daily: bool = True, url: str = "", calendar: str = "weekdays",
     priority: int = 100, options: Mapping[str, Any] | None = None, pair_max_ages: Mapping[str, int] | None = None,
-    is_on: bool = True, actor: Any, checker: User | None = None, reason: str = "",
+    max_move: int = MAX_MOVE, is_on: bool = True, actor: Any, checker: User | None = None, reason: str = "",
 ) -> RateSource:  # fmt: skip
     """From now on the source is like this; its rows before stay.
 
@@ -234,7 +243,8 @@ def set_source(
     _two_people(actor, checker)
     said = check_source(
         code=code, name=name, format=format, max_age=max_age, daily=daily, url=url, calendar=calendar,
-        priority=priority, options=dict(options or {}), pair_max_ages=dict(pair_max_ages or {}), is_on=is_on,
+        priority=priority, options=dict(options or {}), pair_max_ages=dict(pair_max_ages or {}), max_move=max_move,
+        is_on=is_on,
     )  # fmt: skip
     with db_transaction.atomic():
         row = RateSource.objects.create(**said)
@@ -242,12 +252,15 @@ def set_source(
     return row
 
 
-def check_source(**said: Any) -> dict[str, Any]:
+def check_source(*, max_move: int = MAX_MOVE, **said: Any) -> dict[str, Any]:
     """Raises: InvalidRateSource."""
+    said["max_move"] = max_move
     if not said["code"] or not said["name"] or said["format"] not in RateSource.Format.values:
         raise InvalidRateSource("Code, name or format is missing.")
     if said["max_age"] <= 0 or said["calendar"] not in ("weekdays", "target"):
         raise InvalidRateSource("The age limit is above zero, the calendar weekdays or target.")
+    if not 0 < said["max_move"] <= MOST_MOVE:
+        raise InvalidRateSource(f"Rates may move by 1 to {MOST_MOVE:,} percent.")
     check_options(said["format"], said["options"])
     for pair, limit in said["pair_max_ages"].items():
         if not set(pair.split("/")) <= CURRENCIES or len(pair) != 7 or not isinstance(limit, int) or limit <= 0:

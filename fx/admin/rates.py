@@ -51,7 +51,7 @@ from fx.approvals import said_source, sources
 from fx.errors import RateMissing, RateStale
 from fx.models import Rate, RateLoad, RateSource
 from fx.selectors import Benchmark, Latest, Snapshot, snapshot, sources_now, too_old, turned
-from fx.services import load_rates, url_of
+from fx.services import MAX_MOVE, MOST_MOVE, load_rates, url_of
 from staff.inbox import ask
 
 DAYS = 180
@@ -418,8 +418,8 @@ class SourceForm(ReasonForm):
     intro = "This will ask for a second person: the source is like this when a colleague has approved it."
     submit = "Ask for approval"
     field_order = [
-        "code", "name", "format", "url", "options", "daily", "max_age", "pair_max_ages", "calendar", "priority",
-        "is_on", "reason",
+        "code", "name", "format", "url", "options", "daily", "max_age", "pair_max_ages", "max_move", "calendar",
+        "priority", "is_on", "reason",
     ]  # fmt: skip
 
     code = forms.SlugField(max_length=20, widget=UnfoldAdminTextInputWidget, help_text="Such as ecb; it stays.")
@@ -445,6 +445,10 @@ class SourceForm(ReasonForm):
     pair_max_ages = forms.JSONField(
         label="Other limits by pair", required=False, widget=UnfoldAdminTextInputWidget, help_text='{"USD/NGN": 5}'
     )
+    max_move = forms.IntegerField(
+        label="Rates may move by, in percent", min_value=1, max_value=MOST_MOVE, widget=UnfoldAdminTextInputWidget,
+        initial=MAX_MOVE, help_text="A file in which a rate is further from the one before it is refused.",
+    )  # fmt: skip
     calendar = forms.ChoiceField(
         label="Publishes on", choices=[("weekdays", "Monday to Friday"), ("target", "TARGET days (ECB)")],
         widget=UnfoldAdminSelectWidget,

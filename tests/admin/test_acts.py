@@ -263,7 +263,10 @@ LIMITS = {
     "balance": "none", "effective_from": str(today()), "source": "Circular 3",
 }  # fmt: skip
 REASON = {"title": "Court order", "fee": "share", "is_active": "on"}
-SOURCE = {"name": "A bank", "format": "cbk", "max_age": "4", "calendar": "weekdays", "priority": "50", "is_on": "on"}
+SOURCE = {
+    "name": "A bank", "format": "cbk", "max_age": "4", "max_move": "20", "calendar": "weekdays", "priority": "50",
+    "is_on": "on",
+}  # fmt: skip
 TERMS = {
     "sell": "KES", "buy": "USD", "cost": "0.35", "flat": "0", "minimum": "1", "maximum": "5,000,000",
     "daily_cap": "none", "minutes": "0", "opens": "08:00", "closes": "17:00", "weekdays": ["1", "2", "3", "4", "5"],

@@ -106,7 +106,7 @@ def test_the_margin_that_says_most_counts(market: None) -> None:
 
 def test_nobody_gets_more_than_the_benchmark_gives(market: None) -> None:
     """A provider whose price is off by a mile: what is above the mid rate is ours, and goes round in no circle."""
-    services.set_source(code="odd", name="Odd", format="cbk", max_age=3, priority=500, actor=None)
+    services.set_source(code="odd", name="Odd", format="cbk", max_age=3, priority=500, max_move=30, actor=None)
     services.load_rates("odd", f"Date,Currency,Mean,Buy,Sell\n{today():%d/%m/%Y},US DOLLAR,100,100,100\n".encode())
     services.add_provider(code="odd", name="Odd", actor=None)
     terms("odd", "KES", "USD", 0, rate_source="odd")

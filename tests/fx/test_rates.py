@@ -112,6 +112,66 @@ def test_nobody_rewrites_a_rate(role: str, transactional_db: None) -> None:
     assert Rate.objects.get().mid == 130
 
 
+# --- Leaps ------------------------------------------------------------------------------------------------------------
+
+
+def line(mean: str, *, ago: int = 0, currency: str = "US DOLLAR", sides: tuple[str, str] | None = None) -> str:
+    bid, ask = sides or (mean, mean)
+    return f"{today() - timedelta(days=ago):%d/%m/%Y},{currency},{mean},{bid},{ask}"
+
+
+@pytest.mark.parametrize("typed", ["1300", "13", "0.0076923", "156.01", "108.3"])
+def test_a_rate_that_nobody_can_mean_is_refused_and_prices_nothing(typed: str) -> None:
+    load("cbk", cbk(line("130", ago=1)))
+
+    with pytest.raises(RateFileRefused, match="by more than the 20 %") as refused:
+        load("cbk", cbk(line("150", currency="EURO"), line(typed)), file_name="typo.csv")
+
+    assert refused.value.facts == {"line": 3, "field": "USD/KES"}
+    assert RateLoad.objects.latest("pk").state == "refused"
+    selectors.forget()
+    assert mid("USD", "KES") == 130
+
+
+def test_it_may_move_as_far_as_its_limit_step_by_step_also_within_one_file() -> None:
+    load("cbk", cbk(line("130", ago=2), line("156", ago=1), line("187.2")))
+    selectors.forget()
+    assert mid("USD", "KES") == Fraction("187.2")
+
+    with pytest.raises(RateFileRefused, match="the rate of"):  # a correction is held against the day before it
+        load("cbk", cbk(line("124")))
+
+
+def test_the_first_rate_of_a_source_is_held_against_the_others(rates: None) -> None:
+    services.set_source(code="mine", name="Mine", format="cbk", max_age=3, actor=None)
+    with pytest.raises(RateFileRefused, match="what other sources say"):
+        load("mine", cbk(line("0.00769")))
+    with pytest.raises(RateFileRefused, match="EUR/KES"):  # which nobody publishes: by way of the dollar 135.2
+        load("mine", cbk(line("13.5", currency="EURO")))
+
+    assert load("mine", cbk(line("132"), line("139", currency="EURO"), line("15", currency="IND RUPEE"))).added == 3
+
+
+@pytest.mark.parametrize("sides", [("13", "131"), ("129", "1310")])
+def test_bid_and_ask_are_near_their_mid(sides: tuple[str, str]) -> None:
+    with pytest.raises(RateFileRefused, match="its mid, 130"):
+        load("cbk", cbk(line("130", sides=sides)))
+
+
+def test_who_knows_that_it_did_move_that_far_has_the_limit_raised(rates: None) -> None:
+    devalued = cbk(line("195"))
+    with pytest.raises(RateFileRefused):
+        load("cbk", devalued)
+    said = {"code": "cbk", "name": "CBK", "format": "cbk", "max_age": 3, "priority": 10, "actor": None}
+
+    services.set_source(**said, max_move=60)
+    assert load("cbk", devalued).revised == 1
+    services.set_source(**said)
+
+    assert load("cbk", devalued).state == "nothing_new", "what is known is not asked again"
+    assert load("cbk", cbk(line("20", ago=300), line("3", ago=299))).added == 2, "what is too old prices nothing"
+
+
 # --- The benchmark ----------------------------------------------------------------------------------------------------
 
 
@@ -139,7 +199,7 @@ def test_a_cross_rate_goes_through_what_both_sources_know(rates: None) -> None:
 
 def test_of_two_sources_the_preferred_one_counts_while_it_is_fresh(rates: None) -> None:
     services.set_source(code="other", name="Other", format="cbk", max_age=3, priority=5, actor=None)
-    load("other", cbk(f"{today():%d/%m/%Y},US DOLLAR,133,1,1000"))
+    load("other", cbk(f"{today():%d/%m/%Y},US DOLLAR,133,132,134"))
     assert mid("USD", "KES") == 133
 
     services.set_source(code="other", name="Other", format="cbk", max_age=3, priority=5, is_on=False, actor=None)
@@ -225,7 +285,7 @@ def test_a_source_is_changed_by_a_newer_row_and_by_two_people() -> None:
     "wrong",
     [{"url": "http://rates.example"}, {"url": "https://user@rates.example"}, {"url": "https://rates.example:8443/x"},
      {"url": "file:///etc/passwd"}, {"max_age": 0}, {"pair_max_ages": {"USD": 3}}, {"pair_max_ages": {"USD/KES": 0}},
-     {"format": "pdf"}, {"calendar": "moon"}],
+     {"format": "pdf"}, {"calendar": "moon"}, {"max_move": 0}, {"max_move": 10_001}],
 )  # fmt: skip
 def test_a_source_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidRateSource):

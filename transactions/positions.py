@@ -62,16 +62,25 @@ SELECT c.code, coalesce((SELECT posted FROM ledger_account WHERE code = 'equity:
 FROM unnest(%(codes)s::text[]) AS c (code)
 """
 UNDER_WAY = timedelta(seconds=10)  # a quote that was taken in time may still be on its way into the books
-# By pair, since an id: what customers gave and got by quotes that were used, at the mid rate and by the route.
+# By pair, since an id: what customers gave and got by quotes whose movement is through, less what was undone of it, in
+# the shares of `rules.exchanges.mirrored`; at the mid rate, too. What a bank has yet to pay, or has refused, is none.
 VOLUMES = """
-SELECT q.sell, q.buy, count(*), sum(q.sell_minor)::bigint, sum(q.fee_minor)::bigint, sum(q.buy_minor)::bigint,
-       sum(q.margin_minor)::bigint, sum(d.benchmark_minor)::bigint
+SELECT q.sell, q.buy, count(*), sum(t.amount - t.reversed_amount)::bigint, sum(q.fee_minor)::bigint,
+       sum(t.reversed_amount)::bigint, sum(q.buy_minor - undone.received)::bigint,
+       sum(q.margin_minor - undone.margin)::bigint, sum(d.benchmark_minor - undone.benchmark)::bigint
 FROM fx_quoteuse u JOIN fx_quote q ON q.id = u.quote_id JOIN fx_routingdecision d ON d.id = q.decision_id
+JOIN transactions_transaction t ON t.id = u.transaction AND t.state IN ('completed', 'partially_reversed', 'reversed'),
+LATERAL (
+    SELECT div(q.buy_minor::numeric * t.reversed_amount, t.amount) AS received,
+           div(q.margin_minor::numeric * t.reversed_amount, t.amount) AS margin,
+           div(d.benchmark_minor::numeric * t.reversed_amount, t.amount) AS benchmark
+) undone
 WHERE u.id >= %s GROUP BY q.sell, q.buy ORDER BY count(*) DESC, q.sell, q.buy
 """
 ROUTES = """
 SELECT d.via, p.code, count(*), d.sell, sum(l.sell_minor) FILTER (WHERE l.sell = d.sell)::bigint
 FROM fx_quoteuse u JOIN fx_quote q ON q.id = u.quote_id JOIN fx_routingdecision d ON d.id = q.decision_id
+JOIN transactions_transaction t ON t.id = u.transaction AND t.state IN ('completed', 'partially_reversed', 'reversed')
 JOIN fx_routeleg l ON l.decision_id = d.id JOIN fx_provider p ON p.id = l.provider_id
 WHERE u.id >= %s GROUP BY d.via, p.code, d.sell ORDER BY count(*) DESC, d.via, p.code LIMIT 50
 """
@@ -133,13 +142,15 @@ class Pair:
 
 
 class Volume(NamedTuple):
-    """What was exchanged of a pair; minor units of ``sell`` and of ``buy``."""
+    """What was exchanged of a pair; minor units of ``sell`` and of ``buy``. ``sold`` is without the ``fees`` that were
+    taken beside it and, like all that is in ``buy``, without what was ``undone``."""
 
     sell: str
     buy: str
     times: int
     sold: int
     fees: int
+    undone: int
     bought: int
     margins: int
     benchmark: int
@@ -180,6 +191,34 @@ def pairs_of(trades: Iterable[tuple[str, str, int, int]]) -> list[Pair]:
             one, other, change, other_change = other, one, other_change, change
         pairs.setdefault((one, other), Pair(one, other)).trade(change, other_change)
     return [pair for _, pair in sorted(pairs.items())]
+
+
+class Subtotal(NamedTuple):
+    """All pairs whose result is in one currency; minor units of it. ``unrealised`` is of the pairs that have a rate;
+    ``unknown``: those that have none."""
+
+    currency: str
+    pairs: int
+    realised: int
+    unrealised: int
+    unknown: list[str]
+
+    @property
+    def together(self) -> int:
+        return self.realised + self.unrealised
+
+
+def subtotals(valued: Iterable[tuple[Pair, Fraction | None]]) -> list[Subtotal]:
+    """By the currency of the result. ``valued``: each pair with its rate in minor units, where there is one."""
+    found: dict[str, Subtotal] = {}
+    for pair, rate in valued:
+        one = found.get(pair.quote) or Subtotal(pair.quote, 0, 0, 0, [])
+        unrealised = 0 if rate is None else pair.unrealised(rate)
+        unknown = [f"{pair.base}/{pair.quote}"] if rate is None and pair.held else []
+        found[pair.quote] = Subtotal(
+            pair.quote, one.pairs + 1, one.realised + pair.realised, one.unrealised + unrealised, one.unknown + unknown
+        )
+    return [one for _, one in sorted(found.items())]
 
 
 def volumes(since: datetime) -> list[Volume]:

@@ -1,5 +1,6 @@
 """Positions and results from postings alone, against a model that keeps every unit in a list."""
 
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -9,12 +10,16 @@ from django.utils.html import strip_tags
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.money import Money
 from staff.models import User
 from tests.admin.conftest import client_of
 from tests.books import assert_books_balance, fund, key
-from tests.transactions.test_conversions import conversion, quoted
-from transactions.positions import Pair, earned, pairs_of, positions, results, volumes
+from tests.transactions.test_conversions import conversion, me, quoted
+from transactions.models import State
+from transactions.movements import Settlement
+from transactions.positions import Pair, earned, pairs_of, positions, results, routes, subtotals, volumes
 from transactions.posting import post_one
+from transactions.services.cash_outs import start_cash_out
 from transactions.services.reversals import reverse_transaction
 from wallets.models import Wallet
 
@@ -87,6 +92,54 @@ def test_the_books_tell_positions_results_and_what_was_earned(kes: Wallet, usd: 
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("market")
+def test_what_the_page_adds_up_is_what_the_books_have(kes: Wallet, usd: Wallet) -> None:
+    """Positions are what pairs hold and have cost; margins are those of what is through, less what was undone of it."""
+    fund(usd, 500_00)
+    first = post_one(conversion(quoted(kes), kes, usd)).or_raise()
+    post_one(conversion(quoted(usd, "KES", 77_77), usd, kes)).or_raise()
+    for result in (State.COMPLETED, State.FAILED, None):
+        quote = quoted(usd, "KES", 31_13, kind="cash_out")
+        out = start_cash_out(
+            usd.pk, Money(31_13 - quote.fee_minor, "USD"), {}, actor=me(usd), idempotency_key=key(), quote=quote.pk,
+            post=post_one,
+        ).or_raise()  # fmt: skip
+        if result:
+            assert out.transaction
+            post_one(Settlement(transaction=out.transaction, to=result, actor="rail:sandbox")).or_raise()
+    for part in (1, 3_333_33, 99):
+        reverse_transaction(
+            first.transaction, amount=part, reason_code="wrong_recipient", actor="job:test", idempotency_key=key()
+        )  # type: ignore[arg-type]
+
+    shown = {(one.sell, one.buy): one for one in volumes(datetime(2026, 1, 1, tzinfo=UTC))}
+
+    assert (shown["USD", "KES"].times, shown["KES", "USD"].times) == (2, 1), "the bank has yet to pay one, refused one"
+    assert (shown["KES", "USD"].sold, shown["KES", "USD"].undone) == (13_000_00 - 3_334_33, 3_334_33)
+    for one in earned():
+        assert one.margins == sum(pair.margins for pair in shown.values() if pair.buy == one.currency)
+    for one in positions():
+        of_pairs = sum(pair.held for pair in results() if pair.base == one.currency)
+        assert one.held == of_pairs + sum(pair.realised - pair.cost for pair in results() if pair.quote == one.currency)
+    assert routes(datetime(2026, 1, 1, tzinfo=UTC))[0][2] == 2
+    assert_books_balance()
+
+
+def test_results_are_added_up_by_currency_and_say_what_has_no_rate() -> None:
+    pairs = [
+        Pair("USD", "KES", 100, 13_000, 50, 2),
+        Pair("EUR", "KES", -10, -1_500, -20, 1),
+        Pair("USD", "UGX", 1, 2, 3, 1),
+    ]
+    rates = {"USD": Fraction(135), "EUR": None}
+
+    kes, ugx = subtotals((one, rates[one.base] if one.quote == "KES" else None) for one in pairs)
+
+    assert kes == ("KES", 2, 30, 500, ["EUR/KES"]) and kes.together == 530
+    assert ugx == ("UGX", 1, 3, 0, ["USD/UGX"])
+
+
+@pytest.mark.django_db
 def test_the_page_says_that_there_is_nothing_then_what_there_is(db: None, request: pytest.FixtureRequest) -> None:
     finance = client_of(User.objects.create_user("finance", "correct horse battery staple", "finance"))
     url = reverse("admin:fx_positions")
@@ -97,7 +150,15 @@ def test_the_page_says_that_there_is_nothing_then_what_there_is(db: None, reques
     post_one(conversion(quoted(kes), kes, usd)).or_raise()
 
     page: Any = finance.get(url)
-    for shown in ("USD/KES", "13,000.00", "99.60", "KES to USD", "wekeza", "Saved against 3.00 %"):
+    for shown in (
+        "USD/KES",
+        "13,000.00",
+        "99.60",
+        "KES to USD",
+        "wekeza",
+        "Saved against 3.00 %",
+        "Result in each currency",
+    ):
         assert shown in page.text, shown
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib import admin
@@ -44,9 +45,10 @@ def exchange(request: HttpRequest) -> HttpResponse:
     if held or caps:
         panels = [position_table(request, held), cap_table(held, caps)]
     if held:
+        valued = [(pair, mid_of(known, pair)) for pair in positions.results()]
         panels += [
-            results_table(known), earned_table(), volume_table(positions.volumes(since)),
-            route_table(positions.routes(since)),
+            results_table(valued), subtotal_table(positions.subtotals((pair, mid.minor) for pair, mid in valued)),
+            earned_table(), volume_table(positions.volumes(since)), route_table(positions.routes(since)),
         ]  # fmt: skip
     context = {**admin.site.each_context(request), "title": "Exchange", "panels": panels, "stale": stale}
     return TemplateResponse(request, "admin/transactions/exchange.html", context)
@@ -105,7 +107,22 @@ def against(one: Exposure, cap: int | None) -> Any:
     )  # fmt: skip
 
 
-def results_table(known: Snapshot) -> Table:
+class Mid(NamedTuple):
+    """The mid rate of a pair now, in words and in minor units of both; or why there is none."""
+
+    said: Any
+    minor: Fraction | None
+
+
+def mid_of(known: Snapshot, pair: positions.Pair) -> Mid:
+    try:
+        found = known.benchmark(pair.base, pair.quote)
+    except (RateStale, RateMissing) as refusal:
+        return Mid(badge(refusal.title, "bad"), None)
+    return Mid(rate_text(found.rate), found.minor(pair.base, pair.quote))
+
+
+def results_table(valued: list[tuple[positions.Pair, Mid]]) -> Table:
     """The unrealised result as it is now, and as the latest revaluation has posted it."""
     last = latest()
     posted = f"Posted, {last.day:%-d %b %Y}" if last else "Posted"
@@ -115,29 +132,47 @@ def results_table(known: Snapshot) -> Table:
         numeric=["Held", "Average", "Mid now", "Realised", "Unrealised now", posted, "Trades"],
         rows=list(
             result_rows(
-                known, {(one.base, one.quote): one for one in last.lines.select_related("revaluation")} if last else {}
+                valued, {(one.base, one.quote): one for one in last.lines.select_related("revaluation")} if last else {}
             )
         ),
         more=("Revaluations", list_url("transactions.revaluation")),
     )
 
 
-def result_rows(known: Snapshot, posted: dict[tuple[str, str], RevaluationLine]) -> Iterator[tuple[Any, ...]]:
-    for pair in positions.results():
-        mid: Any
-        unrealised: Any
-        try:
-            rate = known.benchmark(pair.base, pair.quote)
-        except (RateStale, RateMissing) as refusal:
-            mid, unrealised = badge(refusal.title, "bad"), "–"
-        else:
-            mid = rate_text(rate.rate)
-            unrealised = money(pair.unrealised(rate.minor(pair.base, pair.quote)), pair.quote)
+def result_rows(
+    valued: list[tuple[positions.Pair, Mid]], posted: dict[tuple[str, str], RevaluationLine]
+) -> Iterator[tuple[Any, ...]]:
+    for pair, mid in valued:
+        unrealised = "–" if mid.minor is None else money(pair.unrealised(mid.minor), pair.quote)
         average = of_amounts(abs(pair.held), pair.base, abs(pair.cost), pair.quote) if pair.held and pair.cost else "–"
         yield (
-            f"{pair.base}/{pair.quote}", money(pair.held, pair.base), average, mid, money(pair.realised, pair.quote),
+            f"{pair.base}/{pair.quote}", money(pair.held, pair.base), average, mid.said,
+            money(pair.realised, pair.quote),
             unrealised, as_posted(posted.get((pair.base, pair.quote))), pair.trades,
         )  # fmt: skip
+
+
+def subtotal_table(found: list[positions.Subtotal]) -> Table:
+    """There is no sum over currencies: what it is in one of them, a revaluation says."""
+    return Table(
+        title="Result in each currency",
+        columns=["Currency", "Pairs", "Realised", "Unrealised now", "Together"],
+        numeric=["Pairs", "Realised", "Unrealised now", "Together"],
+        rows=[
+            (
+                one.currency, one.pairs, money(one.realised, one.currency), unrealised_of(one),
+                money(one.together, one.currency),
+            )
+            for one in found
+        ],
+    )  # fmt: skip
+
+
+def unrealised_of(one: positions.Subtotal) -> Any:
+    known = money(one.unrealised, one.currency)
+    if not one.unknown:
+        return known
+    return format_html('{}<br><span class="muted small">without {}: no rate</span>', known, ", ".join(one.unknown))
 
 
 def as_posted(line: RevaluationLine | None) -> Any:
@@ -164,16 +199,17 @@ def earned_table() -> Table:
 
 
 def volume_table(found: list[positions.Volume]) -> Table:
-    """Savings are an estimate against a bank that takes so much off the mid rate."""
+    """What is through, less what was undone. Savings are an estimate against a bank that takes so much off the mid."""
     saved = f"Saved against {percent(settings.FX_BENCHMARK_BPS)}"
     return Table(
         title=f"Exchanged in {DAYS} days",
-        columns=["Pair", "Times", "Given", "Fees in it", "Received", "Our margin", saved],
-        numeric=["Times", "Given", "Fees in it", "Received", "Our margin", saved],
+        columns=["Pair", "Times", "Sold", "Fees beside it", "Undone", "Received", "Our margin", saved],
+        numeric=["Times", "Sold", "Fees beside it", "Undone", "Received", "Our margin", saved],
         rows=[
             (
                 f"{one.sell} to {one.buy}", one.times, money(one.sold, one.sell), money(one.fees, one.sell),
-                money(one.bought, one.buy), money(one.margins, one.buy), money(one.saved, one.buy),
+                money(one.undone, one.sell) if one.undone else "–", money(one.bought, one.buy),
+                money(one.margins, one.buy), money(one.saved, one.buy),
             )
             for one in found
         ],

@@ -1,4 +1,5 @@
-"""What `verify_ledger` asks of movements between two currencies, and of their reversals: part of I1.
+"""What `verify_ledger` asks of movements between two currencies, of their reversals, and of what they took of providers:
+part of I1.
 
 Each is told again from its entries alone, account by account, and compared with the transaction and with the quote.
 """
@@ -56,4 +57,28 @@ EXCHANGES = """
     GROUP BY o.id
     HAVING coalesce(sum(r.received), 0) > o.received
         OR (o.reversed_amount = o.amount AND sum(r.received) IS DISTINCT FROM o.received)
+"""
+
+# What is counted of a provider's day against all trades of that day's quotes: those that were used, and those that are
+# promised yet. Counted rows of what has expired say nothing of what was promised any more.
+PROVIDER_USES = """
+    SELECT 'provider ' || coalesce(p.code, provider_id::text) || ', ' || sell || ' to ' || buy || ' on ' || day,
+           'has counted ' || coalesce(counted.used, 0) || ' as used and ' || coalesce(counted.promised, 0)
+           || ' as promised; its trades come to ' || coalesce(told.used, 0) || ' and ' || coalesce(told.promised, 0)
+    FROM (
+        SELECT provider_id, sell, buy, day, sum(used) AS used,
+               coalesce(sum(promised) FILTER (WHERE expires_at >= statement_timestamp()), 0) AS promised
+        FROM fx_provideruse GROUP BY 1, 2, 3, 4
+    ) counted
+    FULL JOIN (
+        SELECT l.provider_id, l.sell, l.buy, (q.created_at AT TIME ZONE 'UTC')::date AS day,
+               coalesce(sum(l.sell_minor) FILTER (WHERE u.id IS NOT NULL), 0) AS used,
+               coalesce(sum(l.sell_minor) FILTER (WHERE q.expires_at >= statement_timestamp()), 0) AS promised
+        FROM fx_routeleg l JOIN fx_quote q ON q.decision_id = l.decision_id
+        LEFT JOIN fx_quoteuse u ON u.quote_id = q.id
+        GROUP BY 1, 2, 3, 4
+    ) told USING (provider_id, sell, buy, day)
+    LEFT JOIN fx_provider p ON p.id = provider_id
+    WHERE (coalesce(counted.used, 0), coalesce(counted.promised, 0))
+       <> (coalesce(told.used, 0), coalesce(told.promised, 0))
 """

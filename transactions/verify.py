@@ -15,7 +15,7 @@ from ledger.verify import CHECKS as LEDGER_CHECKS
 from ledger.verify import Check, Finding, HoldOwner, Result, run
 from transactions.authority import MOST_ALONE, MOST_WAIVED_ALONE
 from transactions.models import BORN, LEGAL, OPEN, State
-from transactions.proving_exchanges import EXCHANGES
+from transactions.proving_exchanges import EXCHANGES, PROVIDER_USES
 from transactions.proving_revaluations import REVALUATIONS
 
 MOVED = "('completed', 'partially_reversed', 'reversed')"
@@ -110,6 +110,8 @@ CHECKS = [
             ELSE (debits, taken, given, fees) <> (amount + fee, amount + fee, amount - payee_fee, fee + payee_fee) END
         UNION ALL
         {EXCHANGES}
+        UNION ALL
+        {PROVIDER_USES}
         UNION ALL
         {REVALUATIONS}
         UNION ALL

@@ -10,6 +10,7 @@ from django.utils.timezone import now
 
 from core.errors import AmountNotPositive, AmountTooLarge
 from core.ids import uuid7
+from core.roles import connected_as_owner
 from fx import selectors, services
 from fx.errors import (
     AmountTooSmallToConvert,
@@ -29,6 +30,7 @@ from staff.errors import ApprovalNeeded
 from staff.models import User
 from tests.fx.conftest import CALLER, load_rates_of, terms, today
 from tests.racing import at_once
+from transactions.verify import verify
 
 pytestmark = pytest.mark.django_db
 
@@ -388,6 +390,35 @@ def test_what_is_gone_of_a_day_is_what_was_used_and_what_is_open(market: None) -
     expired(used, timedelta(seconds=1))  # the first of its moment tidies up
     assert [(one.used, one.promised) for one in ProviderUse.objects.filter(expires_at__lt=now())] == [(1_000_00, 0)]
     assert gone(used.expires_at + timedelta(seconds=1)) == {("KES", "USD"): 14_000_00}
+    assert not miscounted()
+
+
+def miscounted() -> list[str]:
+    """What the proof says of it."""
+    return [one.wrong for one in verify().findings if one.name.startswith("provider wekeza, KES to USD")]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ("UPDATE fx_provideruse SET used = 0", "as used and 1400000 as promised; its trades come to 1300000"),
+        ("UPDATE fx_provideruse SET promised = promised - 1", "1399999 as promised"),
+        ("DELETE FROM fx_provideruse", "has counted 0 as used and 0 as promised"),
+        ("UPDATE fx_provideruse SET day = day - 1", "its trades come to 0 and 0"),
+    ],
+)
+def test_the_proof_adds_up_what_was_counted(transactional_db: None, market: None, spoilt: str, said: str) -> None:
+    services.take_quote(ask().pk, caller=CALLER, transaction=uuid7())
+    ask(sell_minor=1_000_00)
+    assert not miscounted()
+
+    with connected_as_owner(), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE fx_provideruse DISABLE TRIGGER USER")
+        cursor.execute(spoilt)
+        found = miscounted()
+        transaction.set_rollback(True)
+
+    assert any(said in one for one in found), found
 
 
 def test_nobody_writes_what_is_counted(market: None) -> None:

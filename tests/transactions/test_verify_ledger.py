@@ -24,7 +24,7 @@ from transactions.tasks import prove_books
 from transactions.verify import CHECKS, OWNERS, verify
 
 # Only what stands in the way of the breaking.
-TABLES = [*MONEY, "wallets_wallet"]
+TABLES = [*MONEY, "wallets_wallet", "fx_provideruse"]
 CHECK_CONSTRAINTS = ["account_not_below_floor", "account_held_not_negative", "account_closed_only_at_zero"]
 
 NOBODY = "00000000-0000-7000-8000-000000000001"
@@ -113,6 +113,12 @@ BROKEN = [
     (
         "I1", "wallet {aline_wallet}", "points to " + ALINES + " in RWF",
         "UPDATE wallets_wallet SET currency = 'KES' WHERE id = '{aline_wallet}'",
+    ),
+    # I1: what providers were promised
+    (
+        "I1", f"provider {NOBODY}, KES to USD on 2026-03-02", "has counted 7 as used and 0 as promised; its trades",
+        "INSERT INTO fx_provideruse (provider_id, sell, buy, day, expires_at, promised, used)"
+        f" VALUES ('{NOBODY}', 'KES', 'USD', '2026-03-02', '2026-03-02T09:00:00Z', 9, 7)",
     ),
     # I2
     ("I2", "currency RWF", "come to -5", account("posted = posted + 5", "eric")),

@@ -70,7 +70,7 @@ class Page(NamedTuple):
 
 def read_page(request: Request, query: type[PageQuery]) -> Page:
     """Read and check the query string. Raises: DRF's ValidationError, a 400 that names the parameter."""
-    if not request.query_params:
+    if not request.query_params and not any(field.required for field in query._declared_fields.values()):
         return Page(DEFAULT_LIMIT, None, {})
     serializer = query(data=request.query_params.dict())
     serializer.is_valid(raise_exception=True)

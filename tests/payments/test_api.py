@@ -124,6 +124,13 @@ def test_what_does_not_say_what_to_pay_is_refused(phone: App, change: dict[str, 
     assert field in [error["field"].partition(".")[0] for error in refused.json()["errors"]]
 
 
+def test_payments_are_listed_by_an_order_reference_which_has_to_be_given(till: App) -> None:
+    for query in ({}, {"limit": "5"}):
+        refused = till.get("payments", **query)
+        assert refused.status_code == 400
+        assert [error["field"] for error in refused.json()["errors"]] == ["order_reference"]
+
+
 def test_a_request_of_an_open_amount(till: App, phone: App) -> None:
     code = ask(till, least="100", most="500", max_uses=None)["code"]
     mine = {"from_wallet_id": str(phone.wallet.pk)}

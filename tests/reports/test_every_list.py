@@ -2,21 +2,25 @@
 
 import re
 import unicodedata
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.db import models
+from django.db.models import Sum
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
 from core.contacts import masked_text
 from core.models import AuditRecord
+from customers.authentication import CustomerPrincipal
 from customers.models import Customer
 from ledger.chart import wallet_account
+from ledger.models import Account
+from payments.services import NewRequest, Paying, confirm, create_request, pay_request
 from payouts.models import Batch
 from reports import services
 from reports.errors import MayNotExport, UnknownColumn
@@ -28,11 +32,17 @@ from staff.models import User
 from staff.roles import Role
 from tests.admin.conftest import World
 from tests.admin.conftest import world as world_fixture
+from tests.books import assert_books_balance, key, transfer
 from tests.core.test_contacts import READABLE, SPELT
 from tests.factories import CustomerFactory, fresh
+from tests.holding import capture, held, void
 from tests.reports.conftest import dialog, export, fetch, read_csv, read_sheet, read_xlsx
-from transactions.models import UNRESOLVED, Kind, State, UnknownOutcome
+from transactions import tariff
+from transactions.models import UNRESOLVED, FeeRule, Kind, State, UnknownOutcome
+from transactions.posting import post_one
+from transactions.services.reversals import reverse_transaction
 from transactions.services.settling import mark
+from transactions.services.waivers import waive_fee
 from wallets.services import freeze_wallet
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,6 +154,73 @@ def test_what_stands_in_other_tables_leaves_with_the_row(
         [{"currency": "KES", "rows": 1, "amount": 5_00, "reversed": 0}],
         [{"currency": "KES", "rows": 1, "amount": 5_00}],
     ]
+
+
+def test_each_amount_is_counted_once_and_fees_come_to_what_the_books_say(
+    through: World, staff: dict[str, User], finance: Client
+) -> None:
+    """What is refused, called off or only promised moves nothing; what goes back of a fee is below zero."""
+    for kind, price in ((Kind.PAYMENT, {"bps": 200, "payee_bps": 5_000}), (Kind.TRANSFER, {"flat": 10_00})):
+        FeeRule.objects.create(kind=kind, currency="KES", effective_from=date(2026, 1, 1), **{"flat": 0} | price)
+    tariff.forget()
+    before = export(finance)[0].control_totals[0]
+    hold = held(through.wallet, through.johns, 60_00)
+    part = post_one(capture(hold, 20_00)).or_raise().transaction
+    post_one(capture(hold, 30_00)).or_raise()
+    post_one(void(hold))
+    post_one(void(held(through.wallet, through.johns, 70_00)))
+    post_one(capture(hold, 5_00))  # refused
+    sent = post_one(transfer(through.wallet, through.johns, 100_00)).or_raise().transaction
+    for moved, amount in ((part, 15_00), (sent, 100_00)):
+        reverse_transaction(moved, amount=amount, reason_code="fraud", actor="job:test", idempotency_key=key())
+    waive_fee(
+        part, amount=5, reason="late", actor=staff[Role.SENIOR_SUPPORT], idempotency_key=key(), of_payee=True,
+    )  # fmt: skip
+    tariff.forget()
+
+    made, content = export(finance)
+    (total,) = made.control_totals
+    rows = {row["id"]: row for row in read_csv(content)}
+
+    assert total["moved"] - before["moved"] == 20_00 + 30_00 + 100_00 + 15_00 + 100_00 + 5
+    income = Account.objects.filter(code__startswith="income:fees:").aggregate(sum=Sum("posted"))["sum"]
+    assert total["fee_income"] == sum(int(row["fee_income_minor"]) for row in rows.values()) == income > 0
+    assert (rows[str(hold)]["moved"], rows[str(hold)]["fee_income"], rows[str(part)]["moved"]) == (
+        "0.00",
+        "0.00",
+        "20.00",
+    )
+    assert min(row["fee_income"] for row in rows.values() if row["kind"] == "adjustment") == "-0.05"
+    assert {row["reason_code"] for row in rows.values()} >= {"", "fraud", "fee_waiver"}
+    assert_books_balance()
+
+
+def test_what_went_back_of_a_confirmed_payment_is_told_with_its_promise(through: World, finance: Client) -> None:
+    shop = through.johns
+    asked = create_request(
+        NewRequest(wallet_id=shop.pk, currency="KES", amount=40_00, needs_confirmation=True),
+        actor=CustomerPrincipal(shop.customer_id, shop.customer_id),
+    )
+    hers = CustomerPrincipal(through.wanjiku.pk, through.wanjiku.sessions.latest("id").pk)
+    paying = Paying(from_wallet_id=through.wallet.pk)
+    use = pay_request(asked, paying, actor=hers, idempotency_key=key(), post=post_one).or_raise().transaction
+    taken = confirm(use, actor=CustomerPrincipal(shop.customer_id, None)).payment
+    reverse_transaction(taken, amount=10_00, reason_code="fraud", actor="job:test", idempotency_key=key())
+
+    made, content = export(finance, "request_payments")
+
+    (row,) = [one for one in read_csv(content) if one["transaction"] == str(use)]
+    assert (row["amount"], row["reversed"], row["taken_of_it"]) == ("40.00", "10.00", str(taken))
+    assert made.control_totals[0]["reversed"] == 10_00
+
+
+def test_a_recall_says_what_was_claimed_held_and_given_back(through: World, finance: Client) -> None:
+    made, content = export(finance, "recalls")
+
+    (row,) = read_csv(content)
+    assert (row["claimed"], row["held"], row["returned"], row["state"]) == ("50.00", "50.00", "0.00", "withdrawn")
+    assert row["payment"] == str(through.sent.pk) and row["note"] == "ticket 9"
+    assert made.control_totals == [{"currency": "KES", "rows": 1, "claimed": 50_00, "held": 50_00, "returned": 0}]
 
 
 def test_personal_columns_leave_with_who_may_take_them(

@@ -26,6 +26,10 @@ from transactions.models import Transaction
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def moved(one: Transaction) -> int:
+    return one.amount if one.state in ("completed", "partially_reversed", "reversed") else 0
+
+
 def expected(transaction: Transaction) -> dict[str, Any]:
     one = transaction
     return {
@@ -38,6 +42,8 @@ def expected(transaction: Transaction) -> dict[str, Any]:
         "fee": decimal_string(one.fee, one.currency),
         "payee_fee": decimal_string(one.payee_fee, one.currency),
         "reversed": decimal_string(one.reversed_amount, one.currency),
+        "moved": decimal_string(moved(one), one.currency),
+        "fee_income": decimal_string(0, one.currency),  # nothing costs a fee here
         "received_currency": one.received_currency or "",
         "received": decimal_string(one.received, one.received_currency) if one.received else "",
         "payer": one.payer.customer.full_name if one.payer else "",
@@ -46,6 +52,7 @@ def expected(transaction: Transaction) -> dict[str, Any]:
         "reference": one.reference or "",
         "order_reference": one.order_reference or "",
         "refusal_code": one.refusal_code,
+        "reason_code": one.reason_code,
         "rail": one.rail,
         "rail_reference": one.rail_reference,
         "completed_at": one.completed_at or "",
@@ -53,6 +60,8 @@ def expected(transaction: Transaction) -> dict[str, Any]:
         "fee_minor": str(one.fee),
         "payee_fee_minor": str(one.payee_fee),
         "reversed_minor": str(one.reversed_amount),
+        "moved_minor": str(moved(one)),
+        "fee_income_minor": "0",
         "received_minor": str(one.received or ""),
         "payer_wallet": str(one.payer_id or ""),
         "payee_wallet": str(one.payee_id or ""),
@@ -90,7 +99,7 @@ def test_a_workbook_says_the_same(world: World, finance: Client) -> None:
             want = wanted[name]
             if isinstance(want, datetime):  # spreadsheets keep milliseconds
                 assert abs(value.replace(tzinfo=UTC) - want) < timedelta(milliseconds=2), name
-            elif name in ("amount", "fee", "payee_fee", "reversed"):
+            elif name in ("amount", "fee", "payee_fee", "reversed", "moved", "fee_income"):
                 assert isinstance(value, int | float)
                 assert Decimal(str(value)) == Decimal(want), name
             elif name.endswith("_minor") and want:

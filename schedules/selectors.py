@@ -15,10 +15,20 @@ from django.db.models import F, QuerySet
 from customers.models import Country
 from schedules.dates import BusinessDays, Date, Feast, WeekendFrom, upcoming
 from schedules.errors import StandingOrderNotFound
-from schedules.models import Holiday, HolidayRule, OrderRun, OrderState, OrderVersion, StandingOrder, Weekend
+from schedules.models import (
+    Holiday,
+    HolidayRule,
+    OrderEvent,
+    OrderRun,
+    OrderState,
+    OrderVersion,
+    StandingOrder,
+    Weekend,
+)
 
 RELATED = ("customer__country", "wallet", "payee__customer")
 SHOWN = 5
+NO_DATE_LEFT = "no_date_left"
 
 
 def orders_of(customer_id: UUID) -> QuerySet[StandingOrder]:
@@ -47,6 +57,16 @@ def versions_now(orders: Iterable[StandingOrder]) -> dict[Any, OrderVersion]:
 
 def version_now(order: StandingOrder) -> OrderVersion:
     return versions_now([order])[order.pk]
+
+
+def ended_reasons(orders: Iterable[StandingOrder]) -> dict[Any, str]:
+    """Of those that have ended by themselves, why: the code of the refusal after which they could never pay again, or
+    `NO_DATE_LEFT`. One statement, none where none has ended."""
+    ids = [order.pk for order in orders if order.state == OrderState.ENDED]
+    if not ids:
+        return {}
+    ends = OrderEvent.objects.filter(order__in=ids, kind=OrderEvent.Kind.ENDED).values_list("order_id", "facts")
+    return {order_id: facts.get("code") or NO_DATE_LEFT for order_id, facts in ends}
 
 
 # --- Calendars -------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from core.contacts import masked_email, masked_phone
 from core.ids import spaced_receipt
 from core.problems import catalogue
 from schedules.models import StandingOrder
+from schedules.selectors import NO_DATE_LEFT
 from schedules.services import how_often
 from viewings.asking import ask
 from viewings.models import Viewing
@@ -177,6 +178,9 @@ def standing_orders(request: HttpRequest, viewing: Viewing) -> HttpResponse:
     return shown(request, viewing, "page", "Standing orders", panels=[table], **following(request, answer))
 
 
+ENDED = {NO_DATE_LEFT: "no date is left"}
+
+
 def often(schedule: Mapping[str, Any]) -> str:
     return capfirst(how_often(schedule["frequency"], schedule["every"], schedule["day_of_month"] or 0))
 
@@ -207,6 +211,7 @@ def standing_order(request: HttpRequest, viewing: Viewing, order_id: UUID) -> Ht
         ("Next dates", ", ".join(day(each["due_on"]) for each in one["next_dates"]) or NOTHING),
         ("Made", instant(one["created_at"])),
         ("Closed", instant(one["closed_at"])),
+        ("Ended because", ENDED.get(one["ended_reason"]) or why(one["ended_reason"])),
     ]
     table = Table(
         title="Dates so far",

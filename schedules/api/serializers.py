@@ -155,7 +155,7 @@ class StandingOrderSerializer(serializers.Serializer):
                 "schedule": SCHEDULE | {"every": 1, "end_on": None, "runs": None},
                 "retry": {"times": 3, "every_hours": 24}, "status": "active", "paused_by_us": False,
                 "next_dates": [{"planned_on": "2026-03-31", "due_on": "2026-03-31"}], "runs_left": None,
-                "created_at": "2026-03-01T08:15:30.123456Z", "closed_at": None,
+                "created_at": "2026-03-01T08:15:30.123456Z", "closed_at": None, "ended_reason": None,
             }
         ]
     }  # fmt: skip
@@ -178,6 +178,11 @@ class StandingOrderSerializer(serializers.Serializer):
     runs_left = serializers.IntegerField(allow_null=True, help_text="null: no number was given")
     created_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
+    ended_reason = serializers.CharField(
+        allow_null=True,
+        help_text="of one that has ended: `no_date_left`, or the code of the refusal after which it could never pay "
+        "again, a page under /problems/",
+    )
 
 
 class StandingOrderPageSerializer(serializers.Serializer):
@@ -257,7 +262,9 @@ def dates_body(dates: Iterable[tuple[Any, Any]]) -> list[dict[str, Any]]:
     return [{"planned_on": planned, "due_on": due} for planned, due in dates]
 
 
-def order_body(order: StandingOrder, version: OrderVersion, dates: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+def order_body(
+    order: StandingOrder, version: OrderVersion, dates: Sequence[tuple[Any, Any]], ended_reason: str | None = None
+) -> dict[str, Any]:
     """A `StandingOrderSerializer`'s answer."""
     return {
         "standing_order_id": order.pk,
@@ -284,6 +291,7 @@ def order_body(order: StandingOrder, version: OrderVersion, dates: Sequence[tupl
         "runs_left": runs_left(order, version),
         "created_at": order.created_at,
         "closed_at": order.closed_at,
+        "ended_reason": ended_reason,
     }
 
 

@@ -40,11 +40,13 @@ def shown(*orders: StandingOrder) -> dict[UUID, dict[str, Any]]:
     """Orders as they are now, by id; the same statements for one and for a page."""
     versions: dict[Any, OrderVersion] = selectors.versions_now(orders)
     days = selectors.calendars(order.customer.country_id for order in orders)
+    reasons = selectors.ended_reasons(orders)
     bodies, at = {}, selectors.database_now()
     for order in orders:
         version = versions[order.pk]
         dates = selectors.first_dates(order, version, days[order.customer.country_id], at=at)
-        bodies[order.pk] = s.order_body(order, version, [(one.planned, one.due) for one in dates])
+        planned = [(one.planned, one.due) for one in dates]
+        bodies[order.pk] = s.order_body(order, version, planned, reasons.get(order.pk))
     return bodies
 
 

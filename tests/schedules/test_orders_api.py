@@ -291,4 +291,23 @@ def test_today_counts(ask: Any, aline: Any, eric: Any) -> None:
     run_at(morning(day, 23))
 
     assert status == 201
-    assert ask("GET", f"/{order['standing_order_id']}")[1]["status"] == "ended"
+    ended = ask("GET", f"/{order['standing_order_id']}")[1]
+    assert (order["ended_reason"], ended["status"], ended["ended_reason"]) == (None, "ended", "no_date_left")
+
+
+def test_one_that_can_never_pay_again_says_why_and_one_that_was_cancelled_ended_for_no_reason(
+    ask: Any, aline: Any, eric: Any
+) -> None:
+    daily, cancelled = (
+        ask("POST", "", body(aline, eric, schedule={"frequency": "daily", "start_on": today() + DAY}))[1] for _ in "ab"
+    )
+    ask("POST", f"/{cancelled['standing_order_id']}/cancel", {})
+    close_wallet(eric, actor=eric.customer)
+
+    run_at(morning(today() + DAY))
+
+    shown = {one["standing_order_id"]: (one["status"], one["ended_reason"]) for one in ask("GET", "")[1]["data"]}
+    assert shown == {
+        daily["standing_order_id"]: ("ended", "recipient_unavailable"),
+        cancelled["standing_order_id"]: ("cancelled", None),
+    }

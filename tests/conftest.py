@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from django.apps import apps
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
+from django.db import transaction as db_transaction
 
 from core import throttling, valkey
 from core.hashers import Argon2id
@@ -163,6 +164,33 @@ def open_rwf_wallet(full_name: str, phone_number: str) -> Any:
 
     customer = CustomerFactory(full_name=full_name, phone_number=phone_number, country_id="RW", tier=2)
     return open_wallet(customer, "RWF", actor=customer)
+
+
+@pytest.fixture
+def posts_within(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What requests hand to the poster is posted within the transaction of the test, which need not commit for it.
+
+    Its thread uses our connection while we wait for it; what COMMIT would check is checked where it would be.
+    """
+    from transactions.poster import _poster
+
+    ours, post = connections["default"], _poster._post
+
+    def post_within(orders: Any) -> Any:
+        its_own = connections["default"]
+        connections["default"] = ours
+        ours.inc_thread_sharing()
+        try:
+            with db_transaction.atomic():
+                told = post(orders)
+                with ours.cursor() as cursor:
+                    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+            return told
+        finally:
+            ours.dec_thread_sharing()
+            connections["default"] = its_own
+
+    monkeypatch.setattr(_poster, "_post", post_within)
 
 
 @pytest.fixture

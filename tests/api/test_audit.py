@@ -5,9 +5,10 @@ import pytest
 from core.models import AuditRecord
 from tests.api.doors import World, new_world, send
 from tests.api.matrix import MATRIX
+from tests.standing import standing
 from transactions.models import Event
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("posts_within")]
 
 # Movements have a trail of their own, the events, by which customers and webhooks are told too.
 MOVES = {
@@ -31,7 +32,7 @@ CHANGES = [
 ]
 
 
-@pytest.fixture
+@standing
 def world() -> World:
     return new_world()
 

@@ -19,6 +19,7 @@ from tests.admin.conftest import client_of
 from tests.api.doors import Ask, Mine, World, new_world, routes, send
 from tests.api.matrix import MATRIX, PLAIN, STAFF_OPEN
 from tests.books import assert_books_balance
+from tests.standing import standing
 from wallets.models import Wallet
 
 API = [route for route in routes() if route.view]
@@ -27,10 +28,10 @@ PRIVATE = [door for door, row in MATRIX.items() if not row.public]
 NAMING = [door for door, row in MATRIX.items() if row.names]
 KEYED = ["POST v1/transfers", "POST v1/wallets/<uuid:wallet_id>/deposit", "POST v1/wallets/<uuid:wallet_id>/withdraw"]
 ELSEWHERE = {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("posts_within")]
 
 
-@pytest.fixture
+@standing
 def world() -> World:
     return new_world()
 

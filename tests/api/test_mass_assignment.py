@@ -1,6 +1,7 @@
 """No request sets what it is not meant to set: every field of every model is tried on every door that writes."""
 
 import re
+from functools import cache
 
 import pytest
 from django.apps import apps
@@ -12,6 +13,7 @@ from core.serializers import StrictSerializer
 from customers.models import Customer
 from tests.api.doors import Ask, World, new_world, send
 from tests.api.matrix import MATRIX
+from tests.standing import standing
 
 WRITING = [door for door in MATRIX if door.split()[0] in ("POST", "PUT", "PATCH") and "rails/" not in door]
 OURS = {
@@ -21,9 +23,13 @@ OURS = {
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def world(settings) -> World:
+@pytest.fixture(autouse=True)
+def _patience(settings) -> None:
     settings.THROTTLE_BURST = settings.FILES_BURST = 100_000
+
+
+@standing
+def world() -> World:
     return new_world()
 
 
@@ -81,13 +87,18 @@ def test_no_model_field_can_be_slipped_in(door, world):
 
 def documented_fields(door: str):
     """The request's fields as the schema shows them, nested ones with their path."""
-    schema = SchemaGenerator().get_schema(request=None, public=True)
+    schema = schema_of_all()
     method, _, pattern = door.partition(" ")
     path = "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", pattern)
     body = schema["paths"][path][method.lower()].get("requestBody")
     if body is None:
         return
     yield from properties(schema, body["content"]["application/json"]["schema"])
+
+
+@cache
+def schema_of_all() -> dict:
+    return SchemaGenerator().get_schema(request=None, public=True)
 
 
 def properties(schema: dict, node: dict, path: str = ""):

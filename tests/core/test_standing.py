@@ -1,12 +1,16 @@
 """Worlds that stand for several tests: none of them sees what another did there."""
 
-import pytest
-from django.db import connection
+from typing import Any
+from uuid import uuid4
 
-from customers.models import Customer
+import pytest
+from django.db import IntegrityError, connection
+
+from customers.models import Customer, Session
 from tests import standing as worlds
 from tests.factories import CustomerFactory
 from tests.standing import standing
+from transactions.poster import _poster, submit
 
 built: list[str] = []
 
@@ -56,3 +60,16 @@ def test_who_asks_for_none_sees_none(db: None) -> None:
 def test_who_commits_has_one_of_its_own(couple: list[Customer]) -> None:
     assert not connection.in_atomic_block and worlds.stood == []
     assert names() == {"Mary Otieno", "John Otieno"} and built[-2:] == ["mary", "couple"] and len(built) == 4
+
+
+def test_what_is_posted_within_a_test_is_checked_as_by_a_commit(
+    db: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """``posts_within``: here a row of nobody's, which a poster with a transaction of its own could not commit."""
+    monkeypatch.setattr(_poster, "_post", lambda orders: [Session.objects.create(customer_id=uuid4())])
+    request.getfixturevalue("posts_within")
+    order: Any = None
+
+    with pytest.raises(IntegrityError):
+        submit(order)
+    assert not Session.objects.exists()

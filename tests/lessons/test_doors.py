@@ -14,6 +14,7 @@ from tests.api.matrix import MATRIX
 from tests.api.test_mass_assignment import everything_stored
 from tests.books import assert_books_balance, fund, key, posted
 from tests.factories import new_wallet
+from tests.standing import standing
 from transactions.models import Kind, State, Transaction
 from transactions.movements import Movement, Settlement
 from transactions.posting import post_one
@@ -32,12 +33,16 @@ LISTS = [
     "GET v1/standing-orders/<uuid:order_id>/runs",
 ]  # fmt: skip
 pytestmark = pytest.mark.django_db
-THROUGH_THE_POSTER = pytest.mark.django_db(transaction=True)  # whose thread sees what is committed
+THROUGH_THE_POSTER = pytest.mark.usefixtures("posts_within")
 
 
-@pytest.fixture
-def world(settings) -> World:
+@pytest.fixture(autouse=True)
+def _patience(settings) -> None:
     settings.THROTTLE_BURST = 100_000
+
+
+@standing
+def world() -> World:
     return new_world()
 
 

@@ -189,8 +189,9 @@ TONES = {State.PENDING: "busy", State.PROCESSING: "busy", State.UNKNOWN: "odd"}
 
 
 def open_transactions(request: HttpRequest, at: datetime) -> Table:
-    """What is under way, oldest first: a rail that does not answer is somebody's waiting money."""
-    waiting = Transaction.objects.filter(state__in=OPEN)
+    """What is under way, oldest first: a rail that does not answer is somebody's waiting money. A hold waits for its
+    payee, for days, and for nobody else until the worker gives it up."""
+    waiting = Transaction.objects.filter(state__in=OPEN).exclude(kind=Kind.HOLD, quarantined_at=None)
     counts = waiting.aggregate(
         **{state: Count("pk", filter=Q(state=state)) for state in OPEN},
         stuck=Count("pk", filter=~Q(quarantined_at=None)),

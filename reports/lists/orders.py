@@ -1,6 +1,6 @@
 """What customers ask for ahead: payment requests, payouts, standing orders."""
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import BigIntegerField, F, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from payments.models import PaymentRequest, RequestUse
@@ -42,7 +42,13 @@ PAYMENT_REQUESTS = Exportable(
 )
 PAID_BY = Transaction.objects.filter(pk=OuterRef("pk"))
 # What goes back of a payment that was confirmed goes back of what was taken, not of the promise.
-TAKEN = Transaction.objects.filter(pk=Coalesce(OuterRef("answer__payment"), OuterRef("pk")))
+OF_TAKEN = (
+    Transaction.objects.filter(hold=OuterRef("pk"))
+    .values("hold")
+    .annotate(back=Sum("reversed_amount", output_field=BigIntegerField()))
+    .values("back")
+)
+WENT_BACK = Coalesce(Subquery(PAID_BY.values("reversed_amount")), 0) + Coalesce(Subquery(OF_TAKEN), 0)
 REQUEST_PAYMENTS = Exportable(
     name="request_payments",
     called="payments of requests",
@@ -52,7 +58,7 @@ REQUEST_PAYMENTS = Exportable(
     currency="request__currency",
     also={name: Subquery(PAID_BY.values(name)) for name in ("receipt", "amount", "state")}
     | {"outcome": F("answer__outcome"), "outcome_at": F("answer__at"), "taken": F("answer__payment")}
-    | {"reversed_amount": Coalesce(Subquery(TAKEN.values("reversed_amount")), 0)},
+    | {"reversed_amount": WENT_BACK},
     columns=(
         Column("at", "at", Cell.INSTANT),
         Column("receipt", "receipt"),

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.utils.timezone import now
 
+from core.admin.pages import list_url
 from ledger.services import keep_proof
 from ledger.verify import Finding
 from reports.dashboard import age, share
@@ -81,6 +82,17 @@ def test_what_waits_is_shown_with_its_age_oldest_first(support: Client, world: W
 
     assert [str(pk) in str(row[2]) for pk, row in zip(ids, waiting.rows, strict=True)] == [True] * 3
     assert "Given up" in str(waiting.rows[1][3])
+
+
+def test_a_hold_that_is_open_waits_for_no_bank(support: Client, world: World) -> None:
+    open_for_days, given_up = world.promised(60_00), world.promised(10_00)
+    Transaction.objects.filter(pk=given_up.pk).update(quarantined_at=world.sent.created_at)
+
+    waiting = panels(support)["Under way: 1 pending; 1 given up by the worker"]
+
+    assert str(given_up.pk) in str(waiting.rows[0][2]) and len(waiting.rows) == 1
+    listed = support.get(list_url("transactions.transaction", state="open")).text
+    assert str(given_up.pk) in listed and str(open_for_days.pk) not in listed
 
 
 def test_what_only_a_person_can_decide_is_counted_with_the_age_of_the_oldest_and_leads_to_its_list(

@@ -92,7 +92,7 @@ STATES = [("open", "under way"), (HELD, "open holds"), ("given_up", "given up by
 class StateFilter(choice_filter("state", "state", STATES)):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "open":
-            return queryset.filter(state__in=sorted(OPEN))
+            return queryset.filter(state__in=sorted(OPEN)).exclude(kind=Kind.HOLD, quarantined_at=None)
         if self.value() == HELD:
             return queryset.filter(kind=Kind.HOLD, state=State.PENDING).annotate(
                 expires_at=RawSQL(EXPIRY, []),  # noqa: S611

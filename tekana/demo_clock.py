@@ -2,7 +2,8 @@
 
 What is recorded carries the time of the database, and nobody can pass in another: that holds for the demo too. So it is
 the database's clock that is set. For the one session that loads the demo, a schema in front of ``pg_catalog`` answers
-what time it is; Django's clock and that of the ids follow. Nothing of this is there for any other session, and the
+what time it is; Django's clock and that of the ids follow. The one guard that compares a row with the time, of a quote
+that is used, asks there too. Nothing of this is there for any other session, for which the time is the time, and the
 schema goes when the loading is done.
 """
 
@@ -23,10 +24,17 @@ SCHEMA = """
 DROP SCHEMA IF EXISTS demo_clock CASCADE;
 CREATE SCHEMA demo_clock;
 CREATE FUNCTION demo_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql
-    AS $$ SELECT pg_catalog.clock_timestamp() + current_setting('demo.ahead')::interval $$;
+    AS $$ SELECT pg_catalog.clock_timestamp()
+              + coalesce(nullif(current_setting('demo.ahead', true), ''), '0')::interval $$;
 CREATE FUNCTION demo_clock.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
     AS $$ SELECT pg_catalog.statement_timestamp() + current_setting('demo.ahead')::interval $$;
+ALTER FUNCTION public.fx_check_use() SET search_path = demo_clock, pg_catalog, public, pg_temp;
 GRANT USAGE ON SCHEMA demo_clock TO {role};
+"""
+
+GONE = """
+ALTER FUNCTION public.fx_check_use() SET search_path = public, pg_temp;
+DROP SCHEMA IF EXISTS demo_clock CASCADE;
 """
 
 
@@ -66,7 +74,7 @@ def clock_set_to(start: datetime) -> Iterator[Clock]:
         timezone.now, vars(ids)["time"] = real
         connection.close()
         with connected_as_owner():
-            _run("DROP SCHEMA IF EXISTS demo_clock CASCADE")
+            _run(GONE)
 
 
 def _run(query: Any, params: Any = None) -> None:

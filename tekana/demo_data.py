@@ -22,6 +22,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.utils import timezone
 
+import fx.services
 import payouts.running
 import payouts.services
 import staff.services
@@ -33,6 +34,7 @@ from customers.models import Customer, CustomerState, Session
 from customers.services import Newcomer, suspend_customer
 from ledger import chart
 from ledger.selectors import balance_at
+from ledger.services import SETTLES_IN
 from notes.services import write_note
 from notifications.services import deliver_due, mark_read
 from payments.models import PaymentRequest
@@ -58,12 +60,14 @@ from tekana.demo_clock import Clock, clock_set_to
 from tekana.demo_plan import Person, Step
 from tekana.embedded.processes import write_whole
 from transactions.approvals import adjustment, owed_reversal, reversal
-from transactions.models import Kind, RailMessage, Receivable, State, Transaction
+from transactions.models import Kind, RailMessage, Receivable, Revaluation, State, Transaction
 from transactions.movements import Movement, Outcome
 from transactions.posting import post_one
 from transactions.proving import prove
+from transactions.quotes import QuoteClaim
 from transactions.rails.base import Accepted, Completed, Failed, InProgress, Instruction, NoAnswer, NotKnown, Refused
 from transactions.rails.sandbox import SandboxRail
+from transactions.revaluation_approvals import revaluation
 from transactions.services import rail_calls, rail_messages
 from transactions.services.holds import void_hold
 from transactions.services.refunds import refund_payment
@@ -71,7 +75,7 @@ from transactions.services.relay import relay_events
 from transactions.services.reversals import preview_reversal, reverse_transaction
 from wallets.models import Wallet
 from wallets.parties import Address
-from wallets.services import freeze_wallet, lift_freeze, onboard_many
+from wallets.services import freeze_wallet, lift_freeze, onboard_many, open_wallet
 
 CALLER = "job:demo"
 RAIL = "sandbox"
@@ -329,9 +333,18 @@ class Pilot:
             "debit": chart.adjustments(currency), "credit": chart.wallet_account(self._wallet(payee).pk),
             "amount_minor": amount, "currency": currency,
         }  # fmt: skip
-        if not Approval.objects.filter(operation=adjustment.name).exists():
-            finance = User.objects.get(username=Role.FINANCE)
-            request_approval(adjustment.name, params, maker=finance, reason=reason)
+        self._adjust(params, reason)
+
+    def own_money(self, key: str, amount: int, currency: str, reason: str) -> None:
+        """It covers what customers buy of a currency; two people say so."""
+        params = {
+            "debit": chart.rail_float(RAIL, currency), "credit": chart.adjustments(currency), "amount_minor": amount,
+            "currency": currency,
+        }  # fmt: skip
+        asked = self._adjust(params, reason)
+        if asked.state == Approval.State.OPEN:
+            checker = User.objects.get(username=Role.FINANCE_CHECKER)
+            approve(asked.pk, comment="As the bank's letter says.", actor=checker)
 
     def standing_order(
         self, key: str, payer: Person, payee: Person, amount: int, memo: str, frequency: str, rule: str = "same",
@@ -396,6 +409,31 @@ class Pilot:
         paid, by = self._paid(payer, original), self._signed_in(payee)
         refund_payment(paid.pk, amount=amount, memo=reason, actor=by, idempotency_key=key)
 
+    def exchange(self, key: str, who: Person, sell: str, amount: int, buy: str) -> None:
+        """From their wallet in one currency into the one in the other, which is opened where there is none."""
+        caller, given = self._caller(who), self._wallet(who, sell)
+        if Transaction.objects.filter(caller=caller, idempotency_key=key).exists():
+            return
+        if not Wallet.objects.filter(customer=given.customer_id, currency=buy, closed_at=None).exists():
+            open_wallet(given.customer, buy, actor=None)
+        offer = fx.services.quote(caller=caller, sell=sell, buy=buy, sell_minor=amount, tier=who.tier)
+        into = self._wallet(who, buy)
+        self._post(
+            key, Kind.CONVERSION, offer.sell_minor - offer.fee_minor, who, currency=sell,
+            payer=Address("wallet", str(given.pk)), payee=Address("wallet", str(into.pk)),
+            received=offer.buy_minor, received_currency=buy, claim=QuoteClaim(offer.pk),
+        )  # fmt: skip
+
+    def revalue(self, key: str, reason: str) -> None:
+        """Our positions at the end of the last day that is over, by two people."""
+        if Revaluation.objects.exists():
+            return
+        day = (self.clock.now - SETTLES_IN).date() - timedelta(days=1)
+        finance, checker = (User.objects.get(username=role) for role in (Role.FINANCE, Role.FINANCE_CHECKER))
+        asked = Approval.objects.filter(operation=revaluation.name, state=Approval.State.OPEN).first()
+        asked = asked or request_approval(revaluation.name, {"day": day}, maker=finance, reason=reason)
+        approve(asked.pk, comment="The rates are those of the day.", actor=checker)
+
     def round(self, key: str) -> None:
         """Of the clock: standing orders and statements that are due."""
         run_standing_orders()
@@ -416,13 +454,20 @@ class Pilot:
     def _paid(self, payer: Person, original: str) -> Transaction:
         return Transaction.objects.get(caller=self._caller(payer), idempotency_key=original)
 
-    def _wallet(self, person: Person) -> Wallet:
-        return Wallet.objects.get(customer=self.ids[person.email], closed_at=None)
+    def _wallet(self, person: Person, currency: str = "") -> Wallet:
+        """In the currency of their country, unless another is asked for."""
+        currency = currency or plan.CURRENCY[person.country]
+        return Wallet.objects.get(customer=self.ids[person.email], currency=currency, closed_at=None)
 
     def _signed_in(self, person: Person) -> CustomerPrincipal:
         sessions = Session.objects.filter(customer=self.ids[person.email], revoked_at=None)
         session = sessions.first() or Session.objects.create(customer_id=self.ids[person.email])
         return CustomerPrincipal(session.customer_id, session.pk)
+
+    def _adjust(self, params: dict[str, Any], reason: str) -> Approval:
+        asked = Approval.objects.filter(operation=adjustment.name, reason=reason).first()
+        finance = User.objects.get(username=Role.FINANCE)
+        return asked or request_approval(adjustment.name, params, maker=finance, reason=reason)
 
     def _post(self, key: str, kind: str, amount: int, who: Person, **fields: Any) -> Outcome:
         fields = {"caller": self._caller(who), "currency": plan.CURRENCY[who.country]} | fields

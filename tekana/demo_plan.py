@@ -121,7 +121,7 @@ def everybody() -> list[Person]:
 def steps(now: datetime) -> list[Step]:
     """Everything that happens in the thirty days before ``now``, in order."""
     first = datetime.combine(now.astimezone(UTC).date() - timedelta(days=DAYS), time(), UTC)
-    planned = [*joining(), *everyday(), *stories(), *orders(), *promises()]
+    planned = [*joining(), *everyday(), *stories(), *orders(), *promises(), *exchanges()]
     month = [Step(first + after, key, what, about) for after, key, what, about in planned]
     today = [Step(now - before, key, what, about) for before, key, what, about in last_hours()]
     return sorted(month + today, key=lambda step: (step.at, step.key))
@@ -288,6 +288,25 @@ def promises() -> Iterator[Planned]:
             yield at(day, "18:20"), f"{key}-void", "void", {"payer": payer, "payee": shop, "hold": key}
 
 
+def exchanges() -> Iterator[Planned]:
+    """An exporter and a bookshop keep some of what they earn in dollars, and change some back: our positions."""
+    exporter = next(one for one in everybody() if one.account_type == AccountType.EXPORTER)
+    books = next(one for one in everybody() if one.country == "RW" and one.account_type == AccountType.ECOMMERCE)
+    yield at(18, "07:30"), "pilot-lot-12", "receive", {"payee": exporter, "amount": 260_000_00, "memo": "lot 12"}
+    yield at(23, "07:45"), "pilot-readers", "receive", {"payee": books, "amount": 1_900_000, "memo": "card sales"}
+    own = {"amount": 2_000_00, "currency": "USD", "reason": "Our own, for the dollars that customers buy."}
+    yield at(17, "09:00"), "pilot-own-dollars", "own_money", own
+    for day, clock, who, sell, amount, buy in [
+        (18, "09:10", exporter, "KES", 120_000_00, "USD"),
+        (21, "10:25", exporter, "USD", 340_00, "KES"),
+        (23, "11:40", books, "RWF", 900_000, "USD"),
+        (26, "08:15", exporter, "KES", 65_000_00, "USD"),
+        (28, "13:05", books, "USD", 150_00, "RWF"),
+    ]:
+        about = {"who": who, "sell": sell, "amount": amount, "buy": buy}
+        yield at(day, clock), f"pilot-exchange-{day}", "exchange", about
+
+
 def story(day: int, clock: str) -> str:
     return f"pilot-story-{day:02}-{clock}"
 
@@ -377,6 +396,7 @@ def last_hours() -> Iterator[Planned]:
                 "reason": "Waited a day for a payment that we had held by mistake.",
             },
         ),
+        (0.5 * hours, "revaluation", "revalue", {"reason": "The month is nearly over."}),
         (3 * minutes, "unanswered", "cash_out", {"payer": ERIC, "amount": 9_905, "called_back": False}),
         (40 * seconds, "coming-in", "wait", {"kind": Kind.TOP_UP, "who": ALINE, "amount": 25_000}),
         (30 * seconds, "going-out", "wait", {"kind": Kind.CASH_OUT, "who": OTIENO, "amount": 750_00}),

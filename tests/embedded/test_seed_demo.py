@@ -37,7 +37,7 @@ from statements.models import Statement
 from tekana import demo_data, demo_plan
 from tekana.embedded.codes import code_of
 from tests.books import assert_books_balance, key, posted
-from transactions.models import Event, OutboxEntry, RailCall, RailMessage, Receivable, State, Transaction
+from transactions.models import Event, OutboxEntry, RailCall, RailMessage, Receivable, Revaluation, State, Transaction
 from transactions.services.rail_calls import rail
 from wallets.models import Freeze, Wallet
 
@@ -111,7 +111,9 @@ def test_the_first_start_makes_logins_and_a_month_of_activity(var, settings, cap
     states = Counter(Transaction.objects.values_list("state", flat=True))
     assert states[State.COMPLETED] > 350 and set(states) == set(State.values) - {State.EXPIRED}
     assert set(Transaction.objects.filter(state=State.FAILED).values_list("refusal_code", flat=True)) == REFUSALS
-    assert {row.currency for row in trial_balance()} == set(demo_plan.CURRENCY.values())
+    assert {row.currency for row in trial_balance()} == {*demo_plan.CURRENCY.values(), "USD"}
+    assert Transaction.objects.filter(kind="conversion", state=State.COMPLETED).count() == 5
+    assert {(one.base, one.quote) for one in Revaluation.objects.get().lines.all()} == {("USD", "KES"), ("USD", "RWF")}
     # when
     days = {at.date() for at in Transaction.objects.values_list("created_at", flat=True)}
     assert len(days) >= 30 and max(Transaction.objects.values_list("created_at", flat=True)) < started
@@ -203,11 +205,13 @@ def test_killed_at_any_moment_the_next_start_finishes_it(var):
         "spend",
         "asked_and_paid",
         "refund",
+        "exchange",
     }
     planned = {step.key for step in demo_plan.steps(timezone.now()) if step.what in money}
-    planned |= {f"approval-{one.pk}" for one in Approval.objects.filter(state="approved")}
+    approved = Approval.objects.filter(state="approved").exclude(operation="revaluation")
+    planned |= {f"approval-{one.pk}" for one in approved}
     # Those have keys of their own.
-    made = Transaction.objects.exclude(idempotency_key__regex="^(standing-order:|payout-)")
+    made = Transaction.objects.exclude(idempotency_key__regex="^(standing-order:|payout-|revaluation-)")
     assert set(made.values_list("idempotency_key", flat=True)) == planned
     assert made.count() == len(planned)
     assert OrderRun.objects.filter(state="completed").count() >= 8

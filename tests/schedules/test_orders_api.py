@@ -18,7 +18,7 @@ from staff.roles import Role
 from tests.books import assert_books_balance, fund, key
 from tests.factories import fresh, new_wallet, signed_in
 from tests.schedules.conftest import morning, run_at, today
-from transactions.api.holds import PlaceHoldSerializer
+from transactions.api.hold_serializers import PlaceHoldSerializer
 from transactions.api.serializers import DepositSerializer, TransferSerializer
 from wallets.services import close_wallet
 

@@ -40,7 +40,7 @@ from payments.codes import read_code, spaced
 from payments.models import PaymentRequest, RequestUse, Status, UseAnswer
 from payments.pages import amount_shown
 from payments.qr import link_of
-from payments.selectors import nothing_to_cancel, payments_of, request_paid_by, standing
+from payments.selectors import awaiting, nothing_to_cancel, paid_by, payments_of, request_paid_by, standing
 from payments.services import cancel_request
 from staff.selectors import named, names
 from transactions.admin.finding import spellings
@@ -82,7 +82,7 @@ class CancelForm(ReasonForm):
 
 @admin.register(PaymentRequest)
 class PaymentRequestAdmin(StaffAdmin):
-    list_display = ["code_shown", "who", "amount", "paid", "status_shown", "order", "made", "ends"]
+    list_display = ["code_shown", "who", "asked_money", "often", "status_shown", "order", "made", "ends"]
     list_select_related = ["customer"]
     list_filter = [StatusFilter, choice_filter("currency", "currency", CURRENCY_CHOICES), MadeBetween]
     ordering = ["-pk"]
@@ -103,12 +103,12 @@ class PaymentRequestAdmin(StaffAdmin):
     def who(self, asked: PaymentRequest) -> str:
         return asked.customer.full_name
 
-    @display(description="Amount")
-    def amount(self, asked: PaymentRequest) -> str:
+    @display(description="Asks for")
+    def asked_money(self, asked: PaymentRequest) -> str:
         return amount_shown(asked)
 
-    @display(description="Paid")
-    def paid(self, asked: PaymentRequest) -> str:
+    @display(description="Used")
+    def often(self, asked: PaymentRequest) -> str:
         return often(asked)
 
     @display(description="Status")
@@ -140,11 +140,12 @@ class PaymentRequestAdmin(StaffAdmin):
         lines: list[Any] = [format_html("{} asks for {}", who, amount_shown(asked))]
         if asked.description:
             lines.append(masking.words(request, asked.description))
+        waiting = awaiting(asked).count() if asked.needs_confirmation else 0
         return Header(
             title=format_html('<span class="receipt">{}</span>', asked.spaced_code),
             badge=status_badge(asked),
             lines=lines,
-            figures=[("Paid", often(asked))],
+            figures=[("Used", often(asked)), *([("Awaits confirmation", f"{waiting:,}")] if waiting else [])],
         )
 
     def panels(self, request: HttpRequest, asked: PaymentRequest) -> list[Panel]:
@@ -168,7 +169,7 @@ def uses_table(request: HttpRequest, asked: PaymentRequest) -> Table:
     payments = payments_of(uses)
     rows = []
     for use in uses:
-        one = payments[use.pk]
+        one = paid_by(use, payments)
         assert one.payer is not None
         rows.append(
             (
@@ -193,7 +194,7 @@ def uses_table(request: HttpRequest, asked: PaymentRequest) -> Table:
 class RequestUseAdmin(StaffAdmin):
     """What was paid on requests, as a list alone: the page of each is that of its payment or hold."""
 
-    list_display = ["when", "receipt", "who_asks", "who_pays", "state_shown", "amount"]
+    list_display = ["when", "receipt", "who_asks", "who_pays", "state_shown", "paid_money"]
     list_select_related = ["request__customer", "payer", "answer"]
     list_filter = [MadeBetween]
     ordering = ["-pk"]
@@ -220,7 +221,7 @@ class RequestUseAdmin(StaffAdmin):
         changelist = super().get_changelist_instance(request)
         payments = payments_of(changelist.result_list)
         for use in changelist.result_list:
-            use.paid = payments[use.pk]
+            use.made, use.paid = payments[use.pk], paid_by(use, payments)
         return changelist
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -233,7 +234,7 @@ class RequestUseAdmin(StaffAdmin):
     @display(description="Receipt, request")
     def receipt(self, use: Any) -> Any:
         return format_html(
-            '{}<br><span class="muted small receipt">{}</span>', receipt_tag(use.paid.receipt), use.request.spaced_code
+            '{}<br><span class="muted small receipt">{}</span>', receipt_tag(use.made.receipt), use.request.spaced_code
         )
 
     @display(description="Who asks")
@@ -249,7 +250,7 @@ class RequestUseAdmin(StaffAdmin):
         return format_html("{} {}", state_badge(use.paid), answer_shown(use))
 
     @display(description="Amount")
-    def amount(self, use: Any) -> Any:
+    def paid_money(self, use: Any) -> Any:
         return money(use.paid.amount, use.paid.currency)
 
 
@@ -334,8 +335,8 @@ def request_of_transaction(request: HttpRequest, transaction: Transaction) -> Pa
         return None
     rows: list[tuple[str, Any]] = [
         ("Code", link(request, "payments.paymentrequest", asked.pk, code(asked.spaced_code))),
-        ("Asked for", amount_shown(asked)),
-        ("Paid", often(asked)),
+        ("Asks for", amount_shown(asked)),
+        ("Used", often(asked)),
         ("Status", status_badge(asked)),
     ]
     return Facts(title="Payment request", side=True, rows=rows)
@@ -356,7 +357,7 @@ def table_of(request: HttpRequest, requests: QuerySet[PaymentRequest], whose: st
         return None
     return Table(
         title="Payment requests",
-        columns=["Code", "Amount", "", "Paid", "Ends"],
+        columns=["Code", "Asks for", "", "Used", "Ends"],
         rows=rows,
         more=("All", list_url("payments.paymentrequest", q=whose)),
     )

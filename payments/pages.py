@@ -6,6 +6,7 @@ It knows nobody: no cookie, no script, nothing from another host, and of the req
 import math
 from collections.abc import Callable
 from functools import wraps
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -73,6 +74,7 @@ def request_page(request: HttpRequest, code: str) -> HttpResponse:
             "is_open": status == Status.OPEN and takes_money(asked),
             "said": SAID[status],
             "app_link": app_link_of(asked),
+            "until": until(asked),
         },
     )
 
@@ -81,6 +83,13 @@ def request_page(request: HttpRequest, code: str) -> HttpResponse:
 def request_qr(request: HttpRequest, code: str) -> HttpResponse:
     asked = by_code(code)
     return HttpResponse(svg_of(payload_of(asked, content_of(asked))), content_type="image/svg+xml")
+
+
+def until(asked: PaymentRequest) -> str:
+    """``23 Nov 2026, 20:16 Kigali time``: where it is asked, and most likely paid."""
+    zone = ZoneInfo(asked.customer.country.timezone)
+    city = zone.key.rpartition("/")[2].replace("_", " ")
+    return f"{asked.expires_at.astimezone(zone):%-d %b %Y, %H:%M} {city} time"
 
 
 def amount_shown(asked: PaymentRequest) -> str:

@@ -1,6 +1,6 @@
 """Questions about payment requests. A customer's come filtered by the customer: somebody else's is a missing one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -45,10 +45,15 @@ def takes_money(request: PaymentRequest) -> bool:
     return is_active and account.closed_at is None and not account.credits_frozen
 
 
+def awaiting(request: PaymentRequest) -> QuerySet[RequestUse]:
+    """What is held on it until the requester confirms or rejects."""
+    return request.uses.filter(is_promise=True, answer=None)
+
+
 def nothing_to_cancel(request: PaymentRequest, at: datetime) -> Status | None:
     """How it ended, where it can end no other way: it is over, or paid for good as often as it may be."""
     status = request.status(at)
-    if status == Status.USED_UP and request.uses.filter(is_promise=True, answer=None).exists():
+    if status == Status.USED_UP and awaiting(request).exists():
         return None  # what is rejected could be paid again
     return None if status == Status.OPEN else status
 
@@ -69,6 +74,13 @@ def payments_of(uses: Sequence[RequestUse]) -> dict[UUID, Transaction]:
     """The payments of these uses, by id, with both parties: one statement. Of holds what was taken of them, too."""
     taken = [answer.payment for use in uses if (answer := getattr(use, "answer", None)) and answer.payment]
     return Transaction.objects.select_related(*PARTIES).in_bulk([*(use.pk for use in uses), *taken])
+
+
+def paid_by(use: RequestUse, payments: Mapping[UUID, Transaction]) -> Transaction:
+    """Of what `payments_of` found, the payment that came of a use: of a promise, once confirmed, what was taken of it;
+    else the promise itself."""
+    answer = getattr(use, "answer", None)
+    return payments.get(answer.payment, payments[use.pk]) if answer and answer.payment else payments[use.pk]
 
 
 def request_paid_by(payment: UUID) -> PaymentRequest | None:

@@ -35,7 +35,7 @@ from payments.errors import (
     UseNotFound,
 )
 from payments.models import PaymentRequest, RequestState, RequestUse, UseAnswer
-from payments.selectors import nothing_to_cancel
+from payments.selectors import awaiting, nothing_to_cancel
 from staff.models import User
 from transactions.errors import CurrencyMismatch
 from transactions.models import State, Transaction
@@ -220,8 +220,9 @@ def _answer(use_id: UUID, outcome: UseAnswer.Outcome, actor: CustomerPrincipal) 
                 void_hold(use.pk, actor=actor)
             answer = _noted(use, by=actor.principal)
             assert answer is not None
+            after = {"use": str(use.pk)}
             audit.record(
-                actor=actor, action=f"{answer.outcome}_payment", subject=use, after={"request": str(use.request_id)}
+                actor=actor, action=f"{answer.outcome}_payment", subject=PaymentRequest(pk=use.request_id), after=after
             )
     if answer.outcome != outcome:  # outside: what became of it is committed too
         raise UseAnswered(outcome=answer.outcome)
@@ -280,15 +281,15 @@ def expire_requests() -> int:
 
 def told(request: PaymentRequest, kind: str) -> Notice:
     """What whoever made it is told of its end, which comes once."""
-    awaiting = request.uses.filter(is_promise=True, answer=None).count() if request.needs_confirmation else 0
-    paid = request.used - awaiting
+    waiting = awaiting(request).count() if request.needs_confirmation else 0
+    paid = request.used - waiting
     facts = {
         "amount": str(Money(request.amount, request.currency)) if request.amount is not None else "",
         "description": request.description,
         "order": request.order_reference or "",
         "code": request.spaced_code,
         "uses": "once" if paid == 1 else f"{paid:,} times" if paid else "",
-        "awaiting": str(awaiting or ""),
+        "awaiting": str(waiting or ""),
         "reason": request.close_reason,
     }
     return Notice(event=uuid7(), customer=request.customer_id, transaction=None, kind=kind, facts=facts)

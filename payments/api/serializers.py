@@ -11,6 +11,7 @@ from core.pagination import CursorField, PageQuery
 from core.serializers import AmountField, CurrencyField, InstantField, ReferenceField, StrictSerializer, TextField
 from payments.models import PaymentRequest, RequestUse, Status, UseAnswer
 from payments.qr import CONTENTS, link_of, shown_name
+from payments.selectors import paid_by
 from payments.services import NewRequest
 from transactions.api.requests import positive
 from transactions.api.serializers import (
@@ -225,8 +226,7 @@ class UsePageSerializer(serializers.Serializer):
 def use_body(use: RequestUse, payments: dict[UUID, Transaction]) -> dict[str, Any]:
     """A `UseSerializer`'s answer; ``payments`` has what was paid or held, by id, and what was taken of a hold."""
     answer = getattr(use, "answer", None)
-    shown = payments.get(answer.payment, payments[use.pk]) if answer and answer.payment else payments[use.pk]
-    return received_body(shown) | {
+    return received_body(paid_by(use, payments)) | {
         "transaction_id": use.pk,
         "confirmation": answer.outcome if answer else "awaiting" if use.is_promise else "not_needed",
         "payment_id": answer.payment if answer else None if use.is_promise else use.pk,

@@ -1,6 +1,6 @@
 """The page behind a link: what anybody sees of a request, and what nobody does."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,13 +23,17 @@ def ask(wallet: Wallet, **asked: Any) -> str:
 
 
 def test_it_shows_who_asks_for_how_much_and_nothing_more(client: Client, aline: Wallet) -> None:
-    code = ask(aline, amount=1_500, description="Rent <b>March</b>", order_reference="A-17")
+    over = datetime(2026, 12, 31, 22, 30, tzinfo=UTC)
+    with time_machine.travel(over - timedelta(days=9)):
+        code = ask(aline, amount=1_500, description="Rent <b>March</b>", order_reference="A-17", expires_at=over)
 
-    shown = client.get(f"/pay/{code.lower()}")
+    with time_machine.travel(over - timedelta(days=1)):
+        shown = client.get(f"/pay/{code.lower()}")
 
     assert shown.status_code == 200
     for said in ("Aline M. asks for", "RWF 1,500", "Rent &lt;b&gt;March", code, "Open the app", "tekana://pay/"):
         assert said in shown.text, said
+    assert "Valid until 1 Jan 2027, 00:30 Kigali time." in shown.text
     customer = aline.customer
     for private in ("Mukamana", customer.phone_number, customer.email, str(customer.pk), str(aline.pk), "A-17"):
         assert private not in shown.text

@@ -25,10 +25,15 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
-            writable = {name for name, field in self.fields.items() if not field.read_only}
-            unknown = [str(name) for name in data if name not in writable]
-            if unknown:
-                raise serializers.ValidationError({name: ["Unknown field."] for name in unknown}, code="unknown_field")
+            known = [name for name, field in self.fields.items() if not field.read_only]
+            if unknown := [str(name) for name in data if name not in known]:
+                told = f"Unknown field. Known here: {', '.join(known)}."
+                wrong = serializers.ValidationError({name: [told] for name in unknown}, code="unknown_field")
+                try:
+                    super().to_internal_value(data)
+                except serializers.ValidationError as also:
+                    wrong.detail |= also.detail
+                raise wrong
         return super().to_internal_value(data)
 
 

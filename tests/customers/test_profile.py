@@ -91,7 +91,8 @@ def test_nothing_else_is_writable(as_mary, mary, field):
     answer = as_mary("patch", "me", {field: "2", "full_name": "Another Name"})
 
     assert answer.status_code == 400
-    assert answer.json()["errors"] == [{"field": field, "code": "unknown_field", "message": "Unknown field."}]
+    known = "Unknown field. Known here: full_name, account_type, email, phone_number, current_password."
+    assert answer.json()["errors"] == [{"field": field, "code": "unknown_field", "message": known}]
     assert Customer.objects.filter(pk=mary.pk).values().get() == before
 
 

@@ -165,6 +165,8 @@ RIGHTS: dict[str, list[Right]] = {
             ["customers.view_tierlimit", "customers.view_country", "transactions.view_feerule",
              "transactions.view_feewaiver"],
         ),
+        see("See what other prices would have brought", ["transactions.view_pricetrial"], BOOKS),
+        do("Try other prices on what went through", ["transactions.try_price"], BOOKS),
         do(
             "Ask for other fees, and for what a reversal does with them", ["transactions.change_fees"],
             BOSS | {Role.FINANCE},

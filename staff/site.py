@@ -131,7 +131,7 @@ MENU: list[tuple[str, list[tuple[str, str, str, str | None]]]] = [
         [
             ("Limits", "speed", "customers_tierlimit_changelist", "customers.view_tierlimit"),
             ("Fees", "percent", "transactions_feerule_changelist", "transactions.view_feerule"),
-            ("What if it cost …", "query_stats", "transactions_what_if", "transactions.view_feerule"),
+            ("What if it cost …", "query_stats", "transactions_pricetrial_changelist", "transactions.view_pricetrial"),
             ("Waivers of fees", "money_off", "transactions_feewaiver_changelist", "transactions.view_feewaiver"),
             ("Reversal reasons", "undo", "transactions_reversalreason_changelist", "transactions.view_reversalreason"),
             ("Recall reasons", "gavel", "recalls_recallreason_changelist", "recalls.view_recallreason"),

@@ -256,6 +256,18 @@ class PriceUnclear(BadRequest):
     code, title = "price_unclear", "This is no price"
 
 
+class PriceTrialNotFound(NotFound):
+    """No such trial of a price, or somebody else's."""
+
+    code, title = "price_trial_not_found", "No such trial of a price"
+
+
+class TooManyPriceTrials(Conflict):
+    """As many of yours are waiting or running as may be."""
+
+    code, title = "too_many_price_trials", "Too many prices tried at once"
+
+
 class WaiverUnclear(BadRequest):
     """A waiver spares between nothing and all of a fee, and ends after it begins."""
 

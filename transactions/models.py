@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django_fsm import FSMField, transition
 
 from core.ids import uuid7
@@ -441,6 +442,57 @@ class WaivedFee(AppendOnly):
 
     def __str__(self) -> str:
         return f"waived fee of {self.transaction_id}"
+
+
+class PriceTrial(models.Model):
+    """A price tried on the movements of some days (`what_if.py`). The row is the queue: a worker takes it under a
+    lease, and notes with each chunk how far it got, ``through``, and what it found so far; the next goes on from there.
+
+    ``params`` are those of a change of the fee; ``found`` is a `what_if.WhatIf`.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=12, choices=Kind)
+    currency = models.CharField(max_length=3, choices=CURRENCY_CHOICES)
+    params = models.JSONField()
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    requested_by = models.ForeignKey("staff.User", models.PROTECT, related_name="+")
+    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    through = models.UUIDField(null=True, blank=True, help_text="the transaction up to which it has got")
+    found = models.JSONField(null=True, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    lease = models.UUIDField(null=True, blank=True)
+    due_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=Q(since__lt=F("until")), name="price_trial_days")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state__in=["queued", "running"]), name="price_trial_due")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} in {self.currency} at another price"
+
+    @property
+    def percent(self) -> int:
+        """How much of the time it has gone through, 0 to 100; the time of an id is in the id."""
+        if self.state == self.State.DONE:
+            return 100
+        if self.through is None:
+            return 0
+        reached = (self.through.int >> 80) / 1000 - self.since.timestamp()
+        return min(max(int(reached * 100 / (self.until - self.since).total_seconds()), 0), 99)
 
 
 class Revaluation(AppendOnly):

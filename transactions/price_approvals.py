@@ -173,10 +173,14 @@ def columns(terms: dict[str, Any]) -> dict[str, Any]:
 
 def fee_of(params: dict[str, Any]) -> Fee:
     """What a request asks for, as deciding would know it."""
+    return as_fee(rule_of(params))
+
+
+def rule_of(params: dict[str, Any]) -> FeeRule:
+    """The row that a request asks for, as nobody has written it yet."""
     asked = dict(params)
     asked["effective_from"] = date.fromisoformat(asked["effective_from"])
-    row = FeeRule(**columns({name: asked.pop(name) for name in TERMS if name in asked}), **asked)
-    return as_fee(row)
+    return FeeRule(**columns({name: asked.pop(name) for name in TERMS if name in asked}), **asked)
 
 
 class FeeWaiving(Operation):

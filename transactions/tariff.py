@@ -88,6 +88,11 @@ class Fee(NamedTuple):
         of_payee = fee * self.payee_bps // WHOLE_BPS
         return fee - of_payee, of_payee
 
+    def borne(self, amount: int, waived_bps: int = 0, payee_waived_bps: int = 0) -> tuple[int, int]:
+        """What payer and payee pay, each less what they were granted."""
+        payer, payee = self.shared(self.on(amount))
+        return less(payer, waived_bps), less(payee, payee_waived_bps)
+
     @property
     def costs(self) -> bool:
         return bool(self.flat or self.bps or self.least or any(band.flat or band.bps for band in self.bands))
@@ -163,6 +168,13 @@ class Waiver(NamedTuple):
 def less(fee: int, bps: int) -> int:
     """What is left of a fee of which ``bps`` are waived."""
     return fee * (WHOLE_BPS - bps) // WHOLE_BPS
+
+
+def so_far(cost: tuple[int, int], *, most: tuple[int, int], before: tuple[int, int]) -> tuple[int, int]:
+    """What payer and payee have borne of a hold once as much is captured as costs ``cost``: never more than what was
+    said when it was placed, and never less than they bore ``before``, where a price falls as the amount rises."""
+    payer, payee = (max(min(now, top), bore) for now, top, bore in zip(cost, most, before, strict=True))
+    return payer, payee
 
 
 class Limits(NamedTuple):

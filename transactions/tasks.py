@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from transactions import proving
-from transactions.services import holds, rail_calls, rail_messages, relay
+from transactions.services import holds, price_trials, rail_calls, rail_messages, relay
 
 
 @shared_task(name="transactions.tasks.submit_to_rail")
@@ -34,6 +34,18 @@ def sweep_rails() -> None:
 def sweep_holds() -> None:
     """Captures by themselves, or lets expire, the holds whose time has come."""
     holds.sweep()
+
+
+@shared_task(name="transactions.tasks.try_price")
+def try_price(trial_id: str) -> None:
+    """For a turn: of a long time it rings for the next."""
+    price_trials.run_trial(UUID(trial_id))
+
+
+@shared_task(name="transactions.tasks.sweep_price_trials")
+def sweep_price_trials() -> None:
+    """Takes up the prices that are being tried where a lost message or worker left them."""
+    price_trials.sweep_trials()
 
 
 @shared_task(name="transactions.tasks.relay_events")

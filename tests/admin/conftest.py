@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils.timezone import now
 
 from core import failures
+from core.ids import uuid7
 from core.money import Money
 from customers.authentication import CustomerPrincipal
 from customers.links import declare_link
@@ -47,6 +48,7 @@ from transactions.models import Event, Kind, RailMessage, Receivable, Revaluatio
 from transactions.movements import Movement
 from transactions.posting import post_one
 from transactions.services.fees import grant_waiver
+from transactions.services.price_trials import request_trial
 from transactions.services.reversals import reverse_transaction
 from viewings.models import Viewing, ViewingEnd
 from wallets.models import Wallet
@@ -262,6 +264,8 @@ def world(staff: dict[str, User]) -> World:
         transaction=small.sent, debtor=small.johns, account_id=open_account(code, "KES", 1, floor=0), currency="KES",
         opened_at=now(),
     )  # fmt: skip
+    tried = {"kind": "transfer", "currency": "KES", "flat": 10_00, "bps": 0}
+    request_trial(tried, days=7, actor=staff[Role.FINANCE], key=uuid7())
     empty_statement(wallet)
     seen = Viewing.objects.create(
         customer=small.john, agent=staff[Role.SUPPORT], role=Role.SUPPORT, why="complaint", note="ticket 3",

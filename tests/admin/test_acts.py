@@ -19,6 +19,7 @@ from django.utils.timezone import now
 
 from core import failures
 from core.admin.places import places
+from core.ids import uuid7
 from core.models import AuditRecord, FailedJob
 from customers.links import declare_link
 from customers.models import TierLimit
@@ -46,7 +47,7 @@ from tests.factories import new_wallet
 from tests.reports.conftest import export as exported
 from tests.transactions.test_conversions import conversion, quoted
 from transactions import tariff
-from transactions.models import FeeRule, Receivable, ReversalReason, Transaction
+from transactions.models import FeeRule, PriceTrial, Receivable, ReversalReason, Transaction
 from transactions.posting import post_one
 from transactions.services import revaluations
 from viewings.models import Viewing
@@ -257,6 +258,11 @@ def saved(scene: Scene) -> SavedExport:
     return SavedExport.objects.get()
 
 
+def tried(scene: Scene) -> PriceTrial:
+    return PriceTrial.objects.get()
+
+
+TRIED = {"kind": "transfer", "currency": "KES", "flat": "10", "part": "0.5", "days": "7", "key": str(uuid7())}
 FEE = {"kind": "transfer", "currency": "KES", "flat": "10", "part": "0.5", "effective_from": str(today())}
 LIMITS = {
     "country": "", "currency": "KES", "tier": "0", "per_movement": "500", "per_day": "1,000.00", "per_month": "20,000",
@@ -373,6 +379,8 @@ ACTS: dict[str, Act] = {
     "customers_tierlimit_propose": Act(F, "request_approval", new(**LIMITS)),
     "customers_tierlimit_propose_next": Act(F, "request_approval", limits),
     "transactions_feerule_propose": Act(F, "request_approval", new(**FEE)),
+    "transactions_pricetrial_try_price": Act(F, "try_price", new(**TRIED), why=False),
+    "transactions_pricetrial_try_another": Act(F, "try_price", on(tried, **TRIED), why=False),
     "transactions_feerule_propose_next": Act(F, "request_approval", on(fee, **FEE)),
     "transactions_feewaiver_grant": Act(F, "request_approval", granted),
     "transactions_transaction_waive_fee": Act(S, "waive_fee", waived),

@@ -12,7 +12,8 @@ from staff.models import Approval
 from tests.admin.conftest import World
 from tests.books import assert_books_balance
 from transactions import tariff
-from transactions.models import FeeRule, WaivedFee
+from transactions.models import FeeRule, PriceTrial, WaivedFee
+from transactions.services.price_trials import run_trial
 
 
 def url(name: str, *args: Any) -> str:
@@ -113,13 +114,42 @@ def test_fee_income_is_shown_by_kind_and_as_a_file(finance: Client, world: World
     assert "transfer,KES,10.00,0.00,10.00,1000" in file
 
 
-def test_a_price_is_tried_on_what_was(finance: Client, world: World) -> None:
-    asked = {"kind": "transfer", "currency": "KES", "flat": "7", "part": "0", "days": "30"}
+def typed(client: Client, **changed: str) -> dict[str, str]:
+    dialog = client.get(url("transactions_pricetrial_try_price")).context["form"]
+    return {"kind": "transfer", "currency": "KES", "flat": "7", "part": "0", "days": "30",
+            "key": str(dialog["key"].value())} | changed  # fmt: skip
 
-    page = finance.get(url("transactions_what_if"), asked).text
-    file = finance.get(url("transactions_what_if"), asked | {"format": "csv"})
 
-    assert "Whom it would have been for" in page and "Would have earned" in page
-    assert file["Content-Type"].startswith("text/csv") and "transfer,KES,met,2," in file.content.decode()
-    wrong = finance.get(url("transactions_what_if"), asked | {"most": "1", "least": "2"}).text
-    assert "The least is more than the most." in wrong
+def test_a_price_is_tried_on_what_was_by_a_worker(finance: Client, world: World) -> None:
+    form = typed(finance)
+    page = finance.post(url("transactions_pricetrial_try_price"), form, follow=True).text
+    again = finance.post(url("transactions_pricetrial_try_price"), form, follow=True)
+    trial = PriceTrial.objects.get(pk=form["key"])
+    asking = url("transactions_pricetrial_progress", trial.pk)
+    assert "Waiting for a worker" in page and "Waiting for a worker" in finance.get(asking).text
+    assert again.redirect_chain[-1][0].endswith(f"{trial.pk}/change/")
+
+    PriceTrial.objects.update(until=now() + timedelta(seconds=1))
+    assert run_trial(trial.pk)
+
+    assert finance.get(asking).headers["HX-Refresh"] == "true"
+    page = finance.get(url("transactions_pricetrial_change", trial.pk)).text
+    assert "Whom it would have been for" in page and "Would have" in page and "14.00" in page
+    file = finance.get(url("transactions_pricetrial_file", trial.pk))
+    assert file["Content-Type"].startswith("text/csv") and ",met,2,0.00,14.00" in file.content.decode()
+    row = finance.get(url("transactions_pricetrial_changelist"), {"state": "done"}).text
+    assert "Transfer in KES: KES 7.00" in row
+    other = finance.get(url("transactions_pricetrial_try_another", trial.pk)).context["form"]
+    assert (other["flat"].value(), other["kind"].value()) == ("7.00", "transfer")
+
+
+def test_what_is_no_price_is_not_tried_and_what_failed_says_so(finance: Client, world: World) -> None:
+    wrong = finance.post(url("transactions_pricetrial_try_price"), typed(finance, most="1", least="2")).text
+    assert "The least is more than the most." in wrong and PriceTrial.objects.count() == 1
+
+    PriceTrial.objects.update(attempts=3)
+    trial = PriceTrial.objects.get()
+    assert not run_trial(trial.pk)
+    page = finance.get(url("transactions_pricetrial_change", trial.pk))
+    assert "Given up after 3 attempts" in page.text and "CSV" not in page.text
+    assert finance.get(url("transactions_pricetrial_file", trial.pk)).status_code == 302

@@ -30,7 +30,7 @@ MATRIX = {
         wallets_wallet_changelist wallets_wallet_change wallets_freeze_changelist wallets_freeze_change
         transactions_railmessage_changelist transactions_railmessage_change transactions_transaction_changelist
         transactions_transaction_change transactions_feerule_changelist transactions_feerule_change
-        transactions_feewaiver_changelist transactions_feewaiver_change transactions_what_if
+        transactions_feewaiver_changelist transactions_feewaiver_change
         transactions_reversalreason_changelist transactions_reversalreason_change recalls_recall_changelist
         payments_paymentrequest_changelist payments_paymentrequest_change payments_requestuse_changelist
         payments_requestuse_change
@@ -60,6 +60,7 @@ MATRIX = {
         reports_holdline_changelist reports_holdline_change reports_export_changelist reports_export_change
         reports_issuedpaper_changelist reports_issuedpaper_change reports_dailyproof_changelist
         reports_dailyproof_change reports_savedexport_changelist reports_savedexport_change
+        transactions_pricetrial_changelist transactions_pricetrial_change transactions_pricetrial_progress
     """,
     "NCKD": """
         staff_approval_approve staff_approval_reject staff_approval_take staff_approval_assign
@@ -127,6 +128,7 @@ MATRIX = {
         reports_trial_balance_pdf reports_ledger_pdf reports_proof_pdf
         reports_trial_balance_file reports_fee_income_file reports_export_download reports_export_again
         reports_dailyproof_sign_off
+        transactions_pricetrial_try_price transactions_pricetrial_try_another transactions_pricetrial_file
         reports_savedexport_run
         reports_savedexport_plan reports_savedexport_share reports_savedexport_end reports_export_new
     """,
@@ -198,6 +200,8 @@ def addresses(world: World, staff: dict[str, User]) -> dict[str, str]:
             kwargs |= {"uidb64": "MQ", "token": "x"}
         if "payout_id>" in route:
             kwargs["payout_id"] = first["payouts_batch_"].pk
+        if "trial_id>" in route:
+            kwargs["trial_id"] = first["transactions_pricetrial_"].pk
         if "hold_id>" in route:
             kwargs["hold_id"] = world.sent.pk
         if "quote_id>" in route:

@@ -30,7 +30,7 @@ from transactions.errors import (
 from transactions.models import Kind, State
 from transactions.movements import Movement, Outcome, Promise, Settlement, Terms
 from transactions.rules import payments
-from transactions.tariff import less
+from transactions.tariff import so_far
 from transactions.world import Target, World
 from wallets.parties import Address, Party
 
@@ -155,14 +155,10 @@ def capture(attempt: Attempt) -> None:
 
 
 def _cost(hold: Target, captured: int) -> tuple[int, int]:
-    """What payer and payee bear of a payment of all that is captured: so it costs the same in parts.
-
-    Never more than what was said when it was placed, and never less than they bore, where a price falls as the amount
-    rises.
-    """
-    payer, payee = hold.price.shared(hold.price.on(captured))
-    payer, payee = less(payer, hold.waived_bps), less(payee, hold.payee_waived_bps)
-    return max(min(payer, hold.fee), hold.captured_fee), max(min(payee, hold.payee_fee), hold.captured_payee_fee)
+    """What payer and payee bear of a payment of all that is captured: so it costs the same in parts."""
+    cost = hold.price.borne(captured, hold.waived_bps, hold.payee_waived_bps)
+    bore = (hold.captured_fee, hold.captured_payee_fee)
+    return so_far(cost, most=(hold.fee, hold.payee_fee), before=bore)
 
 
 def _held(hold: Target) -> int:

@@ -219,7 +219,8 @@ def read(work: Work, orders: Sequence[Order], *, peek: bool = False) -> World:
         targets = work.run(TARGETS if peek else TARGETS + "FOR NO KEY UPDATE OF t", list(wanted)).fetchall()
         world.targets = {row[0]: Target(**dict(zip(Target.__struct_fields__, row, strict=False))) for row in targets}
 
-    for kind in {m.claim.batch for m in movements if m.claim}:
+    # In an order that every process has, or two batches with claims of two kinds could wait for each other.
+    for kind in sorted({m.claim.batch for m in movements if m.claim}, key=lambda kind: kind.__name__):
         claimed = kind([m.claim for m in movements if m.claim and m.claim.batch is kind])
         claimed.ask(work, peek=peek)
         world.claims[kind] = claimed

@@ -51,7 +51,6 @@ AMOUNTS: list[Any] = [InvalidAmount, AmountTooPrecise, AmountTooLarge, AmountNot
 OF_REQUESTS: list[Any] = [
     errors.RequestNotFound, errors.RequestAmountMissing, errors.RequestCancelled, errors.RequestExpired,
     errors.RequestUsedUp, errors.RequestUsedUpByPayer, errors.RequestAmountMismatch, errors.RequestAmountOutOfBounds,
-    TooManyHolds,
 ]  # fmt: skip
 BY = {"wallet_id": "wallet", "phone_number": "phone", "email": "email"}
 
@@ -84,7 +83,7 @@ def paying_in(body: dict[str, Any], asked: PaymentRequest) -> Paying:
 class PaymentsView(APIView):
     permission_classes = [LiveSession]
     idempotent = True
-    problems = {"POST": [*SENDING, *TO_SOMEBODY, RecipientNoMerchant, *OF_REQUESTS, *IDEMPOTENT]}
+    problems = {"POST": [*SENDING, *TO_SOMEBODY, RecipientNoMerchant, *OF_REQUESTS, TooManyHolds, *IDEMPOTENT]}
 
     @extend_schema(operation_id="list_payments", parameters=[s.PaymentQuery], responses=s.ReceivedPaymentPageSerializer)
     def get(self, request: Request) -> Response:
@@ -295,7 +294,7 @@ class RejectView(AnswerView):
 class PayView(APIView):
     permission_classes = [LiveSession]
     idempotent = True
-    problems = [*SENDING, *TO_SOMEBODY, *OF_REQUESTS, *IDEMPOTENT]
+    problems = [*SENDING, *TO_SOMEBODY, *OF_REQUESTS, TooManyHolds, *IDEMPOTENT]
 
     @extend_schema(
         operation_id="pay_payment_request", request=s.PayRequestSerializer, responses={201: s.PaidSerializer}

@@ -262,6 +262,24 @@ def test_of_twenty_payers_at_once_five_get_the_five_uses(shop: Wallet) -> None:
     assert_books_balance()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_is_paid_while_it_is_being_cancelled_is_paid_or_refused_and_counted(payer: Wallet, shop: Wallet) -> None:
+    request, actor, maker = ask(shop, amount=10, max_uses=None), principal(payer), principal(shop)
+
+    def act() -> str:
+        return code(pay(request, payer, actor=actor))
+
+    said = at_once([act, act, act, lambda: cancel_request(request.pk, actor=maker).state, act, act])
+
+    paid_times = said.count("")
+    assert sorted(said) == [""] * paid_times + [RequestState.CANCELLED] + ["payment_request_cancelled"] * (
+        5 - paid_times
+    )
+    assert (fresh(request).used, posted(shop)) == (paid_times, paid_times * 10)
+    assert code(pay(request, payer)) == "payment_request_cancelled"
+    assert_books_balance()
+
+
 def test_in_one_batch_the_last_use_is_seen_and_the_statements_do_not_grow(
     payer: Wallet, shop: Wallet, statements: list[str]
 ) -> None:

@@ -367,7 +367,8 @@ class QuoteUse(AppendOnly):
     """The one conversion that a quote was good for: written with it. PostgreSQL refuses a second and a late one."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    quote = models.OneToOneField(Quote, models.PROTECT, related_name="use")
+    # A trigger looks for the quotes of all uses of a statement at once; none is ever deleted.
+    quote = models.OneToOneField(Quote, models.PROTECT, related_name="use", db_constraint=False)
     transaction = models.UUIDField(unique=True, help_text="id of the conversion")
     at = models.DateTimeField()
 

@@ -38,7 +38,6 @@ LEFT JOIN payments_useanswer a ON a.use_id = u.id AND a.outcome <> 'confirmed'
 WHERE u.request_id = ANY(%s) AND u.payer_id = ANY(%s) AND a.id IS NULL
 GROUP BY u.request_id, u.payer_id
 """
-WRITE = "INSERT INTO payments_requestuse SELECT * FROM json_populate_recordset(NULL::payments_requestuse, %s::json)"
 
 
 class Asked(NamedTuple):
@@ -100,10 +99,9 @@ class RequestClaims(Claims):
             }
         )
 
-    def write(self, work: Work) -> None:
+    def taken(self) -> tuple[LiteralString, Sequence[Any]]:
         """The counters of the requests follow by a trigger, which no other client gets around either."""
-        if self.uses:
-            work.write({}, WRITE, self.uses)
+        return "payments_requestuse", self.uses
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """What there is only so much of, and what a movement takes: a quote, one use of a payment request.
 
 A movement names a `Claim`. Those of one batch that are of a kind are read together, locked where rivals would disagree,
-judged in memory as the movements are decided, and written together: two statements for a kind, however many claims.
-Whoever has something to claim brings the two classes along; the road to the books does not know what it is.
+judged in memory as the movements are decided, and written with the transactions: no more statements than those that
+read, however many claims. Whoever has something to claim brings the two classes along; the road to the books does not
+know what it is.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, LiteralString
 
 from core.work import Work
 
@@ -41,8 +42,11 @@ class Claims(ABC):
         """The movement is accepted: whoever comes later in this batch finds that much less."""
 
     @abstractmethod
-    def write(self, work: Work) -> None:
-        """Write what was taken, in one statement; the transactions are there already."""
+    def taken(self) -> tuple[LiteralString, Sequence[Any]]:
+        """A table and its new rows, as `Work.write` takes them: all that was taken, none if nothing was.
+
+        They are written by the statement that writes the transactions, whose rows the guards of the table see.
+        """
 
 
 class Claim:

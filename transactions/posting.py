@@ -8,8 +8,8 @@ see each other.
     2  the accounts, locked in the order of their ids; then, in a fresh snapshot: how the owners stand, live sessions,
        keys seen before, limits used
     3  decide
-    4  the books: journals, entries, holds and balances in one statement; transactions, events, usage in another; what
-       was claimed
+    4  the books: journals, entries, holds and balances in one statement; transactions, events, usage and what was
+       claimed in another
     5  commit
 """
 
@@ -309,13 +309,14 @@ ON CONFLICT (wallet_id, day) DO UPDATE SET amount = u.amount + excluded.amount, 
 
 
 def write(work: Work, world: World) -> None:
-    """Write transactions and their changes, events with their outbox rows, usage, and what was claimed."""
+    """Write transactions and their changes, events with their outbox rows, what was claimed, and usage."""
     if not world.events:
         return
     new: dict[LiteralString, Sequence[Any]] = {
         "transactions_transaction": world.born,
         "transactions_event": world.events,
         "transactions_outboxentry": [{"event_id": event.id} for event in world.events],
+        **dict(claimed.taken() for claimed in world.claims.values()),
     }
     if moved := [target for target in world.targets.values() if target.changed]:
         work.write(new, MOVE, moved)
@@ -326,5 +327,3 @@ def write(work: Work, world: World) -> None:
             for (wallet, day), (amount, count) in world.usage.items()
         ]
         work.write(new, COUNT, usage)
-    for claimed in world.claims.values():
-        claimed.write(work)

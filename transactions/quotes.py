@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, LiteralString
 from uuid import UUID
 
 import msgspec
 
 from core.errors import Declined
-from core.ids import uuid7
 from core.work import Work
 from fx.errors import QuoteMismatch
 from fx.selectors import QUOTES, QuoteTerms
@@ -18,10 +18,14 @@ from transactions.claims import Claim, Claims
 if TYPE_CHECKING:
     from transactions.attempt import Attempt
 
-USE = """
-INSERT INTO fx_quoteuse (id, quote_id, transaction, at)
-SELECT * FROM json_to_recordset(%s::json) AS n(id uuid, quote_id uuid, transaction uuid, at timestamptz)
-"""
+
+class UseRow(msgspec.Struct):
+    """A row of fx_quoteuse, column by column; it bears the id of its transaction."""
+
+    id: UUID
+    quote_id: UUID
+    transaction: UUID
+    at: datetime
 
 
 class QuoteClaims(Claims):
@@ -31,13 +35,13 @@ class QuoteClaims(Claims):
     def __init__(self, claims: Sequence["QuoteClaim"]) -> None:
         super().__init__(claims)
         self.terms: dict[UUID, QuoteTerms] = {}
-        self._used: list[dict[str, Any]] = []
+        self._uses: dict[UUID, UseRow] = {}
 
     def ask(self, work: Work, *, peek: bool) -> None:
         self._asked = work.run(QUOTES, list({claim.quote for claim in self.claims if claim.quote}))
 
     def fetch(self) -> None:
-        self.terms = {row[0]: QuoteTerms(*row) for row in self._asked.fetchall()}
+        self.terms = {row[0]: QuoteTerms._make(row) for row in self._asked.fetchall()}
 
     def check(self, claim: "QuoteClaim", attempt: "Attempt") -> None:
         """Raises: why there was none to be had; QuoteNotFound, QuoteUsed, QuoteExpired (by the database's time under
@@ -45,29 +49,26 @@ class QuoteClaims(Claims):
         order = attempt.order
         if claim.refused:
             raise claim.refused
+        found = self.terms.get(claim.quote) if claim.quote else None
+        if found and found.id in self._uses:
+            found = found._replace(used_by=self._uses[found.id].transaction)
         found = verify_quote(
-            self.terms.get(claim.quote) if claim.quote else None, caller=order.caller, at=attempt.moment.at,
-            sell=order.currency, buy=order.received_currency,
-        )  # fmt: skip
+            found, caller=order.caller, at=attempt.moment.at, sell=order.currency, buy=order.received_currency
+        )
         if (found.kind, found.exchanged, found.buy_minor) != (order.kind, order.amount, order.received):
             raise QuoteMismatch()
         attempt.exchange, attempt.fee = found, found.fee_minor
         attempt.facts["exchange"] = {
-            "quote": str(found.id), "received_minor": found.buy_minor, "currency": found.buy,
-            "fee_minor": found.fee_minor, "margin_minor": found.margin_minor,
-            "expires_at": found.expires_at.isoformat(),
+            "quote": found.id, "received_minor": found.buy_minor, "currency": found.buy, "fee_minor": found.fee_minor,
+            "margin_minor": found.margin_minor, "expires_at": found.expires_at,
         }  # fmt: skip
 
     def take(self, claim: "QuoteClaim", attempt: "Attempt") -> None:
         assert claim.quote is not None
-        self.terms[claim.quote] = self.terms[claim.quote]._replace(used_by=attempt.id)
-        self._used.append(
-            {"id": uuid7(), "quote_id": claim.quote, "transaction": attempt.id, "at": attempt.moment.at}
-        )  # fmt: skip
+        self._uses[claim.quote] = UseRow(attempt.id, claim.quote, attempt.id, attempt.moment.at)
 
-    def write(self, work: Work) -> None:
-        if self._used:
-            work.run(USE, msgspec.json.encode(self._used).decode())
+    def taken(self) -> tuple[LiteralString, Sequence[UseRow]]:
+        return "fx_quoteuse", list(self._uses.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils.timezone import now
 
 from core.errors import AmountNotPositive, AmountTooLarge
@@ -293,6 +293,8 @@ def test_postgresql_refuses_a_late_use_whatever_was_verified(market: None, setti
         )
     with pytest.raises(QuoteUsed), transaction.atomic():
         services.use_quotes([Taken(one.pk, uuid7(), one.created_at), Taken(one.pk, uuid7(), one.created_at)])
+    with pytest.raises(IntegrityError, match="a quote that is used is there"), transaction.atomic():
+        services.use_quotes([Taken(one.pk, uuid7(), one.created_at), Taken(uuid7(), uuid7(), one.created_at)])
     assert not QuoteUse.objects.exists()
 
 

@@ -1,6 +1,7 @@
 """Changing money: a quote kept to the last microsecond, one journal balanced in each currency, over HTTP too."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -128,6 +129,32 @@ def test_it_is_taken_once_also_by_two_of_one_batch_and_the_second_is_kept_as_ref
         assert Transaction.objects.get(pk=refused.transaction).refusal_code == "quote_used"
     assert posted(usd) == quote.buy_minor
     assert_books_balance()
+
+
+def test_a_batch_at_quotes_takes_one_statement_more_than_a_plain_one_however_many_they_are(
+    kes: Wallet, usd: Wallet, statements: list[str]
+) -> None:
+    """The one that reads the quotes: uses are written with the transactions."""
+    eric = new_wallet(country_id="KE", phone_number="+254733000001")
+
+    def exchanges(many: int) -> list[Movement]:
+        return [conversion(quoted(kes, sell_minor=1_300_00), kes, usd) for _ in range(many)]
+
+    def plain() -> list[Movement]:
+        nothing = {"claim": None, "received": None, "received_currency": ""}
+        return [replace(one, kind=Kind.TRANSFER, payee=Address("wallet", str(eric.pk)), **nothing)
+                for one in exchanges(1)]  # fmt: skip
+
+    post([*plain(), *exchanges(1)])  # opens the accounts of the house
+    sent = []
+    for batch in (plain(), exchanges(1), exchanges(4)):
+        tariff.current()
+        statements.clear()
+        for outcome in post(batch):
+            outcome.or_raise()
+        sent.append(len(statements))
+
+    assert sent == [sent[0], sent[0] + 1, sent[0] + 1]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,5 +1,7 @@
 """Movements whose payee gets another currency than the payer gives, at the rate of a quote: conversions above all."""
 
+from functools import cache
+
 from ledger.chart import fee_income, fx_margin, fx_position
 from transactions import journals
 from transactions.attempt import Attempt
@@ -16,12 +18,15 @@ def touches(order: Movement, world: World) -> set[str]:
     terms = claims.terms.get(claim.quote) if claim.quote else None
     if terms is None:
         return set()
-    codes = positions(terms.sell, terms.buy)
-    return codes | {fee_income(order.kind, terms.sell)} if terms.fee_minor else codes
+    codes = {*positions(terms.sell, terms.buy)}
+    if terms.fee_minor:
+        codes.add(fee_income(order.kind, terms.sell))
+    return codes
 
 
-def positions(sold: str, bought: str) -> set[str]:
-    return {fx_position(sold), fx_position(bought), fx_margin(bought)}
+@cache
+def positions(sold: str, bought: str) -> frozenset[str]:
+    return frozenset((fx_position(sold), fx_position(bought), fx_margin(bought)))
 
 
 def accept(attempt: Attempt) -> None:

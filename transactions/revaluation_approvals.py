@@ -1,9 +1,11 @@
 """What a second person approves of revaluing our positions (`staff/approvals.py`)."""
 
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 from core.money import Money
+from fx.pricing import rate_string
 from ledger.chart import type_of
 from ledger.services import lock_periods
 from staff.approvals import About, Fact, Leg, Operation, Preview, Row, lock_name
@@ -14,6 +16,8 @@ from transactions.services.revaluations import (
     PairValue,
     Plan,
     RateUsed,
+    apart,
+    mid_of,
     plan_revaluation,
     post_revaluation,
     preview_revaluation,
@@ -55,7 +59,7 @@ class RevaluationRequest(Operation):
     def preview(self, params: dict[str, Any]) -> Preview:
         plan = plan_of(params)
         facts = [Fact("At the end of", f"{plan.day:%-d %b %Y}, UTC"), Fact("Reported in", plan.currency)]
-        facts += [Fact(f"Rate {one.base}/{one.quote}", said_rate(one)) for one in plan.rates]
+        facts += [Fact(f"Rate {one.base}/{one.quote}", said_rate(one, plan.day)) for one in plan.rates]
         if because := params.get("because"):
             facts.append(Fact("Why another rate", because))
         for one in plan.pairs:
@@ -75,8 +79,20 @@ def plan_of(params: dict[str, Any]) -> Plan:
     return plan_revaluation(date.fromisoformat(params["day"]), params.get("rates", {}))
 
 
-def said_rate(one: RateUsed) -> str:
-    return f"{one.rate}, chosen" if one.source == CHOSEN else f"{one.rate}, the mid of that day ({one.source})"
+def said_rate(one: RateUsed, day: date) -> str:
+    """Of a chosen one also how far it is off the mid, for whoever is to approve it."""
+    if one.source != CHOSEN:
+        return f"{one.rate}, the mid of that day ({one.source})"
+    mid = mid_of(day, one.base, one.quote)
+    if mid is None:
+        return f"{one.rate}, chosen; that day has no mid"
+    return f"{one.rate}, chosen; {said_apart(apart(one.rate, mid))} off the mid of that day, {rate_string(mid)}"
+
+
+def said_apart(share: Fraction) -> str:
+    """``1.1 %``, rounded down."""
+    tenths = share * 1_000 // 1
+    return f"{tenths // 10}.{tenths % 10} %"
 
 
 def said_pair(one: PairValue, reporting: str) -> list[Fact]:

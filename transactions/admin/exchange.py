@@ -50,7 +50,7 @@ def exchange(request: HttpRequest) -> HttpResponse:
             results_table(valued), subtotal_table(positions.subtotals((pair, mid.minor) for pair, mid in valued)),
             earned_table(), volume_table(positions.volumes(since)), route_table(positions.routes(since)),
         ]  # fmt: skip
-    context = {**admin.site.each_context(request), "title": "Exchange", "panels": panels, "stale": stale}
+    context = {**admin.site.each_context(request), "title": "Positions and results", "panels": panels, "stale": stale}
     return TemplateResponse(request, "admin/transactions/exchange.html", context)
 
 

@@ -19,11 +19,13 @@ from core.admin.dialogs import told
 from core.admin.pages import NOTHING
 from core.errors import TekanaError
 from core.money import EXPONENTS
+from fx.pricing import rate_string
 from staff.inbox import Look, ask, look
 from transactions.models import Revaluation, RevaluationLine
-from transactions.revaluation_approvals import revaluation
-from transactions.services.revaluations import CHOSEN, RATE, RateUsed, pair_of, plan_revaluation, utc_now
+from transactions.revaluation_approvals import revaluation, said_apart
+from transactions.services.revaluations import CHOSEN, RATE, RateUsed, apart, mid_of, pair_of, utc_now
 
+UNSAID = "not said yet"
 FAR_OFF = Fraction(2, 100)  # a chosen rate further off the day's mid is asked for twice
 
 
@@ -86,22 +88,13 @@ class RevalueForm(ReasonForm):
 
     def unusual(self) -> list[str]:
         """A rate that is far off the mid is seldom meant."""
-        asked = self.cleaned_data
-        if not asked["rates"]:
-            return []
-        try:
-            mids = {(one.base, one.quote): one for one in plan_revaluation(asked["day"], {}).rates}
-        except TekanaError:  # no mid to compare with: that is why one was chosen
-            return []
-        said = []
+        asked, said = self.cleaned_data, []
         for code, rate in asked["rates"].items():
-            mid = mids.get(pair_of(code, settings.REPORTING_CURRENCY))
-            if mid and (apart := abs(Fraction(Fraction(rate), Fraction(mid.rate)) - 1)) > FAR_OFF:
-                off = apart * 1_000
-                said.append(
-                    f"{mid.base}/{mid.quote} {rate} is {off.__floor__() // 10}.{off.__floor__() % 10} % off the mid of "
-                    f"that day, {mid.rate}."
-                )
+            base, quote = pair_of(code, settings.REPORTING_CURRENCY)
+            mid = mid_of(asked["day"], base, quote)
+            if mid is not None and apart(rate, mid) > FAR_OFF:
+                off = said_apart(apart(rate, mid))
+                said.append(f"{base}/{quote} {rate} is {off} off the mid of that day, {rate_string(mid)}.")
         return said
 
     @property
@@ -113,8 +106,9 @@ class RevalueForm(ReasonForm):
     @cached_property
     def looks(self) -> list[Look]:
         heading = f"What it would do as of {self.params['day']:%-d %b %Y}"
+        shown = self.params | {"because": self.params["because"] or UNSAID}  # the field says that it is missing
         try:
-            return [look(heading, revaluation.preview(revaluation.clean(self.params)))]
+            return [look(heading, revaluation.preview(revaluation.clean(shown)))]
         except TekanaError as refusal:
             return [Look(heading, [], refusal=told(refusal))]
 
@@ -173,7 +167,7 @@ class RevaluationAdmin(StaffAdmin):
             rows=[
                 ("At the end of", f"{one.day:%-d %b %Y}, UTC"),
                 ("Reported in", one.currency),
-                ("Request", link(request, "staff.approval", one.approval_id, "open")),
+                ("Request", link(request, "staff.approval", one.approval_id, one.approval.reason)),
                 ("Asked for by", self.maker(one)),
                 ("Approved by", self.checker(one)),
                 ("Posted", moment(one.made_at)),

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from core import audit, context
 from core.days import end_of
+from fx.errors import RateMissing, RateStale
 from fx.pricing import rate_string
 from fx.selectors import Snapshot, in_minor, read_snapshot, turned
 from ledger.selectors import closed_through
@@ -76,6 +77,19 @@ class Plan:
     @property
     def result(self) -> int:
         return sum(one.result for one in self.pairs)
+
+
+def mid_of(day: date, base: str, quote: str) -> Fraction | None:
+    """As quoting would have read it at the end of the day; None where it was missing or too old."""
+    try:
+        return read_snapshot(end_of(day) - timedelta(microseconds=1)).benchmark(base, quote).rate
+    except (RateStale, RateMissing):
+        return None
+
+
+def apart(rate: str, mid: Fraction) -> Fraction:
+    """How far a rate is off the mid, as a share of that."""
+    return abs(Fraction(rate) / mid - 1)
 
 
 def pair_of(currency: str, reporting: str) -> tuple[str, str]:

@@ -139,6 +139,8 @@ class StaffAdmin(ModelAdmin):
             value = subject.serializable_value(field.attname)
             if isinstance(field, models.DateTimeField):
                 value = moment(value)
+            elif isinstance(value, bool):
+                value = "yes" if value else "no"
             elif field.choices:
                 value = getattr(subject, f"get_{field.name}_display")()
             rows.append((capfirst(field.verbose_name), NOTHING if value in (None, "") else value))

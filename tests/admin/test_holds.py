@@ -1,5 +1,7 @@
 """A hold in the back office: its story, what is left and until when; voiding it; who has what set aside for whom."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -29,6 +31,7 @@ def test_its_page_tells_what_was_captured_and_what_is_left(support: Client, worl
     shown = page(support, "transactions_transaction", hold.pk)
 
     assert "Captures: KES 40.00 left" in shown
+    assert re.search(r">\s*Left\s*<.{0,200}40\.00", shown, re.DOTALL), "at the top, where one looks first"
     assert "Expires" in shown and "It is set aside in the payer&#x27;s wallet." in shown
     assert shown.count("More than what is left of the hold") == 0  # that is told on the page of the attempt
     assert reverse("admin:transactions_transaction_void", args=[hold.pk]) in shown

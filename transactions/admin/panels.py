@@ -1,6 +1,6 @@
 """What this app shows on the pages of customers and wallets: recent movements both ways, holds, limits, usage."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -179,22 +179,22 @@ def held_of(request: HttpRequest, wallets: list[UUID], *, side: bool = False) ->
     return Table(
         title="Held",
         side=side,
-        columns=["For", "Until", "Amount"] if side else ["Since", "For", "Until", "Amount"],
+        columns=["For", "Amount"] if side else ["Since", "For", "Until", "Amount"],
         numeric=["Amount"],
-        rows=[
-            (
-                *(() if side else (moment(one.created_at),)),
-                format_html(
-                    '{}<br><span class="muted small">{}</span>',
-                    link(request, "transactions.transaction", one.pk, f"{kind_shown(one)} {one.receipt}"),
-                    one.payee.customer.full_name if one.payee else elsewhere(one),
-                ),
-                moment(until) if (until := held.get(one.pk, (0, None))[1]) else "",
-                money(held.get(one.pk, (0, None))[0], one.currency),
-            )
-            for one in rows
-        ],
+        rows=[held_row(request, one, *held.get(one.pk, (0, None)), side=side) for one in rows],
     )
+
+
+def held_row(request: HttpRequest, one: Transaction, amount: int, until: datetime | None, *, side: bool) -> tuple:
+    """For what and whom; on the side, until when beneath it, for two columns are all that fits."""
+    named = link(request, "transactions.transaction", one.pk, f"{kind_shown(one)} {one.receipt}")
+    whom = one.payee.customer.full_name if one.payee else elsewhere(one)
+    for_whom = format_html('{}<br><span class="muted small">{}</span>', named, whom)
+    if not side:
+        return moment(one.created_at), for_whom, moment(until) if until else "", money(amount, one.currency)
+    if until:
+        for_whom = format_html('{}<br><span class="muted small">until {}</span>', for_whom, moment(until))
+    return for_whom, money(amount, one.currency)
 
 
 @panel("customers.customer", order=30, permission="customers.view_tierlimit")

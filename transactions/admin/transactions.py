@@ -1,10 +1,9 @@
 """Transactions: the list, and the page that answers what happened, where the money is, and what can be done."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import BigIntegerField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, OuterRef, QuerySet, Subquery, Sum, prefetch_related_objects
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -210,7 +209,7 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
             return self.list_display
         return [
             "receipt_shown", "amount_money", "captured_money", "left_money", "payer_shown", "payee_shown",
-            "created_at", "expires_shown",
+            "expires_shown",
         ]  # fmt: skip
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
@@ -277,6 +276,8 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
             figures.append(("Fee of the payee", money(transaction.payee_fee, currency)))
         if transaction.reversed_amount:
             figures.append(("Reversed so far", money(transaction.reversed_amount, currency)))
+        if transaction.kind == Kind.HOLD and transaction.state == State.PENDING:
+            figures.append(("Left", money(left_of(transaction), currency)))
         return Header(
             title=receipt_tag(transaction.receipt),
             badge=state_badge(transaction),
@@ -287,6 +288,12 @@ class TransactionAdmin(worked("unknown_outcomes", "transactions.release"), Noted
             figures=figures,
             notice="The worker gave up on this one: it needs a person." if transaction.quarantined_at else "",
         )
+
+    def subject(self, request: HttpRequest, object_id: str) -> Any:
+        found = super().subject(request, object_id)
+        if found is not None and found.kind == Kind.HOLD:
+            prefetch_related_objects([found], "captures")
+        return found
 
     def panels(self, request: HttpRequest, transaction: Transaction) -> list[Panel]:
         staff, reasons = names(), reason_titles()
@@ -411,18 +418,17 @@ def hold(transaction: Transaction, steps: list[ledger.selectors.HoldStep]) -> Ta
     )
 
 
-def left_of(hold: Transaction, parts: Iterable[Transaction] | None = None) -> int:
+def left_of(hold: Transaction) -> int:
     """What of a hold can still be captured, minor units."""
     if hold.state != State.PENDING:
         return 0
-    tried = hold.captures.all() if parts is None else parts
-    return hold.amount - sum(one.amount for one in tried if one.state != State.FAILED)
+    return hold.amount - sum(one.amount for one in hold.captures.all() if one.state != State.FAILED)
 
 
 def captures(request: HttpRequest, transaction: Transaction, staff: dict[str, str]) -> Table:
     """What its payee took of a hold, and tried to; what is left, and until when."""
-    parts = list(transaction.captures.order_by("pk"))
-    left = Money(left_of(transaction, parts), transaction.currency)
+    parts = sorted(transaction.captures.all(), key=lambda one: one.pk)
+    left = Money(left_of(transaction), transaction.currency)
     return Table(
         title=f"Captures: {left} left",
         columns=["When", "Receipt", "", "By", "Amount", "Fee"],

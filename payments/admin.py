@@ -40,7 +40,15 @@ from payments.codes import read_code, spaced
 from payments.models import PaymentRequest, RequestUse, Status, UseAnswer
 from payments.pages import amount_shown
 from payments.qr import link_of
-from payments.selectors import awaiting, nothing_to_cancel, paid_by, payments_of, request_paid_by, standing
+from payments.selectors import (
+    awaiting,
+    nothing_to_cancel,
+    paid_by,
+    payments_of,
+    request_paid_by,
+    standing,
+    why_unpayable,
+)
 from payments.services import cancel_request
 from staff.selectors import named, names
 from transactions.admin.finding import spellings
@@ -88,7 +96,7 @@ class PaymentRequestAdmin(StaffAdmin):
     ordering = ["-pk"]
     search_fields = ["code"]
     search_help_text = "Code, order reference, or the id of the request, its customer or wallet"
-    page_select_related = ("customer__country", "wallet")
+    page_select_related = ("customer__country", "wallet__account")
     actions_detail = ["cancel"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
@@ -141,10 +149,12 @@ class PaymentRequestAdmin(StaffAdmin):
         if asked.description:
             lines.append(masking.words(request, asked.description))
         waiting = awaiting(asked).count() if asked.needs_confirmation else 0
+        why = why_unpayable(asked) if asked.status(now()) == Status.OPEN else ""
         return Header(
             title=format_html('<span class="receipt">{}</span>', asked.spaced_code),
             badge=status_badge(asked),
             lines=lines,
+            notice=f"Nobody can pay it: {why}." if why else "",
             figures=[("Used", often(asked)), *([("Awaits confirmation", f"{waiting:,}")] if waiting else [])],
         )
 

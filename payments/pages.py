@@ -18,7 +18,7 @@ from core.money import Money
 from payments.errors import RequestNotFound
 from payments.models import PaymentRequest, Status
 from payments.qr import app_link_of, content_of, payload_of, shown_name, svg_of
-from payments.selectors import by_code, takes_money
+from payments.selectors import by_code, why_unpayable
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -71,7 +71,7 @@ def request_page(request: HttpRequest, code: str) -> HttpResponse:
             "code": asked.spaced_code,
             "name": shown_name(asked.customer),
             "amount": amount_shown(asked),
-            "is_open": status == Status.OPEN and takes_money(asked),
+            "is_open": status == Status.OPEN and not why_unpayable(asked),
             "said": SAID[status],
             "app_link": app_link_of(asked),
             "until": until(asked),

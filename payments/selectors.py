@@ -38,11 +38,15 @@ def request_of(customer_id: UUID, code: str) -> PaymentRequest:
     return found
 
 
-def takes_money(request: PaymentRequest) -> bool:
-    """Whether who asks can be paid at all, as far as is seen without a lock. Reads requester, wallet and account."""
+def why_unpayable(request: PaymentRequest) -> str:
+    """Why who asks cannot be paid at all, for staff, as far as is seen without a lock; empty if they can. Reads the
+    requester, the wallet and its account."""
     account = request.wallet.account
-    is_active = request.customer.state == CustomerState.ACTIVE
-    return is_active and account.closed_at is None and not account.credits_frozen
+    if request.customer.state != CustomerState.ACTIVE:
+        return "who asks is suspended"
+    if account.closed_at is not None:
+        return "the wallet is closed"
+    return "the wallet is frozen and may not receive" if account.credits_frozen else ""
 
 
 def awaiting(request: PaymentRequest) -> QuerySet[RequestUse]:

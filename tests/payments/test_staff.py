@@ -2,7 +2,8 @@
 
 from django.urls import reverse
 
-from payments.services import NewRequest, confirm, create_request
+from customers.services import suspend_customer
+from payments.services import NewRequest, cancel_request, confirm, create_request
 from staff.roles import Role
 from tests.admin.conftest import client_of, member
 from tests.books import fund, key
@@ -11,6 +12,7 @@ from tests.payments.conftest import principal
 from tests.payments.test_requests import ask, pay
 from transactions.services.refunds import refund_payment
 from wallets.models import Wallet
+from wallets.services import freeze_wallet
 
 
 def test_the_list_says_amounts_in_their_currency(payer: Wallet, shop: Wallet) -> None:
@@ -23,6 +25,20 @@ def test_the_list_says_amounts_in_their_currency(payer: Wallet, shop: Wallet) ->
 
     for said in ("KES 10.50", "RWF 1,500", "RWF 100 or more", "0, without limit"):
         assert said in shown, said
+
+
+def test_the_page_says_why_nobody_can_pay_it(shop: Wallet) -> None:
+    request, staff = ask(shop, amount=10), client_of(member(Role.SUPPORT))
+    address = reverse("admin:payments_paymentrequest_change", args=[request.pk])
+    assert "Nobody can pay it" not in staff.get(address).text
+
+    freeze_wallet(shop, mode="credit", cause="fraud", reason="a scam", actor=None)
+    assert "Nobody can pay it: the wallet is frozen and may not receive." in staff.get(address).text
+    suspend_customer(shop.customer, cause="fraud", reason="a scam", actor=None)
+    assert "Nobody can pay it: who asks is suspended." in staff.get(address).text
+    cancel_request(request.pk, actor=None)
+
+    assert "Nobody can pay it" not in staff.get(address).text
 
 
 def test_the_page_says_what_awaits_an_answer_and_what_went_back_of_what_was_confirmed(

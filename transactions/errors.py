@@ -212,10 +212,10 @@ class RecipientNoMerchant(Declined):
 
 
 class ReversalExceedsOriginal(Declined):
-    """All reversals of a transaction together never exceed it; `left_minor` is what may still be reversed."""
+    """Refunds and reversals of a transaction together never exceed it; `left` is what may still be given back."""
 
     code, title = "reversal_exceeds_original", "More than what is left of the original"
-    for_customer = "Part of this payment was given back before. We can give back what is left of it."
+    for_customer = "That is more than what is left of this payment to give back."
 
 
 class RecipientShort(Declined):

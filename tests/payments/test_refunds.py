@@ -56,7 +56,9 @@ def test_never_more_than_the_payment_with_what_staff_gave_back(payer: Wallet, sh
     payment = paid(payer, shop, 1_000)
     reverse_transaction(payment.pk, amount=700, reason_code="duplicate", actor="job:test", idempotency_key=key())
 
-    assert code(refund(payment, shop, 301)) == "reversal_exceeds_original"
+    refused = refund(payment, shop, 301)
+    assert (code(refused), refused.error.detail) == ("reversal_exceeds_original", "RWF 300 is left to give back.")
+    assert (refused.error.facts["left"], refused.error.facts["currency"]) == ("300", "RWF")
     refund(payment, shop, 300).or_raise()
 
     assert posted(payer) == 50_000

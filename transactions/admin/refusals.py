@@ -175,7 +175,7 @@ OF_TRANSACTIONS = {
         "Take at most what is left.",
     ),
     "reversal_exceeds_original": (
-        "Part of it had been reversed before.",
+        "It was more than the payment, or part of that had gone back before.",
         "The page of the original says how much is left.",
         "Give back what is left of it.",
     ),

@@ -4,6 +4,7 @@ meanwhile."""
 from dataclasses import replace
 from uuid import UUID
 
+from core.money import Money
 from ledger.books import Line
 from ledger.chart import fee_income, fx_result, receivable, wallet_account
 from transactions import journals
@@ -189,7 +190,8 @@ def _left(original: Target, amount: int) -> int:
         )
     left = original.amount - original.reversed_amount
     if amount > left:
-        raise ReversalExceedsOriginal(left_minor=left)
+        rest = Money(left, original.currency)
+        raise ReversalExceedsOriginal(f"{rest} is left to give back.", left=rest.decimal, currency=rest.currency)
     return left
 
 

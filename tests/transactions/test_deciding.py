@@ -466,7 +466,7 @@ def test_why_a_reversal_is_refused(aline, eric):
     post_one(reversal(original, 100)).or_raise()
 
     too_much = post_one(reversal(original, 301))
-    assert (type(too_much.error), too_much.error.facts["left"]) == (ReversalExceedsOriginal, "3.00")
+    assert (type(too_much.error), too_much.error.facts["left"]) == (ReversalExceedsOriginal, "300")
     assert Transaction.objects.get(pk=too_much.transaction).refusal_code == "reversal_exceeds_original"
     for other, state in [(came_in, "completed"), (failed, "failed")]:
         refused = post_one(reversal(other, 1))

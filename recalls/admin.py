@@ -43,6 +43,7 @@ from customers.links import concerns, why_linked
 from notes.admin import Noted
 from notes.selectors import notes_of
 from notifications.models import Notification
+from recalls.amounts import Claimed
 from recalls.approvals import recall_consent, recall_step
 from recalls.models import Recall, RecallEvent, RecallReason, RecallState
 from recalls.selectors import open_recalls
@@ -159,7 +160,7 @@ class ConsentForm(AnswerForm):
     def __init__(self, data: Any = None, *, subject: Recall, user: User) -> None:
         super().__init__(data, subject=subject, user=user)
         original = subject.transaction
-        returned = min(subject.held, original.amount - original.reversed_amount)
+        returned = Claimed(original, subject.reason).back_for(subject.held, subject.claimed)
         self.intro = f"{Money(returned, subject.currency)} goes back to {subject.sender.full_name} out of what is held."
         self.why_second_person = why_second_person(original, returned, user)
         if self.why_second_person:

@@ -39,8 +39,9 @@ class RecallState(models.TextChoices):
 class Recall(models.Model):
     """A sender's claim to a completed transfer or payment. Amounts in minor units of ``currency``.
 
-    Its id is that of the hold on the recipient's wallet: ``held`` of the ``claimed``, as much as was there. What it is
-    never changes, what is closed stays so.
+    Its id is that of the hold on the recipient's wallet: ``held``, as much as was there of what the recipient would
+    give for the ``claimed``. ``returned`` is what went back to the sender: where the recipient bore a fee that goes
+    back too, that much more than was taken. What it is never changes, what is closed stays so.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -59,7 +60,7 @@ class Recall(models.Model):
     deadline_at = models.DateTimeField(help_text="the hold ends by itself")
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.CharField(max_length=80, blank=True)
-    returned = models.BigIntegerField(default=0)
+    returned = models.BigIntegerField(default=0, help_text="to the sender")
     reversal = models.OneToOneField(
         "transactions.Transaction", models.PROTECT, null=True, blank=True, related_name="of_recall"
     )
@@ -71,7 +72,7 @@ class Recall(models.Model):
                 fields=["transaction"], condition=~Q(state="withdrawn"), name="recall_once_per_transaction"
             ),
             models.CheckConstraint(
-                condition=Q(held__gt=0, held__lte=F("claimed"), returned__gte=0, returned__lte=F("held")),
+                condition=Q(held__gt=0, held__lte=F("claimed"), returned__gte=0, returned__lte=F("claimed")),
                 name="recall_amounts",
             ),
             models.CheckConstraint(

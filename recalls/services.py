@@ -18,12 +18,13 @@ from core.rounds import each
 from core.transitions import advance
 from customers.links import refuse_linked
 from notifications.services import Notice, notify_many
+from recalls.amounts import Claimed
 from recalls.errors import RecallClosed, RecallExists, RecallNoteMissing, RecallNotFound, UnknownRecallReason
 from recalls.models import Recall, RecallEvent, RecallReason, RecallState
 from recalls.selectors import RELATED, open_recalls
 from staff.models import User
-from transactions.errors import NotReversible, RecipientShort, TransactionNotFound
-from transactions.models import PAYS_AT_ONCE, Transaction
+from transactions.errors import NotReversible, RecipientShort, ReversalExceedsOriginal, TransactionNotFound
+from transactions.models import PAYS_AT_ONCE, REVERSIBLE, Transaction
 from transactions.movements import Holding, Order
 from transactions.posting import post
 from transactions.services.reversals import freezes_of, refuse_alone, reversal_movement
@@ -46,7 +47,8 @@ def open_recall(
 ) -> Recall:  # fmt: skip
     """Claim ``amount`` minor units (None: all that is left) of a transfer or payment back for its sender.
 
-    What of it is at the recipient, up to the amount, is held at once; both are told. Freezes do not stop it.
+    What of it is at the recipient, up to what they got of it (`amounts.py`), is held at once; both are told. Freezes do
+    not stop it.
     ``checker``: the second person, where who opens it is linked to a party; the same with all that follow.
 
     Raises: TransactionNotFound, UnknownRecallReason, RecallNoteMissing, AmountNotPositive, NotReversible,
@@ -54,7 +56,7 @@ def open_recall(
     Locks: the transaction, then the accounts of both wallets.
     """
     note = stated(note)
-    reason = RecallReason.objects.filter(pk=reason_code, is_active=True).first()
+    reason = RecallReason.objects.select_related("reversal_reason").filter(pk=reason_code, is_active=True).first()
     if reason is None:
         raise UnknownRecallReason(reason_code=reason_code[:40])
     rows = Transaction.objects.select_related("payer__customer", "payee__customer")
@@ -63,9 +65,12 @@ def open_recall(
         raise TransactionNotFound()
     if original.kind not in PAYS_AT_ONCE or original.payer is None or original.payee is None:
         raise NotReversible(state=original.state)
-    claimed = original.amount - original.reversed_amount if amount is None else amount
+    amounts = Claimed(original, reason)
+    claimed = amounts.left if amount is None else amount
     if claimed <= 0:
         raise AmountNotPositive()
+    if original.state in REVERSIBLE and claimed > amounts.left:
+        raise ReversalExceedsOriginal(left_minor=amounts.left)
     refuse_linked(actor, checker, original.payer.customer_id, original.payee.customer_id)
     refuse_second(original)
     at = now()
@@ -79,7 +84,7 @@ def open_recall(
             (held,) = post(
                 [
                     Holding(
-                        hold=recall.pk, transaction=original.pk, kind="placed", amount=claimed,
+                        hold=recall.pk, transaction=original.pk, kind="placed", amount=amounts.to_hold(claimed),
                         expires_at=recall.deadline_at,
                     )
                 ]
@@ -149,13 +154,15 @@ def _expired(recall: UUID) -> bool:
 
 
 def orders_of(recall: Recall, original: Transaction, *, actor: Any, note: str) -> tuple[int, list[Order]]:
-    """What consenting posts now: how many minor units go back, and out of the hold."""
-    returned = min(recall.held, original.amount - original.reversed_amount)
+    """What consenting posts now: how many minor units go back, and what is taken out of the hold for that."""
+    amounts = Claimed(original, recall.reason)
+    returned = amounts.back_for(recall.held, recall.claimed)
     if not returned:
         return 0, [released(recall, "voided", recall.held)]
-    rest, key = recall.held - returned, f"recall-{recall.pk}"
+    taken = amounts.taken(returned)
+    rest, key = recall.held - taken, f"recall-{recall.pk}"
     orders: list[Order] = [
-        released(recall, "captured", returned, remaining=rest),
+        released(recall, "captured", taken, remaining=rest),
         reversal_movement(original.pk, returned, recall.reason.reversal_reason_id, note, actor, key),
     ]
     return returned, [*orders, *([released(recall, "voided", rest)] if rest else [])]

@@ -7,6 +7,7 @@ OWNER = HoldOwner(
     """
     SELECT 'recall ' || r.id, 'is ' || r.state || ', held ' || r.held || ' and returned ' || r.returned
            || '; its hold placed ' || coalesce(h.placed, 0) || ', captured ' || coalesce(h.captured, 0)
+           || ' where its reversal took ' || coalesce(e.amount, 0)
            || ', holds ' || coalesce(h.remaining, 0) || CASE WHEN h.elsewhere THEN ' on another account' ELSE '' END
     FROM recalls_recall r
     LEFT JOIN wallets_wallet w ON w.id = r.wallet_id
@@ -17,7 +18,8 @@ OWNER = HoldOwner(
                bool_or(account_id IS DISTINCT FROM w.account_id) AS elsewhere
         FROM ledger_holdevent WHERE hold = r.id
     ) h ON true
-    WHERE coalesce(h.placed, 0) <> r.held OR coalesce(h.captured, 0) <> r.returned OR h.elsewhere
+    LEFT JOIN ledger_entry e ON e.journal_id = r.reversal_id AND e.account_id = w.account_id AND e.side = 1
+    WHERE coalesce(h.placed, 0) <> r.held OR coalesce(h.captured, 0) <> coalesce(e.amount, 0) OR h.elsewhere
        OR coalesce(h.remaining, 0) <> CASE r.state WHEN 'open' THEN r.held ELSE 0 END
     UNION ALL
     SELECT 'recall ' || r.id, 'says that ' || r.returned || ' went back; its reversal '

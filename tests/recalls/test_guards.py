@@ -203,4 +203,4 @@ def test_verify_ledger_finds_a_return_that_was_another(claim, eric):
 
     forged("UPDATE recalls_recall SET returned = returned - 1")
 
-    assert [finding.name for finding in verify().findings] == [f"recall {recall.pk}"] * 2
+    assert [finding.name for finding in verify().findings] == [f"recall {recall.pk}"]

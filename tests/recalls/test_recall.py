@@ -1,6 +1,6 @@
 """A recall holds what is left at once; consent returns it, refusal or the deadline lets it go; never below zero."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -27,13 +27,15 @@ from staff.approvals import approve, request_approval
 from staff.errors import ApprovalNeeded
 from staff.models import User
 from staff.roles import Role
-from tests.books import assert_books_balance, available, fund, posted, transfer
+from tests.books import assert_books_balance, available, fund, key, posted, transfer
 from tests.factories import fresh
+from transactions import tariff
 from transactions.errors import NotReversible, RecipientShort, ReversalExceedsOriginal, TransactionNotFound
-from transactions.models import State, Transaction
+from transactions.models import FeeRule, ReversalReason, State, Transaction
 from transactions.movements import Movement
 from transactions.posting import post_one
 from transactions.services.reversals import preview_reversal, reverse_transaction
+from transactions.services.waivers import waive_fee
 from wallets.errors import WalletFrozen
 from wallets.parties import Address
 from wallets.services import close_wallet, freeze_wallet
@@ -396,3 +398,88 @@ def test_a_hold_is_checked_again_by_what_reads_no_state(claim, eric, spend):
     assert RecallState(fresh(recall).state) == RecallState.REFUSED
     assert now() < recall.deadline_at
     assert_books_balance()
+
+
+# --- Where the recipient bore a fee ----------------------------------------------------------------------------------
+@pytest.fixture
+def charged(aline, eric):
+    """1,000 sent: 60 more from Aline, 40 off what Eric got."""
+    FeeRule.objects.create(kind="transfer", currency="RWF", effective_from=date.today(), flat=100, payee_bps=4_000)
+    tariff.forget()
+    fund(aline, 1_060)
+    yield Transaction.objects.get(pk=post_one(transfer(aline, eric, 1_000)).or_raise().transaction)
+    tariff.forget()
+
+
+def recalled(charged: Transaction, amount: int | None = None) -> Recall:
+    asked = {"reason_code": "wrong_recipient", "note": "One digit was wrong.", "actor": None}
+    return services.open_recall(charged.pk, amount=amount, **asked)
+
+
+def by_policy(refunds_fee: bool, fee_by_share: bool) -> None:
+    flags = {"refunds_fee": refunds_fee, "fee_by_share": fee_by_share}
+    reason = RecallReason.objects.get(pk="wrong_recipient").reversal_reason_id
+    ReversalReason.objects.filter(pk=reason).update(**flags)
+
+
+@pytest.mark.parametrize(
+    ("refunds_fee", "fee_by_share", "returned", "left_at_aline"),
+    [(True, False, 1_000, 1_060), (True, True, 1_000, 1_060), (False, False, 960, 960)],
+)
+def test_the_recipient_gives_what_they_got_and_the_fees_go_as_the_reason_says(
+    charged, aline, eric, refunds_fee, fee_by_share, returned, left_at_aline
+):
+    by_policy(refunds_fee, fee_by_share)
+    fund(eric, 500)
+
+    recall = recalled(charged)
+    assert (recall.claimed, recall.held, available(eric)) == (1_000, 960, 500)
+    recall = consent(recall.pk, actor=eric.customer.principal)
+
+    assert (recall.returned, posted(aline), posted(eric)) == (returned, left_at_aline, 500)
+    assert HoldEvent.objects.get(hold=recall.pk, kind="captured").amount == 960
+    assert_books_balance()
+
+
+@pytest.mark.parametrize(
+    ("fee_by_share", "spent", "claimed", "held", "returned"),
+    [
+        (False, 0, 990, 960, 990),  # all that they got: their fee is not theirs to give
+        (False, 0, 900, 900, 900),
+        (True, 0, 500, 480, 500),
+        (True, 480, None, 480, 500),
+        (False, 480, None, 480, 480),
+    ],
+)
+def test_of_a_part_no_more_is_taken_than_is_held(
+    charged, aline, eric, spend, fee_by_share, spent, claimed, held, returned
+):
+    by_policy(True, fee_by_share)
+    FeeRule.objects.create(kind="transfer", currency="RWF", effective_from=date.today(), tier=eric.customer.tier)
+    tariff.forget()
+    if spent:
+        spend(spent).or_raise()
+    before = posted(aline)
+
+    recall = recalled(charged, claimed)
+    assert recall.held == held
+    recall = consent(recall.pk, actor=eric.customer.principal)
+
+    fees = charged.fee // 2 if fee_by_share else 0
+    assert (recall.returned, posted(aline)) == (returned, before + returned + fees)
+    assert posted(eric) == 960 - spent - held
+    assert_books_balance()
+
+
+def test_what_was_waived_of_the_recipients_fee_they_got_too(charged, aline, eric):
+    by_policy(True, False)
+    waive_fee(charged.pk, amount=40, of_payee=True, reason="late", actor=member_of("senior"), idempotency_key=key())
+
+    recall = consent(recalled(charged).pk, actor=eric.customer.principal)
+
+    assert (recall.held, recall.returned, posted(eric), posted(aline)) == (1_000, 1_000, 0, 1_060)
+    assert_books_balance()
+
+
+def member_of(name: str) -> User:
+    return User.objects.create_user(name, "a long enough sentence", Role.SENIOR_SUPPORT, full_name=name)

@@ -2,6 +2,7 @@
 meanwhile."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from core.money import Money
@@ -66,7 +67,7 @@ def accept(attempt: Attempt) -> None:
         raise WalletClosed()
     if order.owed and original.received:
         raise NotReversible("What a recipient lacks in another currency is not owed.", state=original.state)
-    needed = _needed(original, order, left)
+    needed = _needed(original, order)
     missing = 0 if giver.can_give(needed) else needed - max(giver.available, 0)
     if order.owed and missing != order.owed:
         raise ShortfallChanged(shortfall_minor=missing)
@@ -83,7 +84,7 @@ def accept_refund(attempt: Attempt) -> None:
     left = _left(original, order.amount)
     attempt.ask_policies()
     assert attempt.payer is not None
-    needed = _needed(original, order, left)
+    needed = _needed(original, order)
     if not world.books.accounts[attempt.payer.account].can_give(needed):
         raise InsufficientFunds()
     _give_back(attempt, original, left)
@@ -94,7 +95,7 @@ def _give_back(attempt: Attempt, original: Target, left: int) -> None:
     order, world = attempt.order, attempt.world
     assert attempt.payer is not None and attempt.payee is not None
     whole = order.amount == left
-    returned, payee_returned = _fee_returned(original, order, whole), _payee_fee_returned(original, order, left)
+    returned, payee_returned = _fee_returned(original, order), _payee_fee_returned(original, order)
     attempt.facts["fee_returned_minor"] = returned
     if payee_returned:
         attempt.facts["payee_fee_returned_minor"] = payee_returned
@@ -116,11 +117,11 @@ def _give_back(attempt: Attempt, original: Target, left: int) -> None:
     attempt.balance_after = world.books.accounts[attempt.payer.account].posted
 
 
-def _needed(original: Target, order: Movement, left: int) -> int:
+def _needed(original: Target, order: Movement) -> int:
     """What the payee must have. What they get back of their own fee is not needed."""
     if original.received:
         return exchanges.mirrored(original, order.amount)[0]
-    return order.amount - _payee_fee_returned(original, order, left)
+    return order.amount - _payee_fee_returned(original, order)
 
 
 def _lines(attempt: Attempt, original: Target, returned: int, payee_returned: int) -> list[Line]:
@@ -195,36 +196,47 @@ def _left(original: Target, amount: int) -> int:
     return left
 
 
-def _fee_returned(original: Target, order: Movement, whole: bool) -> int:
+def _fee_returned(original: Target, order: Movement) -> int:
     """What of the payer's fee goes back to them with this part."""
-    return _returned(original, order, whole, original.fee, original.fee_returned)
+    return fee_back(original.fee, original.fee_returned, **_part(original, order))
 
 
-def _payee_fee_returned(original: Target, order: Movement, left: int) -> int:
-    """What of the payee's fee goes back to them with this part: they give that much less, and so never more than it.
-
-    A fee that goes back at the end does so with the parts before the last, as far as the last would be less than it.
-    """
-    fee, before = original.payee_fee, original.payee_fee_returned
-    returned = _returned(original, order, order.amount == left, fee, before)
-    if order.refunds_fee and not order.fee_by_share:
-        returned = max(fee - before - (left - order.amount), 0)
-    return min(returned, order.amount)
+def _payee_fee_returned(original: Target, order: Movement) -> int:
+    """What of the payee's fee goes back to them with this part: they give that much less."""
+    return payee_fee_back(original.payee_fee, original.payee_fee_returned, **_part(original, order))
 
 
-def _returned(original: Target, order: Movement, whole: bool, fee: int, before: int) -> int:
-    """What of a fee, of which ``before`` went back earlier, goes back with this part: never more in all than it was.
+def _part(original: Target, order: Movement) -> dict[str, Any]:
+    return {
+        "amount": original.amount, "gone": original.reversed_amount, "part": order.amount,
+        "refunds_fee": order.refunds_fee, "fee_by_share": order.fee_by_share,
+    }  # fmt: skip
+
+
+def fee_back(fee: int, before: int, *, amount: int, gone: int, part: int, refunds_fee: bool, fee_by_share: bool) -> int:
+    """What of a fee, of which ``before`` went back or was waived, goes back with ``part`` of an ``amount`` of which
+    ``gone`` had: never more in all than it was.
 
     By share each part takes what of the fee had gone back after it, in half-up rounding, less what had before it, so
     that the parts come to all of it whatever they are.
     """
     left = fee - before
-    if not order.refunds_fee:
+    if not refunds_fee:
         return 0
-    if not order.fee_by_share:
-        return left if whole else 0
-    due_before, due_after = (
-        (2 * fee * part + original.amount) // (2 * original.amount)
-        for part in (original.reversed_amount, original.reversed_amount + order.amount)
-    )
+    if not fee_by_share:
+        return left if gone + part == amount else 0
+    due_before, due_after = ((2 * fee * share + amount) // (2 * amount) for share in (gone, gone + part))
     return min(due_after - due_before, left)
+
+
+def payee_fee_back(
+    fee: int, before: int, *, amount: int, gone: int, part: int, refunds_fee: bool, fee_by_share: bool
+) -> int:
+    """The same of the payee's, who gives that much less, and so never more than the part.
+
+    A fee that goes back at the end does so with the parts before the last, as far as the last would be less than it.
+    """
+    if refunds_fee and not fee_by_share:
+        return min(max(fee - before - (amount - gone - part), 0), part)
+    policy = {"refunds_fee": refunds_fee, "fee_by_share": fee_by_share}
+    return min(fee_back(fee, before, amount=amount, gone=gone, part=part, **policy), part)

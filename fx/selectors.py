@@ -42,7 +42,7 @@ SELECT m.at, gone.* FROM moment m LEFT JOIN LATERAL (
 """
 QUOTES = """
 SELECT q.id, q.caller, q.kind, q.fixed, q.sell, q.buy, q.sell_minor, q.fee_minor, q.buy_minor, q.margin_minor,
-       d.buy_minor, d.benchmark_minor, q.expires_at, u.transaction
+       d.buy_minor, d.benchmark_minor, q.created_at, q.expires_at, u.transaction
 FROM fx_quote q JOIN fx_routingdecision d ON d.id = q.decision_id LEFT JOIN fx_quoteuse u ON u.quote_id = q.id
 WHERE q.id = ANY(%s)
 """
@@ -383,6 +383,7 @@ class QuoteTerms(NamedTuple):
     margin_minor: int
     route_minor: int
     benchmark_minor: int
+    created_at: datetime
     expires_at: datetime
     used_by: UUID | None
 
@@ -397,7 +398,7 @@ def terms_of(quote: Quote) -> QuoteTerms:
     return QuoteTerms(
         quote.pk, quote.caller, quote.kind, quote.fixed, quote.sell, quote.buy, quote.sell_minor, quote.fee_minor,
         quote.buy_minor, quote.margin_minor, quote.decision.buy_minor, quote.decision.benchmark_minor,
-        quote.expires_at, None,
+        quote.created_at, quote.expires_at, None,
     )  # fmt: skip
 
 

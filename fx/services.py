@@ -559,7 +559,8 @@ def verify_quote(
     """Whether ``caller`` may convert with it at ``at``: pure, for who posts, after the lock (`selectors.read_quotes`).
 
     Args:
-        at: database time under the lock; the quote holds to ``expires_at``, that moment included.
+        at: database time under the lock; the quote holds to ``expires_at``, that moment included. Before it was made,
+            where the clock was set back since, it holds for nobody: how long ago that was cannot be told any more.
         sell, buy, sell_minor: of the conversion, where it says them.
     Raises: QuoteNotFound (also for somebody else's), QuoteUsed, QuoteExpired, QuoteMismatch.
     """
@@ -567,7 +568,7 @@ def verify_quote(
         raise QuoteNotFound()
     if found.used_by is not None:
         raise QuoteUsed(transaction_id=str(found.used_by))
-    if at > found.expires_at:
+    if not found.created_at <= at <= found.expires_at:
         raise QuoteExpired(expires_at=found.expires_at.isoformat())
     if (sell or found.sell, buy or found.buy) != (found.sell, found.buy) or sell_minor not in (None, found.sell_minor):
         raise QuoteMismatch()

@@ -10,7 +10,7 @@ import msgspec
 
 from core.errors import Declined
 from core.work import Work
-from fx.errors import QuoteMismatch
+from fx.errors import QuoteExpired, QuoteMismatch
 from fx.selectors import QUOTES, QuoteTerms
 from fx.services import verify_quote
 from transactions.claims import Claim, Claims
@@ -26,6 +26,9 @@ class UseRow(msgspec.Struct):
     quote_id: UUID
     transaction: UUID
     at: datetime
+
+
+AHEAD_US = 50_000_000  # PostgreSQL takes no use of later than in a minute
 
 
 class QuoteClaims(Claims):
@@ -45,7 +48,8 @@ class QuoteClaims(Claims):
 
     def check(self, claim: "QuoteClaim", attempt: "Attempt") -> None:
         """Raises: why there was none to be had; QuoteNotFound, QuoteUsed, QuoteExpired (by the database's time under
-        the lock, to the microsecond), QuoteMismatch."""
+        the lock, to the microsecond; also where its clock was set back and the books are ahead of it), QuoteMismatch.
+        """
         order = attempt.order
         if claim.refused:
             raise claim.refused
@@ -55,6 +59,8 @@ class QuoteClaims(Claims):
         found = verify_quote(
             found, caller=order.caller, at=attempt.moment.at, sell=order.currency, buy=order.received_currency
         )
+        if attempt.moment.us - attempt.world.now_us > AHEAD_US:
+            raise QuoteExpired(expires_at=found.expires_at.isoformat())
         if (found.kind, found.exchanged, found.buy_minor) != (order.kind, order.amount, order.received):
             raise QuoteMismatch()
         attempt.exchange, attempt.fee = found, found.fee_minor

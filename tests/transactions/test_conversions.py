@@ -113,6 +113,29 @@ def test_a_quote_is_honoured_to_the_last_microsecond_and_not_after(
     assert QuoteUse.objects.get().quote_id == last.pk
 
 
+@pytest.mark.parametrize("clock", ["before it was made", "behind the books"])
+def test_by_a_clock_that_was_set_back_a_quote_is_refused_and_nothing_breaks(
+    kes: Wallet, usd: Wallet, monkeypatch: pytest.MonkeyPatch, clock: str
+) -> None:
+    """PostgreSQL takes no use of before the quote was made, or of a time to come: whoever asks gets a refusal, and not
+    its error."""
+    quote, real = quoted(kes), posting.read
+
+    def read(work: Any, orders: Any, **options: Any) -> Any:
+        world = real(work, orders, **options)
+        if clock == "behind the books":
+            world.now_us -= 3_600_000_000
+        else:
+            world.books.now_us = microseconds(quote.created_at) - 2  # a movement takes the next one
+        return world
+
+    monkeypatch.setattr(posting, "read", read)
+    outcome = post_one(conversion(quote, kes, usd))
+
+    assert outcome.error is not None and outcome.error.code == "quote_expired"
+    assert not QuoteUse.objects.exists() and posted(usd) == 0
+
+
 def microseconds(at: Any) -> int:
     return (at - instant(0)) // timedelta(microseconds=1)
 

@@ -4,15 +4,18 @@
 """
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from core.roles import connected_as_owner
-from tests.transactions.simulation import CLOCK, Simulation, Violation, simulated
+from payments.claims import RequestClaims
+from tests.transactions.simulation import CLOCK, REAL_CLOCK, Simulation, Violation, simulated
 from transactions.models import State
 from transactions.rails.base import Failed, NoAnswer
+from transactions.rules import exchanges
 from transactions.services import rail_calls
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "6"))
@@ -20,9 +23,14 @@ STEPS = 200
 
 
 @pytest.fixture(scope="module")
-def _clock(django_db_setup: None, django_db_blocker: Any) -> None:
-    with django_db_blocker.unblock(), connected_as_owner(), connection.cursor() as cursor:
-        cursor.execute(CLOCK)
+def _clock(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    def tell(clock: str) -> None:
+        with django_db_blocker.unblock(), connected_as_owner(), connection.cursor() as cursor:
+            cursor.execute(clock)
+
+    tell(CLOCK)
+    yield
+    tell(REAL_CLOCK)
 
 
 @pytest.fixture
@@ -60,3 +68,23 @@ def test_a_worker_that_takes_silence_for_a_no_is_caught(world: Any, monkeypatch:
     monkeypatch.setattr(rail_calls, "_ask", silence_is_a_no)
     with pytest.raises(Violation, match="at the bank"):
         [world(seed) for seed in range(1, 4)]
+
+
+def all_of_the_margin(original: Any, amount: int) -> tuple[int, int]:
+    return original.received * amount // original.amount, original.margin
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "fault", "said"),
+    [
+        (exchanges, "mirrored", all_of_the_margin, "position"),
+        (RequestClaims, "taken", lambda self: ("payments_requestuse", []), "without its use"),
+    ],
+)
+def test_what_exchanges_and_requests_would_lose_is_seen(
+    world: Any, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, fault: Any, said: str
+) -> None:
+    """The controls: our margin given back with every part; payments of a request that do not use it up."""
+    monkeypatch.setattr(owner, name, fault)
+    with pytest.raises(Violation, match=said):
+        [world(seed) for seed in range(1, 6)]

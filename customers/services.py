@@ -185,8 +185,8 @@ def end_session(customer_id: UUID, session_id: UUID) -> None:
 def update_profile(customer_id: UUID, changes: dict[str, str], *, current_password: str | None = None) -> Customer:
     """Change some of full_name, account_type, email, phone_number.
 
-    Raises: PasswordNeeded and WrongPassword when the number or the address changes, BusinessStaysOne, AlreadyRegistered,
-    TooManyAttempts. Locks: the customer.
+    Raises: PasswordNeeded and WrongPassword when the number or the address changes, BusinessStaysOne,
+    AlreadyRegistered, TooManyAttempts. Locks: the customer.
     """
     customer = Customer.objects.get(pk=customer_id)
     changes = {name: value for name, value in changes.items() if getattr(customer, name) != value}

@@ -61,7 +61,7 @@ KEPT = {
     "schedules.OrderRun": ("id", "order_id", "version_id", "planned_on", "due_on", "created_at"),
     "payouts.Batch": (
         "id", "customer_id", "wallet_id", "currency", "mode", "execute_on", "again", "fingerprint", "lines", "total",
-        "fees", "leaves", "made_by_id", "created_at",
+        "fees", "leaves", "made_by_id", "created_at", "expires_at",
     ),
     "payouts.Approver": ("id", "business_id", "approver_id", "invited_at"),
     "wallets.Freeze": ("id", "wallet_id", "mode", "cause", "reason", "placed_by", "placed_at", "expires_at"),

@@ -47,11 +47,22 @@ from customers.models import Customer
 from notes.admin import Noted
 from notes.selectors import notes_of
 from notifications.models import Notification
-from payouts.models import OPEN, AloneLimit, Approver, ApproverState, Batch, BatchEvent, BatchState, Item, ItemState
+from payouts.models import (
+    OPEN,
+    AloneLimit,
+    Approver,
+    ApproverState,
+    Batch,
+    BatchEvent,
+    BatchState,
+    Item,
+    ItemState,
+    ItemStatus,
+)
 from payouts.selectors import (
     ItemRow,
     approvers_around,
-    is_business,
+    given_back,
     items_of,
     needs_second_person,
     payout_of_transaction,
@@ -70,7 +81,7 @@ concerns("payouts.batch", "customer_id")
 SEE, STOP = "payouts.view_batch", "payouts.stop"
 TONES = {
     BatchState.DRAFT: "", BatchState.VALIDATED: "busy", BatchState.APPROVED: "busy", BatchState.POSTING: "busy",
-    BatchState.COMPLETED: "good", BatchState.FAILED: "bad", BatchState.CANCELLED: "",
+    BatchState.COMPLETED: "good", BatchState.FAILED: "bad", BatchState.CANCELLED: "", BatchState.EXPIRED: "",
 }  # fmt: skip
 STEPS = {
     "draft": ("edit_document", "Sent in, with lines to put right"),
@@ -80,8 +91,9 @@ STEPS = {
     "completed": ("task_alt", "Everybody paid or refused"),
     "failed": ("block", "Nobody paid: all or nothing"),
     "cancelled": ("cancel", "Cancelled"),
+    "expired": ("timer_off", "Nobody approved it in time"),
 }
-ITEM_TONES = {ItemState.WAITING: "busy", ItemState.PAID: "good", ItemState.REFUSED: "bad"}
+ITEM_TONES = {ItemStatus.WAITING: "busy", ItemStatus.PAID: "good", ItemStatus.REFUSED: "bad", ItemStatus.UNPAID: ""}
 FEW, SHOWN, ITEMS_SHOWN, A_PAGE = 5, 10, 25, 100
 AGES = [("hour", "older than an hour"), ("day", "older than a day"), ("week", "older than 7 days")]
 
@@ -185,6 +197,7 @@ class BatchAdmin(Noted):
         if batch.state == BatchState.VALIDATED:
             second = needs_second_person(batch, batch.customer)
             lines.append("Waits for an approver of the business." if second else "Waits for its owner to approve it.")
+            lines.append(format_html("It can be approved until {}.", moment(batch.expires_at)))
         if batch.state == BatchState.APPROVED and batch.execute_on:
             lines.append(f"Is paid on {day(batch.execute_on)}, from midnight in {batch.customer.country.name}.")
         if batch.refusal_code:
@@ -193,12 +206,15 @@ class BatchAdmin(Noted):
             ("Total", money(batch.total, batch.currency)),
             ("Paid", money(batch.posted_amount, batch.currency)),
         ]
+        items, amount = given_back(batch.pk) if batch.posted else (0, 0)
+        if amount:
+            figures.append((f"Of it given back, {items:,} of them", money(amount, batch.currency)))
         return Header(title=self.name_of(batch), badge=state_badge(batch), lines=lines, figures=figures)
 
     def panels(self, request: HttpRequest, batch: Batch) -> list[Panel]:
         staff = names()
         found: list[Panel] = []
-        if batch.state != BatchState.DRAFT:
+        if batch.has_items:
             context = {"batch": batch, "done": batch.posted + batch.refused}
             found += [
                 Part(title="How far it is", template="admin/payouts/progress.html", context=context),
@@ -309,7 +325,7 @@ def rows_table(request: HttpRequest, batch: Batch, rows: list[ItemRow], **more: 
                 named_as(row),
                 row.recipient or NOTHING,
                 money(row.amount, batch.currency),
-                badge(row.state, ITEM_TONES[ItemState(row.state)]),
+                badge(row.state, ITEM_TONES[ItemStatus(row.state)]),
                 explain(row.refusal_code).title if row.refusal_code else NOTHING,
                 link(request, "transactions.transaction", row.transaction, receipt_tag(row.receipt))
                 if row.transaction and row.receipt else NOTHING,
@@ -405,7 +421,7 @@ class ItemAdmin(StaffAdmin):
 
     @display(description="State")
     def state_shown(self, item: Item) -> Any:
-        return badge(item.state, ITEM_TONES[ItemState(item.state)])
+        return badge(item.status, ITEM_TONES[item.status])
 
     @display(description="Why not")
     def why(self, item: Item) -> Any:
@@ -423,7 +439,7 @@ def items_page(request: HttpRequest, payout_id: UUID) -> HttpResponse:
     if batch is None:
         raise Http404
     state = request.GET.get("state", "")
-    state = state if state in ItemState.values else ""
+    state = state if state in ItemStatus.values else ""
     asked = request.GET.get("after", "")
     after = int(asked) if asked.isdecimal() and len(asked) < 7 else 0
     rows = list(items_of(batch.pk, after=after, state=state, limit=A_PAGE + 1))
@@ -432,7 +448,7 @@ def items_page(request: HttpRequest, payout_id: UUID) -> HttpResponse:
     def at(**query: Any) -> str:
         return f"{here}?{urlencode({name: value for name, value in query.items() if value})}"
 
-    choices = [("All", ""), *((capfirst(label), value) for value, label in ItemState.choices)]
+    choices = [("All", ""), *((capfirst(label), value) for value, label in ItemStatus.choices)]
     context = {
         **admin.site.each_context(request),
         "title": "Items",
@@ -491,7 +507,7 @@ def approvers_of_customer(request: HttpRequest, customer: Customer) -> Panel | N
     """Who approves for this business, for whom this customer does, and how much the owner does alone."""
     rows = list(approvers_around(customer.pk)[:SHOWN])
     alone = AloneLimit.objects.filter(business=customer).order_by("currency", "-id").distinct("currency")
-    if not rows and not is_business(customer):
+    if not rows and not customer.is_business:
         return None
     limits = ", ".join(str(Money(one.amount, one.currency)) for one in alone if one.amount)
     return Table(

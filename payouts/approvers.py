@@ -27,7 +27,7 @@ from payouts.errors import (
     OnlyApproversRaise,
 )
 from payouts.models import AloneLimit, Approver, ApproverState
-from payouts.selectors import alone_limit, approvers_around, is_business
+from payouts.selectors import alone_limit, approvers_around
 from wallets.parties import Address
 from wallets.selectors import masked_name
 
@@ -38,7 +38,7 @@ def name_approver(to: Address, *, actor: CustomerPrincipal) -> Approver:
     Raises: NotABusiness, ApproverNotFound, ApproverIsOwner, ApproverExists.
     """
     owner = Customer.objects.get(pk=actor.id)
-    if not is_business(owner):
+    if not owner.is_business:
         raise NotABusiness()
     found = Customer.objects.filter(Q(phone_number=to.value) if to.by == "phone" else Q(email=to.value)).first()
     if found is None:
@@ -100,7 +100,7 @@ def set_alone(business: UUID, amount: Money, *, actor: CustomerPrincipal) -> Alo
     """
     with db_transaction.atomic():
         owner = Customer.objects.select_for_update(no_key=True).get(pk=business)
-        if not is_business(owner):
+        if not owner.is_business:
             raise NotABusiness()
         before = alone_limit(business, amount.currency)
         if actor.id == business:

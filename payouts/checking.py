@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from core.errors import TekanaError
-from core.money import Money
+from core.errors import AmountTooLarge, TekanaError
+from core.money import MAX_MINOR, Money
 from core.work import unit_of_work
 from payouts.reading import Asked, Faults, File
 from transactions import tariff
@@ -30,6 +30,11 @@ from wallets.models import Wallet
 from wallets.parties import Parties, Party
 
 SIDES = "SELECT id, country_id, account_type, tier FROM customers_customer WHERE id = ANY(%s)"
+AWAY = """
+SELECT w.id FROM wallets_wallet w JOIN customers_customer c ON c.id = w.customer_id
+JOIN ledger_account a ON a.id = w.account_id
+WHERE w.id = ANY(%s) AND (c.state <> 'active' OR a.credits_frozen)
+"""
 
 
 @dataclass(slots=True)
@@ -46,9 +51,9 @@ class Checked:
 def check(file: File, wallet: Wallet) -> Checked:
     """Whom each item reaches now, and what all of it comes to. What is wrong joins ``file.errors``.
 
-    That the wallet has enough, and that its limits allow it, is not asked of a file: money comes in until it is paid,
-    and days go by. What would be missing now is a warning. ``wallet`` comes with its account and owner.
-    Raises: LimitsNotSet.
+    That the wallet has enough, that its limits allow it and that everybody can receive just now is not asked of a file:
+    money comes in until it is paid, and days go by. What would be refused now is a warning. ``wallet`` comes with its
+    account and owner. Raises: AmountTooLarge (all of it), LimitsNotSet.
     """
     with unit_of_work() as work:
         asked = parties.find(work, {item.to for item in file.items})
@@ -62,6 +67,8 @@ def check(file: File, wallet: Wallet) -> Checked:
             checked.payees.append(party.wallet)
     file.errors.told.sort()
     checked.total = sum(item.amount for item in file.items)
+    if checked.total > MAX_MINOR:
+        raise AmountTooLarge(f"All items together come to more than {Money(MAX_MINOR, wallet.currency)}.")
     checked.fees = _fees(file, wallet, found)
     checked.leaves = wallet.account.posted - wallet.account.held - checked.total - checked.fees
     if not file.errors.total:
@@ -112,12 +119,17 @@ def _warn(file: File, checked: Checked, limits: LimitsLeft) -> None:
         left = limits.left(allowed, used)
         if left is not None and checked.total > left:
             warn(0, "", LimitExceeded.code, f"Of your limit per {period} {Money(left, currency)} is left.")
+    with connection.cursor() as cursor:
+        cursor.execute(AWAY, [list(set(checked.payees))])
+        away = {wallet for (wallet,) in cursor.fetchall()}
     seen: dict[UUID, int] = {}
     references: dict[str, int] = {}
     for item, payee in zip(file.items, checked.payees, strict=True):
         if limits.limit.per_movement is not None and item.amount > limits.limit.per_movement:
             allowed_now = Money(limits.limit.per_movement, currency)
             warn(item.line, "amount", LimitExceeded.code, f"Your limit per movement is {allowed_now}.")
+        if payee in away:
+            warn(item.line, "to", RecipientUnavailable.code, "The recipient cannot receive money as of now.")
         if (first := seen.setdefault(payee, item.line)) != item.line:
             warn(item.line, "to", "recipient_twice", f"The same recipient as in line {first}.")
         if item.reference and (first := references.setdefault(item.reference, item.line)) != item.line:

@@ -1,6 +1,6 @@
 """What this app refuses. What is wrong with one line is no refusal: the answer tells it (`reading.py`)."""
 
-from core.errors import BadRequest, Conflict, NotAllowed, NotFound, TekanaError
+from core.errors import BadRequest, Conflict, NotAllowed, NotFound, TekanaError, TooMany
 
 
 class PayoutNotFound(NotFound):
@@ -39,6 +39,14 @@ class NoItems(BadRequest):
     for_customer = "There is nothing to pay in this file."
 
 
+class PayoutLinesUsedUp(TooMany):
+    """So many lines have come in from you within 24 hours; ``most`` says how many are read. Nothing was kept of this
+    file."""
+
+    code, title = "payout_lines_used_up", "Too many lines for one day"
+    for_customer = "You have sent in very many lines today. Please try again tomorrow."
+
+
 class InvalidExecutionDate(BadRequest):
     """Before today in the payer's country, or more than a year ahead."""
 
@@ -47,8 +55,8 @@ class InvalidExecutionDate(BadRequest):
 
 
 class PayoutExists(Conflict):
-    """The same items out of the same wallet were sent before, in whatever order: ``payout_id`` names that payout, which
-    is waiting or was paid. Cancel it, or send ``again: true`` if you mean to pay them a second time."""
+    """The same items in the same currency were sent before, in whatever order: ``payout_id`` names that payout, which
+    is waiting or has paid something. Cancel it, or send ``again: true`` if you mean to pay them a second time."""
 
     code, title = "payout_exists", "This file has been sent before"
     for_customer = "You have sent this file before. Please look at that payout first."

@@ -23,6 +23,7 @@ class BatchState(models.TextChoices):
     COMPLETED = "completed"
     FAILED = "failed", "nobody was paid"
     CANCELLED = "cancelled"
+    EXPIRED = "expired", "not approved in time"
 
 
 class Mode(models.TextChoices):
@@ -32,9 +33,11 @@ class Mode(models.TextChoices):
 
 OPEN = (BatchState.VALIDATED, BatchState.APPROVED, BatchState.POSTING)
 RUNNABLE = Q(state__in=["approved", "posting"], quarantined_at=None)
+EXPIRING = Q(state__in=["draft", "validated"])
+OVER_UNPAID = (BatchState.FAILED, BatchState.CANCELLED, BatchState.EXPIRED)
 # One file is paid once: what may still pay, or has paid something, unless the payer said that they mean it.
 COUNTS_ONCE = Q(again=False) & (
-    Q(state__in=["validated", "approved", "posting", "completed"]) | Q(state="cancelled", posted__gt=0)
+    Q(state__in=["validated", "approved", "posting"]) | Q(state__in=["completed", "cancelled"], posted__gt=0)
 )
 
 
@@ -73,6 +76,7 @@ class Batch(models.Model):
         "customers.Customer", models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(help_text="until when it can be approved")
     approved_at = models.DateTimeField(null=True, blank=True)
     begun_at = models.DateTimeField(null=True, blank=True, help_text="the last time")
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -85,19 +89,30 @@ class Batch(models.Model):
         verbose_name = "payout"
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["customer", "fingerprint"], condition=COUNTS_ONCE, name="payout_file_once"),
+            models.UniqueConstraint(
+                fields=["customer", "currency", "fingerprint"], condition=COUNTS_ONCE, name="payout_file_once"
+            ),
             models.CheckConstraint(
                 condition=Q(posted_amount__gte=0, posted_amount__lte=F("total"), posted_fees__gte=0)
                 & Q(lines__gte=F("posted") + F("refused")),
                 name="payout_figures",
             ),
             models.CheckConstraint(
-                condition=Q(state="draft") | Q(errors_total=0, total__gt=0), name="payout_without_errors"
+                condition=Q(state__in=["draft", "cancelled", "expired"]) | Q(errors_total=0, total__gt=0),
+                name="payout_without_errors",
             ),
             models.CheckConstraint(
-                condition=Q(approved_by=None, approved_at=None, state__in=["draft", "validated", "cancelled"])
-                | Q(approved_by__isnull=False, approved_at__isnull=False) & ~Q(state__in=["draft", "validated"]),
+                condition=Q(
+                    approved_by=None, approved_at=None, state__in=["draft", "validated", "cancelled", "expired"]
+                )
+                | Q(approved_by__isnull=False, approved_at__isnull=False)
+                & ~Q(state__in=["draft", "validated", "expired"]),
                 name="payout_approved_whole",
+            ),
+            models.CheckConstraint(
+                condition=(Q(approved_at=None) | Q(approved_at__lte=F("expires_at")))
+                & (~Q(state="expired") | Q(finished_at__gte=F("expires_at"))),
+                name="payout_in_time",
             ),
             models.CheckConstraint(
                 condition=Q(state="failed", refusal_line__isnull=False) & ~Q(refusal_code="")
@@ -110,14 +125,23 @@ class Batch(models.Model):
             models.Index(fields=["state", "-id"], name="payout_by_state"),
             models.Index(fields=["label", "-id"], condition=~Q(label=""), name="payout_by_label"),
             models.Index(fields=["due_at"], condition=RUNNABLE, name="payout_due"),
+            models.Index(fields=["expires_at"], condition=EXPIRING, name="payout_expiring"),
+            models.Index(
+                fields=["customer", "approved_at"], condition=~Q(approved_at=None), name="payout_approved_lately"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.label or f"payout of {self.lines} items"
 
     @property
+    def has_items(self) -> bool:
+        """What has lines to put right has none, whatever became of it."""
+        return not self.errors_total
+
+    @property
     def left(self) -> int:
-        return self.lines - self.posted - self.refused if self.state != BatchState.DRAFT else 0
+        return self.lines - self.posted - self.refused if self.has_items else 0
 
     @transition(state, source=[BatchState.VALIDATED], target=BatchState.APPROVED)
     def approve(self, *, by: Any, at: Any, due_at: Any) -> None:
@@ -148,6 +172,11 @@ class Batch(models.Model):
         """Called off: what was not paid by then is not."""
         self.finished_at, self.due_at = at, None
 
+    @transition(state, source=[BatchState.DRAFT, BatchState.VALIDATED], target=BatchState.EXPIRED)
+    def expire(self, *, at: Any) -> None:
+        """Its time is over, and nobody has approved it."""
+        self.finished_at = at
+
     @transition(state, source=[BatchState.COMPLETED, BatchState.FAILED], target=BatchState.APPROVED)
     def try_again(self, *, at: Any) -> None:
         """What was refused is tried once more, under the approval that it has."""
@@ -158,6 +187,15 @@ class ItemState(models.TextChoices):
     WAITING = "waiting"
     PAID = "paid"
     REFUSED = "refused"
+
+
+class ItemStatus(models.TextChoices):
+    """As it is told: what waits in a payout that is over waits for nothing."""
+
+    WAITING = "waiting"
+    PAID = "paid"
+    REFUSED = "refused"
+    UNPAID = "unpaid"
 
 
 class Item(models.Model):
@@ -200,6 +238,11 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return f"line {self.line}"
+
+    @property
+    def status(self) -> ItemStatus:
+        over = self.state == ItemState.WAITING and self.batch.state in OVER_UNPAID
+        return ItemStatus.UNPAID if over else ItemStatus(self.state)
 
 
 class BatchEvent(AppendOnly):
@@ -271,6 +314,7 @@ class Approver(models.Model):
                 name="payout_approver_whole",
             ),
         ]
+        indexes = [models.Index(fields=["business"], name="payout_approver_of")]
 
     def __str__(self) -> str:
         return "payout approver"

@@ -31,7 +31,9 @@ LONGEST = {"name": 120, "memo": 140, "reference": 80}
 RECIPIENT = {"wallet_id": "wallet", "phone_number": "phone", "email": "email"}
 COLUMNS = ("to", *RECIPIENT, "amount", "currency", *LONGEST)
 SEPARATORS = ",;\t"
+MORE_CELLS = ","  # stands in a row for cells beyond the last title; no title, for it separates them
 SAID_SEPARATOR = re.compile(r"sep=([,;\t])\r?\n", re.I)  # what some spreadsheets write before the titles
+NAME = re.compile(r"[A-Za-z_]{1,40}")  # a field's; what else is written there is nobody's to read
 # One comma and one or two digits behind it are decimals to everybody; three might be thousands.
 DECIMAL_COMMA = re.compile(r"([0-9]+),([0-9]{1,2})", re.ASCII)
 ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
@@ -148,7 +150,7 @@ def _rows(text: str) -> Iterator[Row]:
                 continue
             row: dict[str, Any] = {title: cell for title, cell in zip(titles, cells) if cell.strip()}
             if any(cell.strip() for cell in cells[len(titles) :]):
-                row["columns"] = ""
+                row[MORE_CELLS] = ""
             if separator == ";" and (comma := DECIMAL_COMMA.fullmatch(row.get("amount", "").strip())):
                 row["amount"] = f"{comma[1]}.{comma[2]}"
             yield began + skipped, row
@@ -187,10 +189,10 @@ def _read(rows: Iterable[Row], currency: str) -> File:
 
 def _item(line: int, row: Mapping[str, Any], currency: str, errors: Faults) -> Asked | None:
     for name in row:
-        if name not in COLUMNS:
-            errors.add(
-                line, "" if name == "columns" else str(name)[:40], "columns" if name == "columns" else "unknown_field"
-            )
+        if name == MORE_CELLS:
+            errors.add(line, "", "columns")
+        elif name not in COLUMNS:
+            errors.add(line, _named(name), "unknown_field")
     asked_in = row.get("currency", currency)
     if asked_in != currency and str(asked_in).strip().upper() != currency:
         errors.add(line, "currency", "currency_mismatch", f"The paying wallet holds {currency}.")
@@ -200,6 +202,10 @@ def _item(line: int, row: Mapping[str, Any], currency: str, errors: Faults) -> A
     if to is None or not amount:
         return None
     return Asked(line, to, amount, **texts)
+
+
+def _named(name: str) -> str:
+    return name if NAME.fullmatch(name) else ""
 
 
 def _words(line: int, name: str, value: Any, errors: Faults) -> str:
@@ -251,7 +257,10 @@ def _recipient(line: int, row: Mapping[str, Any], errors: Faults) -> Address | N
     given: Mapping[str, Any] = to if isinstance(to, Mapping) else row
     named = [name for name in RECIPIENT if given.get(name) is not None]
     if isinstance(to, Mapping) and (unknown := set(to) - set(RECIPIENT)):
-        errors.add(line, f"to.{str(min(map(str, unknown)))[:40]}", "unknown_field")
+        errors.add(line, f"to.{_named(min(unknown))}", "unknown_field")
+        return None
+    if to is not None and not isinstance(to, str | Mapping):
+        errors.add(line, "to", "invalid")
         return None
     if isinstance(to, str) and not named:
         text = to.strip().removeprefix("'")  # by which a spreadsheet is kept from taking a number for a sum

@@ -14,7 +14,7 @@ from payouts.selectors import ItemRow, items_of
 
 TITLES = (
     "line", "to", "name", "recipient", "amount", "fee", "currency", "memo", "reference", "status", "code", "reason",
-    "transaction_id", "receipt", "paid_at",
+    "transaction_id", "receipt", "paid_at", "returned",
 )  # fmt: skip
 AT_A_TIME = 1_000
 # What a spreadsheet may take for a formula, even behind blanks and quotes. The same as in exports; a test compares.
@@ -34,12 +34,13 @@ def result_file(batch: Batch) -> Iterator[bytes]:
 
 def _cells(batch: Batch, row: ItemRow) -> tuple[str, ...]:
     fee = "" if row.fee is None else decimal_string(row.fee, batch.currency)
+    returned = decimal_string(row.returned, batch.currency) if row.returned else ""
     paid_at = row.paid_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if row.paid_at else ""
     texts = (row.to_value, row.name, row.recipient or "")
     return (
         str(row.line), *map(inert, texts), decimal_string(row.amount, batch.currency), fee, batch.currency,
         inert(row.memo), inert(row.reference), row.state, row.refusal_code, reason_of(row.refusal_code),
-        str(row.transaction or ""), row.receipt or "", paid_at,
+        str(row.transaction or ""), row.receipt or "", paid_at, returned,
     )  # fmt: skip
 
 

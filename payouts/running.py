@@ -30,9 +30,10 @@ from core.models import FailedJob
 from core.transitions import advance
 from core.work import unit_of_work
 from ledger import books as ledger_books
-from ledger.chart import wallet_account
+from ledger.chart import fee_income, wallet_account
 from payouts.models import RUNNABLE, Batch, BatchState, ItemState, Mode
 from payouts.services import JOB, note_step, tell_payer
+from transactions import tariff
 from transactions.models import Kind
 from transactions.movements import Movement, Outcome
 from transactions.posting import post
@@ -209,10 +210,14 @@ def _complete(batch: Batch) -> None:
 
 
 def _lock_accounts(batch: Batch) -> None:
-    """Every wallet of the file, before the first is paid: chunk by chunk, two payouts could wait for each other."""
+    """Every account of the file, before the first item is paid: chunk by chunk, two payouts could wait for each other.
+    That of the fees with them: somebody else may have it, and wait for one of these wallets."""
     wallets = {*batch.items.filter(state=ItemState.WAITING).values_list("wallet_id", flat=True), batch.wallet_id}
+    codes = [wallet_account(wallet) for wallet in wallets]
+    if tariff.current().ever_costs(Kind.PAYOUT, batch.currency):
+        codes.append(fee_income(Kind.PAYOUT, batch.currency))
     with unit_of_work() as work:
-        ledger_books.lock(work, [wallet_account(wallet) for wallet in wallets]).fetchall()
+        ledger_books.held_accounts(work, ledger_books.lock(work, codes), codes)
 
 
 # --- What workers give up on -----------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""What customers and staff do with a payout before and after it is paid: send it in, approve, cancel, try again.
+"""What customers, staff and the clock do with a payout before and after it is paid: send it in, approve, cancel, let
+it expire, try again.
 
 Each is one database transaction: the row, its event, the audit record, what is told, and the answer to the key.
 """
@@ -11,15 +12,19 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import IntegrityError, connection
 from django.db import transaction as db_transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from core import audit, context, failures
+from core.admin.lists import first_id_at
 from core.audit import actor_name
 from core.bell import ring
 from core.ids import uuid7
 from core.money import Money, decimal_string
+from core.rounds import each
 from core.transitions import advance
 from customers.authentication import CustomerPrincipal
 from customers.links import refuse_linked
@@ -31,19 +36,21 @@ from payouts.errors import (
     InvalidExecutionDate,
     NothingToRetry,
     PayoutExists,
+    PayoutLinesUsedUp,
     PayoutNotFound,
     PayoutNotOpen,
     SecondPersonNeeded,
 )
-from payouts.models import OPEN, Batch, BatchEvent, BatchState, ItemState, Mode
+from payouts.models import COUNTS_ONCE, EXPIRING, OPEN, Batch, BatchEvent, BatchState, ItemState, Mode
 from payouts.reading import File
-from payouts.selectors import active_approvers, alone_left, is_business, needs_second_person, payouts_seen_by
+from payouts.selectors import active_approvers, alone_left, needs_second_person, payouts_seen_by
 from staff.models import User
 from wallets.errors import WalletClosed, WalletNotFound
 from wallets.models import Wallet
 
 RUN = "payouts.tasks.run_payout"
 FARTHEST = timedelta(days=366)
+EXPIRY = "job:payout_expiry"
 JOB = "payout"  # the name of its failed jobs
 
 
@@ -86,7 +93,7 @@ def make_payout(
     """Check a file that was read and keep it: validated, or a draft that says what to put right. Nothing moves.
 
     The same items under way or paid before are refused, in whatever order, unless ``order.again``.
-    Raises: InvalidExecutionDate, LimitsNotSet, PayoutExists, IdempotencyKeyReused.
+    Raises: InvalidExecutionDate, PayoutLinesUsedUp, AmountTooLarge, LimitsNotSet, PayoutExists, IdempotencyKeyReused.
     """
     asked = ["make", str(order.wallet_id), order.mode, order.label, str(order.execute_on), order.again,
              [tuple(item) for item in file.items], [tuple(fault) for fault in file.errors.told]]  # fmt: skip
@@ -95,6 +102,7 @@ def make_payout(
         today = timezone.now().astimezone(ZoneInfo(wallet.customer.country.timezone)).date()
         if order.execute_on and not today <= order.execute_on <= today + FARTHEST:
             raise InvalidExecutionDate()
+        _refuse_floods(actor.id, file)
         checked = check(file, wallet)
         try:
             with db_transaction.atomic():
@@ -102,10 +110,20 @@ def make_payout(
         except IntegrityError as rival:
             if "payout_file_once" not in str(rival):
                 raise
-        first = Batch.objects.filter(customer=actor.id, fingerprint=file.fingerprint).exclude(state="draft")
-        raise PayoutExists(payout_id=str(first.latest("id").pk))
+        same = Batch.objects.filter(
+            COUNTS_ONCE, customer=actor.id, currency=wallet.currency, fingerprint=file.fingerprint
+        ).first()
+        raise PayoutExists(payout_id=str(same.pk) if same else None)  # called off meanwhile: sent again it is taken
 
     return once(actor.principal, idempotency_key, asked, act)
+
+
+def _refuse_floods(owner: UUID, file: File) -> None:
+    """Each line tells whether somebody is a customer, and is kept. Raises: PayoutLinesUsedUp."""
+    most = settings.PAYOUT_LINES_PER_DAY
+    lately = Batch.objects.filter(customer=owner, pk__gte=first_id_at(timezone.now() - timedelta(hours=24)))
+    if (lately.aggregate(sum=Sum("lines"))["sum"] or 0) + file.lines > most:
+        raise PayoutLinesUsedUp(most=most)
 
 
 def _kept(order: PayoutOrder, file: File, checked: Checked, wallet: Wallet, actor: CustomerPrincipal) -> Batch:
@@ -118,6 +136,7 @@ def _kept(order: PayoutOrder, file: File, checked: Checked, wallet: Wallet, acto
         warnings=[fault._asdict() for fault in checked.warnings.told], warnings_total=checked.warnings.total,
         made_by=wallet.customer, created_at=timezone.now(),
     )  # fmt: skip
+    batch.expires_at = _can_be_approved_until(batch)
     facts = {"items": file.lines, "errors": file.errors.total, "total": checked.total}
     event = note_step(batch, "", to=state, actor=actor, facts=facts)
     batch.save(force_insert=True)
@@ -132,9 +151,17 @@ def _kept(order: PayoutOrder, file: File, checked: Checked, wallet: Wallet, acto
         with connection.cursor() as cursor:
             cursor.execute(ITEMS, [batch.pk, json.dumps(rows)])
         if needs_second_person(batch, wallet.customer):
-            _tell_approvers(batch, event)
+            _tell_approvers(batch, event, "payout_waiting")
     audit.record(actor=actor, action="make_payout", subject=batch, after={"state": state, **facts})
     return batch
+
+
+def _can_be_approved_until(batch: Batch) -> datetime:
+    """PAYOUT_APPROVAL_DAYS after it was sent in; if its own day is later than that, until that day is over."""
+    until = batch.created_at + timedelta(days=settings.PAYOUT_APPROVAL_DAYS)
+    if batch.execute_on is None:
+        return until
+    return max(until, _midnight(batch, batch.execute_on + timedelta(days=1)))
 
 
 def approve(payout_id: UUID, *, actor: CustomerPrincipal, idempotency_key: str, shown: Shown) -> Told:
@@ -146,11 +173,13 @@ def approve(payout_id: UUID, *, actor: CustomerPrincipal, idempotency_key: str, 
 
     def act() -> tuple[int, dict[str, Any]]:
         batch = locked(payout_id, actor)
+        at, due_at = timezone.now(), _day_begins(batch)
+        if batch.state == BatchState.VALIDATED and at >= batch.expires_at:  # the clock has not come by yet
+            raise PayoutNotOpen("Its time is over.", state=BatchState.EXPIRED)
         if batch.state != BatchState.VALIDATED:
             raise not_open(batch)
-        if actor.id == batch.customer_id and is_business(batch.customer):
+        if actor.id == batch.customer_id and batch.customer.is_business:
             _refuse_alone(batch)
-        at, due_at = timezone.now(), _day_begins(batch)
         event = note_step(batch, batch.state, to=BatchState.APPROVED, actor=actor)
         by = batch.customer if actor.id == batch.customer_id else Customer.objects.get(pk=actor.id)
         advance(batch.approve, actor=actor, by=by, at=at, due_at=due_at)
@@ -176,12 +205,18 @@ def _day_begins(batch: Batch) -> datetime:
     """Midnight of its day in the payer's country; without a day a moment that is past by every clock."""
     if batch.execute_on is None:
         return batch.created_at
-    return datetime.combine(batch.execute_on, time(), ZoneInfo(batch.customer.country.timezone))
+    return _midnight(batch, batch.execute_on)
+
+
+def _midnight(batch: Batch, day: date) -> datetime:
+    """Where a clock leaps over midnight, the first moment after it."""
+    return datetime.combine(day, time(), ZoneInfo(batch.customer.country.timezone))
 
 
 def cancel(payout_id: UUID, *, actor: Any, note: str = "") -> Batch:
     """Call it off, before anything of it is paid; staff also midway, and what is not paid by then is not. Cancelled
-    before is no error. Raises: PayoutNotFound, PayoutNotOpen, LinkedCustomer. Locks: the payout."""
+    before is no error. The other side is told. Raises: PayoutNotFound, PayoutNotOpen, LinkedCustomer. Locks: the
+    payout."""
     with db_transaction.atomic():
         if isinstance(actor, User):
             failures.settle(JOB, payout_id)
@@ -191,14 +226,50 @@ def cancel(payout_id: UUID, *, actor: Any, note: str = "") -> Batch:
             return batch
         if batch.state not in (*OPEN, BatchState.DRAFT):
             raise not_open(batch)
-        if batch.state == BatchState.POSTING and not isinstance(actor, User):
+        if batch.posted and not isinstance(actor, User):
             raise not_open(batch)
+        concerned = _concerns_approvers(batch)
         facts = {"posted": batch.posted, "left": batch.left}
         event = note_step(batch, batch.state, to=BatchState.CANCELLED, actor=actor, note=note, facts=facts)
         advance(batch.cancel, actor=actor, reason=note, at=timezone.now())
+        said = "" if isinstance(actor, User) else note
         if actor_name(actor) != f"customer:{batch.customer_id}":
-            tell_payer(batch, event, "payout_cancelled", note="" if isinstance(actor, User) else note)
+            tell_payer(batch, event, "payout_cancelled", note=said)
+        if concerned:
+            _tell_approvers(batch, event, "payout_withdrawn", but=actor.id, note=said)
     return batch
+
+
+def expire_payouts() -> int:
+    """Close what nobody approved while it could be, and tell payer and approvers; how many. It cannot be approved any
+    more by then already. Safe to run in several workers at once. What had lines to put right ends in silence."""
+    over = Batch.objects.filter(EXPIRING, expires_at__lte=timezone.now())
+
+    def expired(payout_id: UUID) -> bool:
+        with db_transaction.atomic():
+            rows = over.select_for_update(no_key=True, of=("self",), skip_locked=True).select_related("customer")
+            batch = rows.filter(pk=payout_id).first()
+            if batch is None:  # somebody was quicker
+                return False
+            concerned = _concerns_approvers(batch)
+            event = note_step(batch, batch.state, to=BatchState.EXPIRED, actor=EXPIRY)
+            advance(batch.expire, actor=EXPIRY, at=timezone.now())
+            if batch.has_items:
+                tell_payer(batch, event, "payout_expired")
+            if concerned:
+                _tell_approvers(batch, event, "payout_withdrawn")
+        return True
+
+    return each(list(over.order_by("expires_at").values_list("pk", flat=True)), expired)
+
+
+def _concerns_approvers(batch: Batch) -> bool:
+    """Whether one of them was asked to approve it, or has."""
+    if not batch.has_items:
+        return False
+    if batch.approved_by_id:
+        return batch.approved_by_id != batch.customer_id
+    return needs_second_person(batch, batch.customer)
 
 
 def retry(payout_id: UUID, *, actor: CustomerPrincipal, idempotency_key: str, shown: Shown) -> Told:
@@ -259,10 +330,10 @@ def tell_payer(batch: Batch, event: BatchEvent, kind: str, note: str = "") -> No
     notify_many([Notice(event.pk, batch.customer_id, None, kind, _facts(batch) | {"note": note})])
 
 
-def _tell_approvers(batch: Batch, event: BatchEvent) -> None:
+def _tell_approvers(batch: Batch, event: BatchEvent, kind: str, but: Any = None, note: str = "") -> None:
     asked = active_approvers(batch.customer_id).values_list("approver_id", flat=True)
-    facts = _facts(batch) | {"business": batch.customer.full_name}
-    notify_many([Notice(event.pk, approver, None, "payout_waiting", facts) for approver in asked])
+    facts = _facts(batch) | {"business": batch.customer.full_name, "note": note}
+    notify_many([Notice(event.pk, approver, None, kind, facts) for approver in asked if approver != but])
 
 
 def _facts(batch: Batch) -> dict[str, str]:
@@ -274,4 +345,5 @@ def _facts(batch: Batch) -> dict[str, str]:
         "posted_amount": str(Money(batch.posted_amount, batch.currency)),
         "refused": f"{batch.refused:,}" if batch.refused else "",
         "line": str(batch.refusal_line or ""),
+        "expired": "yes" if batch.state == BatchState.EXPIRED else "",
     }

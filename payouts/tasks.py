@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from payouts import running
+from payouts import running, services
 
 
 @shared_task(name="payouts.tasks.run_payout")
@@ -16,3 +16,9 @@ def run_payout(payout_id: str) -> None:
 def sweep_payouts() -> int:
     """Begins what is due, and finishes what a lost message or worker left."""
     return running.run_due()
+
+
+@shared_task(name="payouts.tasks.expire_payouts")
+def expire_payouts() -> int:
+    """Each minute: closes what nobody approved in time."""
+    return services.expire_payouts()

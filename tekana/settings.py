@@ -165,6 +165,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "expire-recalls": {"task": "recalls.tasks.expire_recalls", "schedule": 60.0},
     "expire-payment-requests": {"task": "payments.tasks.expire_requests", "schedule": 60.0},
     "payouts": {"task": "payouts.tasks.sweep_payouts", "schedule": 10.0},
+    "expire-payouts": {"task": "payouts.tasks.expire_payouts", "schedule": 60.0},
     "standing-orders": {"task": "schedules.tasks.run_standing_orders", "schedule": 60.0},
     "end-viewings": {"task": "viewings.tasks.end_viewings", "schedule": 60.0},
     "clear-sessions": {"task": "staff.tasks.clear_sessions", "schedule": 3600.0},
@@ -302,6 +303,10 @@ RAIL_INQUIRY_SECONDS_MOST = env.int("RAIL_INQUIRY_SECONDS_MOST", default=15 * 60
 RAIL_RESUBMIT_AFTER_SECONDS = env.int("RAIL_RESUBMIT_AFTER_SECONDS", default=60)
 # A movement that no worker took to its rail for this long is dropped.
 RAIL_EXPIRY_SECONDS = env.int("RAIL_EXPIRY_SECONDS", default=60 * 60)
+
+# --- Payouts ---------------------------------------------------------------------------------------------------------
+PAYOUT_APPROVAL_DAYS = env.int("PAYOUT_APPROVAL_DAYS", default=14)  # how long one can be approved
+PAYOUT_LINES_PER_DAY = env.int("PAYOUT_LINES_PER_DAY", default=200_000)  # of one customer, in files, within 24 hours
 
 # --- Payment requests -----------------------------------------------------------------------------------------------
 PAYMENT_REQUEST_HOURS = env.int("PAYMENT_REQUEST_HOURS", default=72)  # until one expires that says nothing else

@@ -34,7 +34,10 @@ def read_payout(request: Request) -> tuple[PayoutOrder, File, Wallet]:
     """Raises: UnsupportedMediaType, PayoutFileTooLarge, MalformedBody, ValidationFailed, PayoutFileUnreadable, NoItems,
     TooManyItems, WalletNotFound, WalletClosed."""
     most = most_bytes(request.path)
-    if int(request.META.get("CONTENT_LENGTH") or 0) > most:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdecimal()):
+        raise MalformedBody("Content-Length is a number of bytes.")
+    if int(length) > most:
         raise PayoutFileTooLarge(most_bytes=most)
     items: Any = None
     content = b""
@@ -68,6 +71,8 @@ def _form(request: Request) -> tuple[dict[str, Any], bytes]:
         raise MalformedBody("Not a form with a file.") from exc
     if "file" not in files:
         raise PayoutFileUnreadable("The form has no file in the field `file`.")
+    if len(files.getlist("file")) > 1:
+        raise MalformedBody("A form has one file.")
     file: Any = files["file"]
     return _texts(texts), file.read()
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from core.money import decimal_string
 from core.pagination import CursorField, PageQuery
 from core.serializers import AmountField, CurrencyField, EmailField, PhoneField, StrictSerializer, TextField
-from payouts.models import AloneLimit, Approver, ApproverState, Batch, BatchState, ItemState, Mode
+from payouts.models import AloneLimit, Approver, ApproverState, Batch, BatchState, ItemStatus, Mode
 from payouts.reading import MOST_ITEMS
 from payouts.results import reason_of
 from payouts.selectors import ItemRow
@@ -91,7 +91,7 @@ class PayoutQuery(PageQuery):
 
 
 class ItemQuery(PageQuery):
-    status = serializers.ChoiceField(choices=ItemState.choices, required=False)
+    status = serializers.ChoiceField(choices=ItemStatus.choices, required=False)
     cursor = CursorField(int)
 
 
@@ -122,8 +122,8 @@ class PayoutSummarySerializer(serializers.Serializer):
 class PayoutProgressSerializer(serializers.Serializer):
     paid = serializers.IntegerField()
     refused = serializers.IntegerField()
-    left = serializers.IntegerField()
-    amount = serializers.CharField(help_text="paid so far")
+    left = serializers.IntegerField(help_text="neither; in a payout that is over they are not paid")
+    amount = serializers.CharField(help_text="paid so far, also what was given back since")
     fees = serializers.CharField()
 
 
@@ -143,7 +143,8 @@ class PayoutSerializer(serializers.Serializer):
                 "summary": {"items": 1, "total": "32500.00", "fees": "0.00", "leaves": "-500.00", "errors": 0,
                             "warnings": 1},
                 "progress": {"paid": 0, "refused": 0, "left": 1, "amount": "0.00", "fees": "0.00"},
-                "stopped_by": None, "created_at": "2026-03-01T09:00:00Z", "approved_at": None, "finished_at": None,
+                "stopped_by": None, "created_at": "2026-03-01T09:00:00Z", "expires_at": "2026-03-15T09:00:00Z",
+                "approved_at": None, "finished_at": None,
             }
         ]
     }  # fmt: skip
@@ -163,6 +164,9 @@ class PayoutSerializer(serializers.Serializer):
         allow_null=True, help_text="all or nothing: the line because of which it failed"
     )
     created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="while nobody has approved it: until then it can be"
+    )
     approved_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
 
@@ -198,7 +202,7 @@ class PayoutItemResultSerializer(serializers.Serializer):
                 "recipient": "Aline M.", "amount": "32500.00", "currency": "KES", "name": "Aline Mukamana",
                 "memo": "salary, March", "reference": "E-0042", "status": "paid", "refusal_code": None,
                 "refusal": None, "transaction_id": "01981f6f-0d1e-7c33-8a44-5f0c9d3e2b10", "receipt": "7K2M9QX4TB",
-                "fee": "0.00", "paid_at": "2026-03-01T09:05:00Z",
+                "fee": "0.00", "paid_at": "2026-03-01T09:05:00Z", "returned": "0.00",
             }
         ]
     }  # fmt: skip
@@ -212,13 +216,16 @@ class PayoutItemResultSerializer(serializers.Serializer):
     name = serializers.CharField()
     memo = serializers.CharField()
     reference = serializers.CharField()
-    status = serializers.ChoiceField(choices=ItemState.choices)
+    status = serializers.ChoiceField(
+        choices=ItemStatus.choices, help_text="`unpaid`: nobody tries it any more, for the payout is over"
+    )
     refusal_code = serializers.CharField(allow_null=True)
     refusal = serializers.CharField(allow_null=True)
     transaction_id = serializers.UUIDField(allow_null=True, help_text="of the last try")
     receipt = serializers.CharField(allow_null=True)
     fee = serializers.CharField(allow_null=True)
     paid_at = serializers.DateTimeField(allow_null=True)
+    returned = serializers.CharField(allow_null=True, help_text="of what was paid, so much was given back since")
 
 
 class PayoutItemResultPageSerializer(serializers.Serializer):
@@ -253,6 +260,7 @@ def payout_body(batch: Batch, *, needs_second_person: bool) -> dict[str, Any]:
         },
         "stopped_by": stopped if batch.refusal_code else None,
         "created_at": batch.created_at,
+        "expires_at": batch.expires_at if batch.state == BatchState.VALIDATED else None,
         "approved_at": batch.approved_at,
         "finished_at": batch.finished_at,
     }  # fmt: skip
@@ -287,6 +295,7 @@ def item_body(row: ItemRow, currency: str) -> dict[str, Any]:
         "receipt": row.receipt,
         "fee": None if row.fee is None else decimal_string(row.fee, currency),
         "paid_at": row.paid_at,
+        "returned": None if row.returned is None else decimal_string(row.returned, currency),
     }
 
 

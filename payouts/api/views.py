@@ -58,7 +58,8 @@ class PayoutsView(APIView):
     problems = {
         "POST": [
             errors.PayoutFileTooLarge, errors.PayoutFileUnreadable, errors.NoItems, errors.TooManyItems,
-            errors.InvalidExecutionDate, errors.PayoutExists, WalletNotFound, WalletClosed, LimitsNotSet, *KEYED,
+            errors.PayoutLinesUsedUp, errors.InvalidExecutionDate, errors.PayoutExists, AmountTooLarge, WalletNotFound,
+            WalletClosed, LimitsNotSet, *KEYED,
         ]
     }  # fmt: skip
 
@@ -85,17 +86,8 @@ class PayoutsView(APIView):
         """Yours, and those of the businesses that you approve for; the newest first."""
         page = read_page(request, s.PayoutQuery)
         me = caller(request).id
-        payouts = selectors.payouts_seen_by(me).select_related("customer").defer("errors", "warnings")
-        match page.filters.get("role"):
-            case "payer":
-                payouts = payouts.filter(customer_id=me)
-            case "approver":
-                payouts = payouts.exclude(customer_id=me)
-        if page.after:
-            payouts = payouts.filter(pk__lt=page.after[0])
-        if status := page.filters.get("status"):
-            payouts = payouts.filter(state=status)
-        rows = list(payouts.order_by("-id")[: page.limit + 1])
+        asked = {name: page.filters.get(name, "") for name in ("role", "status")}
+        rows = selectors.page_of_payouts(me, **asked, after=page.after[0] if page.after else None, limit=page.limit + 1)
         alone = selectors.alone_left_of([row for row in rows if row.state == BatchState.VALIDATED])
 
         def body(row: Batch) -> dict[str, Any]:
@@ -168,7 +160,8 @@ class PayoutCancelView(APIView):
 
     @extend_schema(operation_id="cancel_payout", request=s.CancelSerializer, responses={200: s.PayoutSerializer})
     def post(self, request: Request, payout_id: UUID) -> Response:
-        """Call it off, as its owner or approver, until the first item is paid. Again changes nothing."""
+        """Call it off, as its owner or approver, until the first item is paid; the others are told. Again changes
+        nothing."""
         body = read_body(request, s.CancelSerializer)
         return Response(shown(services.cancel(payout_id, actor=caller(request), note=body.get("reason", ""))))
 

@@ -1,6 +1,7 @@
 """What comes in at the door: files of every kind, twice, too large, out of every spreadsheet; who may approve."""
 
 import io
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -8,18 +9,23 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
 
 import core.chunks
 from core.roles import connected_as_owner
+from customers.services import suspend_customer
 from payouts import running, services
 from payouts.models import AloneLimit, Approver, Batch, BatchState, Item
-from payouts.reading import File, read_csv
+from payouts.reading import File, read_csv, read_json
 from payouts.results import FORMULA, inert
+from payouts.selectors import page_of_payouts
 from reports.tables import BLANKS, STARTS
 from tests.books import assert_books_balance, key, posted
-from tests.factories import fresh
+from tests.factories import fresh, new_wallet
 from tests.payouts.conftest import Person, lines, person
 from tests.racing import at_once
+from wallets.services import freeze_wallet
 
 PHONE = "+254712345687"
 
@@ -38,6 +44,7 @@ def read(text: str, currency: str = "KES") -> File:
         f"to\tamount\n'{PHONE}\t1050.75\n\n",
         "phone number,amount,currency\n00254 712 345687,1050.75,kes\n",
         f'email,to,amount\n,"{PHONE}"," 1050.75 "\n',
+        f"to,amount,,\r{PHONE},1050.75,,\r",
     ],
 )
 def test_what_spreadsheets_write_is_read(text: str) -> None:
@@ -68,6 +75,8 @@ def test_what_spreadsheets_write_is_read(text: str) -> None:
         (f"{PHONE};5;KES;{'x' * 141}", "memo", "max_length"),
         (f"{PHONE};5;KES;a\u202eb", "memo", "unprintable"),
         (f"{PHONE};5;KES;a;b", "", "columns"),
+        ("=HYPERLINK(1);5", "to", "invalid_recipient"),
+        (f"{PHONE};=2+3", "amount", "invalid_amount"),
     ],
 )
 def test_what_is_wrong_with_a_line_is_told_with_its_field(row: str, field: str, code: str) -> None:
@@ -89,6 +98,7 @@ def test_what_is_wrong_with_a_line_is_told_with_its_field(row: str, field: str, 
         (b"+254712345678,5\n", "payout_file_unreadable"),
         (b"to,amount,to\n", "payout_file_unreadable"),
         (b'to,amount\n"+254712345678,5\n', "payout_file_unreadable"),
+        (b"to,amount\n" + b"x" * 200_000 + b",5\n", "payout_file_unreadable"),
         (b"to,amount\n" + b"+254712345678,5\n" * 10_001, "too_many_items"),
         (b"to,amount\n" + b"x" * (8 * 2**20), "payout_file_too_large"),
     ],
@@ -131,6 +141,136 @@ def test_a_form_with_a_file(business: Person, staff_of: Any) -> None:
     assert answer.status_code == 201, answer.content
     assert answer.json()["mode"] == "all_or_nothing" and answer.json()["summary"]["total"] == "10.00"
     assert Batch.objects.get().again and without.json()["code"] == "payout_file_unreadable"
+
+
+@pytest.mark.parametrize(
+    ("item", "field", "code"),
+    [
+        ({"amount": "5"}, "to", "required"),
+        ({"to": 254712345687, "amount": "5"}, "to", "invalid"),
+        ({"to": {}, "amount": "5"}, "to", "invalid"),
+        ({"to": {"phone_number": PHONE, "email": "a@example.com"}, "amount": "5"}, "to", "invalid"),
+        ({"to": {"iban": "x"}, "amount": "5"}, "to.iban", "unknown_field"),
+        ({"to": PHONE, "amount": True}, "amount", "invalid_amount"),
+        ({"to": PHONE, "amount": 10**400}, "amount", "invalid_amount"),
+        ({"to": PHONE, "amount": {"value": 5}}, "amount", "invalid_amount"),
+        ({"to": PHONE, "amount": "5", "name": None}, "name", "invalid"),
+        ({"to": PHONE, "amount": "5", "currency": ["KES"]}, "currency", "currency_mismatch"),
+        ({"to": PHONE, "amount": "5", "salary": 1}, "salary", "unknown_field"),
+        (
+            {"to": PHONE, "amount": "5", "+254712345679\u202e": 1},
+            "",
+            "unknown_field",
+        ),  # what is written is not repeated
+    ],
+)
+def test_what_is_wrong_with_an_item_of_json_is_told_with_its_field(item: Any, field: str, code: str) -> None:
+    file = read_json([{"to": PHONE, "amount": 1050}, item], "KES")
+
+    assert [(one.line, one.field, one.code) for one in file.errors.told] == [(2, field, code)]
+    assert [one.amount for one in file.items] == [1050_00]
+
+
+def test_what_a_request_may_say_in_two_ways_is_refused(business: Person) -> None:
+    headers = business.headers | {"Idempotency-Key": key()}
+    query = {"from_wallet_id": str(business.wallet.pk)}  # type: ignore[union-attr]
+    one, other = (SimpleUploadedFile(name, b"to,amount\n") for name in ("a.csv", "b.csv"))
+
+    two = Client().post("/v1/payouts", query | {"file": [one, other]}, headers=headers)
+    length = Client().post(
+        "/v1/payouts", b"to,amount\n", content_type="text/csv", headers=headers, query_params=query,
+        CONTENT_LENGTH="1_000",
+    )  # fmt: skip
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in (two, length)] == [(400, "malformed_body")] * 2
+
+
+def test_more_than_can_be_counted_is_refused_as_a_whole(business: Person, staff_of: Any) -> None:
+    (payee,) = staff_of(1)
+    items = [{"to": str(payee.pk), "amount": "10000000000000.00"}] * 2
+
+    assert business.make(items[:1], key=key()).status_code == 201
+    assert business.make(items, key=key()).json()["code"] == "amount_too_large"
+    assert business.make(items * 5_000, key=key()).json()["code"] == "amount_too_large"
+
+
+def test_so_many_lines_are_read_of_one_customer_in_a_day(
+    business: Person, staff_of: Any, settings: Any, monkeypatch: Any
+) -> None:
+    """Each tells whether somebody is a customer; drafts count too."""
+    settings.PAYOUT_LINES_PER_DAY = 5
+    unknown = [{"to": f"+2547990000{number:02}", "amount": "1"} for number in range(3)]
+    first = key()
+    made = business.make(unknown, key=first)
+
+    refused = business.make([*lines(staff_of(2)), *unknown[:1]], key=key())
+
+    assert made.json()["status"] == "draft" and refused.status_code == 429
+    assert (refused.json()["code"], refused.json()["most"]) == ("payout_lines_used_up", 5)
+    assert business.make(unknown, key=first).content == made.content
+    assert business.make(lines(staff_of(2)), key=key()).status_code == 201
+    assert person(1_00).make(lines(staff_of(2), 1), key=key()).status_code == 201
+    monkeypatch.setattr(services.timezone, "now", lambda: now() + timedelta(hours=25))
+    assert business.make(lines(staff_of(5)), key=key()).status_code == 201
+
+
+def test_who_cannot_receive_just_now_is_warned_of_and_stops_nobody(business: Person, staff_of: Any) -> None:
+    staff = staff_of(4)
+    freeze_wallet(staff[1], mode="both", reason="stolen phone", actor=None)
+    suspend_customer(staff[2].customer, actor=None, reason="lost papers")
+
+    made = business.make([*lines(staff[:3]), *lines(staff[:1])], key=key()).json()
+
+    assert made["status"] == "validated"
+    assert [(one["line"], one["code"]) for one in made["warnings"]] == [
+        (2, "recipient_unavailable"), (3, "recipient_unavailable"), (4, "recipient_twice"), (4, "reference_twice"),
+    ]  # fmt: skip
+
+
+def test_the_payer_is_no_recipient_by_whatever_name(business: Person, staff_of: Any) -> None:
+    mine, dollars = business.customer, new_wallet(business.customer, "USD")
+    names = [{"phone_number": mine.phone_number}, {"email": mine.email}, {"wallet_id": str(business.wallet.pk)}]  # type: ignore[union-attr]
+
+    made = business.make([{"to": to, "amount": "1"} for to in [*names, {"wallet_id": str(dollars.pk)}]], key=key())
+
+    codes = ["self_transfer"] * 3 + ["currency_mismatch"]
+    assert [(one["line"], one["code"]) for one in made.json()["errors"]] == list(enumerate(codes, 1))
+
+
+def test_the_same_items_are_one_file_in_each_currency_and_in_each_form(business: Person, staff_of: Any) -> None:
+    (payee,) = staff_of(1)
+    new_wallet(payee.customer, "USD")
+    dollars = Person(business.customer, new_wallet(business.customer, "USD"))
+    items = [{"to": payee.customer.phone_number, "amount": "5.00"}]
+    first = business.make(items, key=key()).json()["payout_id"]
+
+    other = business.send(f"amount;phone_number\n5,00;{payee.customer.phone_number}\n".encode())
+
+    assert (other.json()["code"], other.json()["payout_id"]) == ("payout_exists", first)
+    meant = business.make(items, key=key(), again=True).json()["payout_id"]
+    business.post(f"/{meant}/cancel")
+    assert business.make(items, key=key()).json()["payout_id"] == first  # the one that waits, not the latest
+    assert dollars.make(items, key=key()).status_code == 201
+
+
+def test_the_list_goes_along_the_index_of_payers(business: Person, approver: Person, staff_of: Any) -> None:
+    mine, theirs = approver.make(lines(staff_of(1)), key=key()), business.make(lines(staff_of(1)), key=key())
+    business.make([{"to": "nobody", "amount": "1"}], key=key())
+    ids = {one: made.json()["payout_id"] for one, made in {"payer": mine, "approver": theirs}.items()}
+
+    for role, expected in {"payer": [ids["payer"]], "approver": [ids["approver"]], "": [*ids.values()][::-1]}.items():
+        listed = approver.get("", **({"role": role} if role else {})).json()["data"]
+        assert [row["payout_id"] for row in listed] == expected, role
+    first = approver.get("", limit=1).json()
+    assert [row["payout_id"] for row in first["data"]] == [ids["approver"]]
+    rest = approver.get("", limit=1, cursor=first["next"], status="validated").json()
+    assert [row["payout_id"] for row in rest["data"]] == [ids["payer"]] and rest["next"] is None
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as captured:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        page_of_payouts(approver.customer.pk, limit=50)
+        cursor.execute(f"EXPLAIN {captured.captured_queries[-2]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert plan.count("using payout_of_customer") == 2 and "Seq Scan" not in plan, plan
 
 
 def test_the_same_file_pays_once_unless_it_is_meant(business: Person, staff_of: Any) -> None:
@@ -248,7 +388,7 @@ def test_the_database_holds_maker_and_checker_apart_and_items_as_they_are(
 def test_a_guard_that_is_missing_would_be_noticed(business: Person, staff_of: Any, monkeypatch: Any) -> None:
     """The service asks too: without it the database still refuses the owner."""
     payout = business.make(lines(staff_of(1)), key=key()).json()["payout_id"]
-    monkeypatch.setattr(services, "is_business", lambda customer: False)
+    monkeypatch.setattr(services, "_refuse_alone", lambda batch: None)
 
     with pytest.raises(DatabaseError, match="approved by who made it"), transaction.atomic():
         business.post(f"/{payout}/approve", key=key())

@@ -1,5 +1,6 @@
 """Paying: in chunks or all at once, through refusals, killed workers and second tries; each item once."""
 
+import signal
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from core import failures
 from core.models import FailedJob
 from customers.models import TierLimit
 from customers.services import suspend_customer
+from ledger import books
 from notifications.models import Notification
 from payouts import running
 from payouts.models import Batch, BatchState, Item
@@ -20,8 +22,9 @@ from staff.roles import Role
 from tests.books import assert_books_balance, fund, key, posted
 from tests.factories import fresh, new_wallet
 from tests.payouts.conftest import Person, lines, person
+from tests.racing import in_another_process
 from transactions import tariff
-from transactions.models import Transaction
+from transactions.models import FeeRule, Transaction
 from wallets.services import freeze_wallet
 
 
@@ -44,6 +47,7 @@ def approved(owner: Person, items: list[dict[str, Any]], **options: Any) -> str:
 
 
 def lease_over() -> None:
+    """As soon as nobody holds the row."""
     Batch.objects.filter(state=BatchState.POSTING).update(due_at=now())
 
 
@@ -98,6 +102,33 @@ def test_killed_after_any_step_everybody_is_paid_once(
     assert_books_balance()
 
 
+@pytest.mark.parametrize(("mode", "paid_by_then"), [("continue", 2), ("all_or_nothing", 0)])
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_killed_leaves_whole_chunks_and_another_goes_on(
+    staff_of: Any, mode: str, paid_by_then: int
+) -> None:
+    """A process of its own, and a signal that nothing can catch, between posting the second chunk and its commit."""
+    owner, staff = person(1_000_00), staff_of(5)
+    payout = approved(owner, lines(staff, 1_00), mode=mode)
+    worker = in_another_process("tests.payouts.worker", 2, "_pay", 2)
+    assert worker.stdout and worker.stdout.readline() == "here\n"
+    assert running.run_due() == 0 and running.run(Batch.objects.get(pk=payout).pk) is False  # it is the other's
+
+    worker.send_signal(signal.SIGKILL)
+
+    assert worker.wait(60) == -signal.SIGKILL
+    lease_over()
+    batch = fresh(Batch(pk=payout))
+    assert (batch.state, batch.posted, batch.runs) == ("posting", paid_by_then, 1)
+    assert sum(posted(wallet) for wallet in staff) == paid_by_then * 1_00
+    assert running.run_due() == 1
+    batch = fresh(Batch(pk=payout))
+    assert (batch.state, batch.posted, batch.refused, batch.runs) == ("completed", 5, 0, 2)
+    assert [posted(wallet) for wallet in staff] == [1_00] * 5
+    assert Transaction.objects.filter(kind="payout").count() == 5
+    assert_books_balance()
+
+
 def test_refused_items_stop_no_others_and_are_tried_again_alone(owner: Person, staff_of: Any) -> None:
     staff = staff_of(4)
     payout = approved(owner, lines(staff, 300_00))
@@ -129,6 +160,39 @@ def test_refused_items_stop_no_others_and_are_tried_again_alone(owner: Person, s
     assert [posted(wallet) for wallet in staff] == [300_00] * 4
     assert owner.post(f"/{payout}/retry", key=key()).json()["code"] == "nothing_to_retry"
     assert Item.objects.get(batch=payout, line=2).tries == 3
+    assert_books_balance()
+
+
+def test_all_or_nothing_locks_every_account_that_it_posts_to_before_the_first(
+    owner: Person, staff_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the account of the fees and waits for a wallet of the file would otherwise wait for each other."""
+    FeeRule.objects.create(kind="payout", currency="KES", flat=1_00, bps=0, effective_from=date(2026, 1, 1))
+    tariff.forget()
+    payout = approved(owner, lines(staff_of(5), 1_00), mode="all_or_nothing")
+    locked: list[set[str]] = []
+    real = books.lock
+    monkeypatch.setattr(books, "lock", lambda work, codes: (locked.append(set(codes)), real(work, codes))[1])
+
+    running.run_due()
+
+    assert fresh(Batch(pk=payout)).posted_fees == 5_00
+    first, afresh, *chunks = locked  # twice, for nobody has paid such a fee before
+    assert len(chunks) == 3 and "income:fees:payout:KES" in first
+    assert first == afresh == set.union(*chunks)
+    assert_books_balance()
+
+
+def test_what_it_costs_is_told_as_of_the_check_and_taken_as_of_the_day(owner: Person, staff_of: Any) -> None:
+    payout = approved(owner, lines(staff_of(2), 10_00))
+    FeeRule.objects.create(kind="payout", currency="KES", flat=1_00, bps=0, effective_from=date(2026, 1, 1))
+    tariff.forget()
+
+    running.run_due()
+
+    body = owner.get(f"/{payout}").json()
+    assert (body["summary"]["fees"], body["progress"]["fees"]) == ("0.00", "2.00")
+    assert {row["fee"] for row in owner.get(f"/{payout}/items").json()["data"]} == {"1.00"}
     assert_books_balance()
 
 

@@ -437,19 +437,24 @@ AT_THE_DOOR = {
         "The file is no CSV in UTF-8 with a line of titles; the answer named the line.", "Nothing here.",
         "They save it as CSV UTF-8 with the titles to, amount, name, memo, reference.",
     ),
+    "payout_lines_used_up": (
+        "Their files had very many lines within 24 hours; drafts count too.", "Payouts, on the customer's page.",
+        "They wait. Who pays that many people asks us for more; somebody else may be trying out numbers.",
+    ),
     "too_many_items": ("The file has more than 10,000 lines.", "Nothing here.", "They divide it."),
     "no_items": ("The file has titles and nothing else.", "Nothing here.", "They send the file with its lines."),
     "invalid_execution_date": (
         "The day is over in their country, or more than a year away.", "Nothing here.", "They choose another day.",
     ),
     "payout_exists": (
-        "They sent the same lines out of the same wallet before, which waits or was paid.",
+        "They sent the same lines in the same currency before, which waits or was paid.",
         "Payouts, on the customer's page: the one with the same total.",
         "Which payout that is. If they mean to pay again they say so in the app; otherwise nobody is paid twice.",
     ),
     "payout_not_open": (
-        "It was approved, paid or cancelled meanwhile, or its file has lines to put right.",
-        "The payout's page: what happened.", "How it stands. While it is being paid they can no longer call it off.",
+        "It was approved, paid or cancelled meanwhile, nobody approved it in time, or its file has lines to put right.",
+        "The payout's page: what happened.",
+        "How it stands. Once somebody is paid they can no longer call it off. What expired they send in again.",
     ),
     "nothing_to_retry": ("Every item of it was paid.", "The payout's page.", "That everybody has been paid."),
     "second_person_needed": (

@@ -102,6 +102,15 @@ def decimals(amount: str, currency: str) -> Case:
     )
 
 
+class Rate(Func):
+    """What one major unit of what was given brought of what was received, both as `decimals`: their quotient to twelve
+    places, without zeros at the end; as text, which no program rounds. NULL where nothing was."""
+
+    template = "trim_scale(round((%(expressions)s)::numeric, 12))::text"
+    arg_joiner = " / "
+    output_field = TextField()
+
+
 class Cell(models.TextChoices):
     """What a cell holds: ``free`` is text that other people wrote, ``text`` our own; ``json`` is free text, too."""
 

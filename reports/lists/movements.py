@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from fx.models import Quote
 from recalls.models import Recall
 from reports.models import HoldLine
-from reports.tables import Cell, Column, Exportable
+from reports.tables import Cell, Column, Exportable, Rate, decimals
 from transactions.models import GIVES_BACK, Kind, RailMessage, Receivable, State, Transaction, UnknownOutcome
 
 WENT_THROUGH = Q(state__in=[State.COMPLETED, State.PARTIALLY_REVERSED, State.REVERSED]) & ~Q(kind=Kind.HOLD)
@@ -47,6 +47,7 @@ TRANSACTIONS = Exportable(
         Column("fee_income", "fee_income", Cell.AMOUNT),
         Column("received_currency", "received_currency"),
         Column("received", "received", Cell.AMOUNT, of="received_currency"),
+        Column("rate", "rate"),
         Column("payer", "payer__customer__full_name", Cell.FREE),
         Column("payee", "payee__customer__full_name", Cell.FREE),
         Column("memo", "memo", Cell.FREE, prose=True),
@@ -78,7 +79,11 @@ TRANSACTIONS = Exportable(
         "moved": "moved",
         "fee_income": "fee_income",
     },
-    also={"moved": MOVES, "fee_income": EARNS},
+    also={
+        "moved": MOVES,
+        "fee_income": EARNS,
+        "rate": Rate(decimals("received", "received_currency"), decimals("amount", "currency")),
+    },
 )
 UNKNOWN_OUTCOMES = replace(
     TRANSACTIONS,
@@ -198,6 +203,7 @@ QUOTES = Exportable(
         Column("fee", "fee_minor", Cell.AMOUNT),
         Column("received_currency", "buy"),
         Column("received", "buy_minor", Cell.AMOUNT, of="buy"),
+        Column("rate", "rate"),
         Column("margin", "margin_minor", Cell.AMOUNT, of="buy"),
         Column("margin_bps", "margin_bps", Cell.WHOLE),
         Column("tier", "tier", Cell.WHOLE),
@@ -213,4 +219,8 @@ QUOTES = Exportable(
         Column("id", "id"),
     ),
     sums={"given": "sell_minor", "fee": "fee_minor"},
+    also={
+        "exchanged": F("sell_minor") - F("fee_minor"),
+        "rate": Rate(decimals("buy_minor", "buy"), decimals("exchanged", "sell")),
+    },
 )

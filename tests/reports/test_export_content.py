@@ -4,6 +4,7 @@ import hashlib
 import io
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,12 +17,17 @@ from django.test import Client
 
 from core.admin.lists import first_id_at
 from core.money import EXPONENTS, decimal_string
+from fx.pricing import rate_string
 from reports import writers
 from reports.lists import EXPORTABLE, TRANSACTIONS
 from reports.models import EntryLine, Export
-from tests.books import assert_books_balance
+from tests.books import assert_books_balance, fund
+from tests.factories import new_wallet
+from tests.fx.conftest import load_rates_of, terms, three_providers
 from tests.reports.conftest import TRANSFERS, World, export, read_csv, read_sheet, read_xlsx
+from tests.transactions.test_conversions import conversion, quoted
 from transactions.models import Transaction
+from transactions.posting import post_one
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,6 +52,7 @@ def expected(transaction: Transaction) -> dict[str, Any]:
         "fee_income": decimal_string(0, one.currency),  # nothing costs a fee here
         "received_currency": one.received_currency or "",
         "received": decimal_string(one.received, one.received_currency) if one.received else "",
+        "rate": "",  # nothing is exchanged here
         "payer": one.payer.customer.full_name if one.payer else "",
         "payee": one.payee.customer.full_name if one.payee else "",
         "memo": one.memo,
@@ -88,6 +95,31 @@ def test_a_csv_has_every_row_of_the_list_exactly(world: World, finance: Client) 
     assert made.state == "done" and made.attempts == 1 and made.rows_expected == made.rows_written == len(rows)
     assert made.sha256 == hashlib.sha256(content).hexdigest() and made.bytes == len(content)
     assert_books_balance()
+
+
+def test_what_was_exchanged_has_its_rate_whatever_decimals_its_currencies_have(finance: Client) -> None:
+    load_rates_of(today())
+    three_providers()
+    first = new_wallet(tier=2)
+    wallets = {"KES": first} | {code: new_wallet(first.customer, code) for code in ("USD", "UGX")}
+    fund(wallets["KES"], 20_000_00)
+    fund(wallets["UGX"], 200_000)
+    said = {}
+    for sell, buy, amount in (("KES", "USD", 13_000_00), ("KES", "UGX", 1_234_56), ("UGX", "KES", 98_765)):
+        if "UGX" in (sell, buy):
+            terms("duka", sell, buy, 90)
+        quote = quoted(wallets[sell], buy, amount)
+        done = post_one(conversion(quote, wallets[sell], wallets[buy])).or_raise()
+        major = Fraction(quote.buy_minor * 10 ** EXPONENTS[sell], amount * 10 ** EXPONENTS[buy])
+        said[str(done.transaction)] = rate_string(major)
+    _, content = export(finance)
+    _, workbook = export(finance, file_format="xlsx")
+    _, quotes = export(finance, "quotes")
+
+    assert {row["id"]: row["rate"] for row in read_csv(content) if row["rate"]} == said
+    assert {row["id"]: row["rate"] for row in read_xlsx(workbook) if row["rate"]} == said
+    assert {row["used_by"]: row["rate"] for row in read_csv(quotes)} == said
+    assert all(len(rate.partition(".")[2]) <= 12 for rate in said.values())
 
 
 def test_a_workbook_says_the_same(world: World, finance: Client) -> None:

@@ -29,6 +29,7 @@ SAID = {
     Status.EXPIRED: "This request has expired.",
     Status.CANCELLED: "This request was cancelled.",
 }
+AROUND = " .,;:!?()<>\"'…"  # what a sentence leaves on a link that is copied out of it
 View = Callable[[HttpRequest, str], HttpResponse]
 
 
@@ -45,7 +46,7 @@ def public(view: View) -> View:
             response["Retry-After"] = str(math.ceil(wait))
         else:
             try:
-                response = view(request, code)
+                response = view(request, code.strip(AROUND))
             except RequestNotFound:
                 response = page(
                     request, "No such payment request", "Please check the link, or ask who sent it.", status=404

@@ -23,8 +23,9 @@ urlpatterns = [
     path("v1/", include("payouts.api.urls")),
     path("v1/", include("viewings.api.urls")),
     path("v1/", include("statements.api.urls")),
-    path("pay/<slug:code>", request_page),
-    path("pay/<slug:code>/qr.svg", request_qr),
+    path("pay/<str:code>", request_page),
+    path("pay/<str:code>/", request_page),  # as some apps send links on
+    path("pay/<str:code>/qr.svg", request_qr),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),  # no inline script: the CSP
     path("api/docs/", RedirectView.as_view(pattern_name="docs")),

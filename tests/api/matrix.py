@@ -292,7 +292,7 @@ MATRIX: dict[str, Row] = {
 # Pages that are not DRF's and not for staff: what anybody gets.
 PLAIN = {
     "": 302, "api/docs/": 302, "healthz": 200, "readyz": 200, "problems": 200, "problems/<slug:code>": 200,
-    "admin": 302, "pay/<slug:code>": 404, "pay/<slug:code>/qr.svg": 404,
+    "admin": 302, "pay/<str:code>": 404, "pay/<str:code>/": 404, "pay/<str:code>/qr.svg": 404,
 }  # fmt: skip
 
 # The one page of the back office that a stranger sees: the way in.

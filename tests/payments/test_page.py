@@ -72,6 +72,15 @@ def test_what_is_over_says_so_and_has_no_code_to_scan(client: Client, shop: Wall
     assert "qr.svg" not in shown.text and "tekana://" not in shown.text
 
 
+def test_a_link_that_was_copied_out_of_a_sentence_is_understood(client: Client, shop: Wallet) -> None:
+    code = ask(shop, amount=10)
+
+    for written in (f"{code}.", f"{code}/", f"{code.replace('-', ' ')}", f"({code})", f"{code.lower()}…"):
+        assert "RWF 10" in client.get(f"/pay/{written}").text, written
+    for wrong in ("é", "%00", "a.b", "-"):
+        assert "No such payment request" in client.get(f"/pay/{wrong}").text
+
+
 def test_who_takes_no_money_is_not_asked_to_be_paid_and_nobody_is_told_why(
     client: Client, shop: Wallet, aline: Wallet, eric: Wallet
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.ids import uuid7
 from core.money import Money
 from fx import selectors
 from fx.errors import RateStale
@@ -18,14 +19,15 @@ from notifications.models import Notification
 from staff.errors import ApprovalNeeded
 from staff.models import User
 from statements.selectors import lines_after, wallet_with_owner
-from tests.books import assert_books_balance, key, posted, transfer
+from tests.books import assert_books_balance, available, key, posted, transfer
 from tests.factories import new_wallet
 from tests.fx.conftest import cbk, load, today
 from tests.transactions.test_conversions import conversion, lines, quoted
 from transactions import tariff
 from transactions.errors import NoFeeLeft, NotReversible, RecipientShort
 from transactions.models import Event, FeeRule, ReversalReason, State, Transaction
-from transactions.posting import post_one
+from transactions.movements import Holding
+from transactions.posting import post, post_one
 from transactions.rules.exchanges import mirrored
 from transactions.services.relay import relay_events
 from transactions.services.reversals import preview_reversal, reverse_transaction
@@ -142,6 +144,15 @@ def test_what_is_gone_cannot_be_taken_nor_owed(done: Transaction, usd: Wallet) -
     with pytest.raises(NotReversible):
         undo(done, owed=50_00, checker=User.objects.create_user("two", "correct horse battery staple", "finance"))
     undo(done, 6_000_00)
+    assert_books_balance()
+
+
+def test_it_is_not_set_aside_for_a_recall_whose_opener_reads_what_to_do(done: Transaction, usd: Wallet) -> None:
+    (asked,) = post([Holding(hold=uuid7(), transaction=done.pk, kind="placed", amount=1_000_00)])
+
+    with pytest.raises(NotReversible, match="ask the recipient, and reverse what they have"):
+        asked.or_raise()
+    assert available(usd) == posted(usd)
     assert_books_balance()
 
 

@@ -66,7 +66,7 @@ def accept(attempt: Attempt) -> None:
     if giver.closed or taker.closed:
         raise WalletClosed()
     if order.owed and original.received:
-        raise NotReversible("What a recipient lacks in another currency is not owed.", state=original.state)
+        raise NotReversible("In another currency nobody owes: reverse what they have.", state=original.state)
     needed = _needed(original, order)
     missing = 0 if giver.can_give(needed) else needed - max(giver.available, 0)
     if order.owed and missing != order.owed:
@@ -158,7 +158,10 @@ def set_aside(order: Holding, world: World) -> Outcome:
         world.books.release(code, order.kind, amount, order.remaining, hold=order.hold, moment=world.books.tick())
         return told_of(target)
     if target.received:
-        raise NotReversible("What arrived in another currency is not set aside.", state=target.state)
+        raise NotReversible(
+            "It arrived in another currency, so it is not recalled: ask the recipient, and reverse what they have.",
+            state=target.state,
+        )
     _left(target, amount)
     account = world.books.accounts[code]
     if account.closed:

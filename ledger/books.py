@@ -47,7 +47,7 @@ class Held:
 
     __slots__ = (
         "changed", "closed", "code", "credits_frozen", "currency", "debits_frozen", "floor", "held", "hold_seq", "id",
-        "last_us", "normal_side", "posted", "seq",
+        "last_at", "last_us", "normal_side", "posted", "seq",
     )  # fmt: skip
 
     def __init__(self, *columns: Any) -> None:
@@ -56,6 +56,7 @@ class Held:
             self.hold_seq, self.last_us, self.debits_frozen, self.credits_frozen, self.closed,
         ) = columns  # fmt: skip
         self.changed = False
+        self.last_at: datetime | None = None  # of what happens to it here
 
     @property
     def available(self) -> int:
@@ -140,7 +141,7 @@ class Books:
             seen.add(code)
             account.posted += side * account.normal_side * amount
             account.seq += 1
-            account.last_us, account.changed = at_us, True
+            account.last_us, account.last_at, account.changed = at_us, at, True
             rest[account.currency] = rest.get(account.currency, 0) + side * amount
             self.entries.append(
                 EntryRow(account.id, account.seq, id, side, amount, account.currency, account.posted, at)
@@ -166,7 +167,7 @@ class Books:
         account = self.accounts[code]
         account.held += amount if kind == "placed" else -amount
         account.hold_seq += 1
-        account.last_us, account.changed = moment.us, True
+        account.last_us, account.last_at, account.changed = moment.us, moment.at, True
         self.hold_events.append(
             HoldEventRow(
                 account.id, account.hold_seq, hold, kind, amount, account.held, remaining, expires_at, moment.at
@@ -263,7 +264,7 @@ def write(work: Work, books: Books) -> None:
             "held": a.held,
             "seq": a.seq,
             "hold_seq": a.hold_seq,
-            "last_at": instant(a.last_us),
+            "last_at": a.last_at,
         }
         for a in books.accounts.values()
         if a.changed

@@ -149,11 +149,13 @@ def within_limits(case: Case) -> Any:
 
 def _may_send(case: Case, payer: Party) -> dict[str, Any]:
     limits, used, amount = _limits(case, payer, case.movement.currency), case.used[payer.wallet], case.movement.amount
-    reached = {"movement": amount, "day": used.day + amount, "month": used.month + amount}
-    allowed = {"movement": limits.per_movement, "day": limits.per_day, "month": limits.per_month}
-    for period, limit in allowed.items():
-        _refuse_above(case, period, reached[period], limit)
-    return {"tier": limits.tier} | {period: [reached[period], allowed[period]] for period in allowed}
+    facts: dict[str, Any] = {
+        "tier": limits.tier, "movement": [amount, limits.per_movement], "day": [used.day + amount, limits.per_day],
+        "month": [used.month + amount, limits.per_month],
+    }  # fmt: skip
+    for period in ("movement", "day", "month"):
+        _refuse_above(case, period, *facts[period])
+    return facts
 
 
 def _may_hold(case: Case, payee: Party) -> dict[str, Any]:

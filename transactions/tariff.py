@@ -203,6 +203,7 @@ class Tariff:
             self._fees.setdefault((kind, currency), []).append(Fee(*fields))
         for rules in self._fees.values():
             rules.sort(key=lambda rule: rule.rank)
+        self._cost = {key for key, rules in self._fees.items() if any(rule.costs for rule in rules)}
         # By day, made when first asked for: the rules in force, or the one that is everybody's if it goes first.
         self._in_force: dict[tuple[str, str, date], Fee | list[Fee]] = {}
         self._waivers: dict[UUID, list[Waiver]] = {}
@@ -212,6 +213,7 @@ class Tariff:
         for country, currency, tier, movement, per_day, month, balance, day in limits:
             rows = self._limits.setdefault((country, currency, tier), [])
             rows.append((day, Limits(tier, movement, per_day, month, balance)))
+        self._limits_on: dict[tuple[str, str, int, date], Limits | None] = {}  # made when first asked for
         self._zones = {code: ZoneInfo(zone) for code, zone in countries}
 
     def fee(self, kind: str, currency: str, on: date, sides: Sides | None = None, partner: str = "") -> Fee:
@@ -259,7 +261,7 @@ class Tariff:
 
     def ever_costs(self, kind: str, currency: str) -> bool:
         """Whether any rule, whenever in force, asks for a fee."""
-        return any(fee.costs for fee in self._fees.get((kind, currency), ()))
+        return (kind, currency) in self._cost
 
     def waiver(self, customer: UUID, kind: str, currency: str, on: date) -> Waiver | None:
         """What a customer was granted for that day; of several the latest counts."""
@@ -279,11 +281,11 @@ class Tariff:
 
     def limits(self, country: str, currency: str, tier: int, on: date) -> Limits | None:
         """The country's own row in force, else everybody's, else None: and then nothing moves."""
-        for key in ((country, currency, tier), (None, currency, tier)):
-            for day, limits in self._limits.get(key, ()):
-                if day <= on:
-                    return limits
-        return None
+        asked = country, currency, tier, on
+        if asked not in self._limits_on:
+            rows = [*self._limits.get((country, currency, tier), ()), *self._limits.get((None, currency, tier), ())]
+            self._limits_on[asked] = next((limits for day, limits in rows if day <= on), None)
+        return self._limits_on[asked]
 
     def day(self, country: str, at: datetime) -> date:
         """The calendar day there: limits count by it."""

@@ -133,9 +133,14 @@ class World:
         self.born: list[TransactionRow] = []
         self.events: list[EventRow] = []
         self.usage: dict[tuple[UUID, date], list[int]] = {}
+        self._todays: dict[tuple[int, str], date] = {}
 
     def today(self, party: Party) -> date:
-        return self.tariff.day(party.country, instant(self.now_us))
+        """The calendar day where its owner lives."""
+        at = self.now_us, party.country
+        if (day := self._todays.get(at)) is None:
+            day = self._todays[at] = self.tariff.day(party.country, instant(self.now_us))
+        return day
 
     def lines(self) -> list[dict[str, Any]]:
         """What would be written into the books, for previews: account code, side in words, minor units."""

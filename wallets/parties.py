@@ -1,6 +1,7 @@
 """Who a movement names: the wallets and owners behind wallet ids, phone numbers and e-mails, set-wise."""
 
 from collections.abc import Collection
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -58,16 +59,22 @@ class Parties:
     """The parties of one batch, found by any address they were named by."""
 
     def __init__(self, rows: Collection[Any]) -> None:
+        self._rows = rows
         self._by_wallet: dict[str, Party] = {}
-        self._by_owner: dict[tuple[str, str], Party] = {}
-        self._known: set[str] = set()
         for row in rows:
-            party = Party._make((*row, wallet_account(row[0])))
-            self._known |= {party.phone_number, party.email}
-            if party.wallet is not None:
-                self._by_wallet[str(party.wallet)] = party
-                self._by_owner[party.phone_number, party.currency] = party
-                self._by_owner[party.email, party.currency] = party
+            if row[0] is not None:
+                wallet = str(row[0])
+                self._by_wallet[wallet] = Party._make((*row, wallet_account(wallet)))
+
+    @cached_property
+    def _by_owner(self) -> dict[tuple[str, str], Party]:
+        """Made when first asked for: most batches name wallets alone."""
+        found = {}
+        for wallet, *_ in self._rows:
+            if wallet is not None:
+                party = self._by_wallet[str(wallet)]
+                found[party.phone_number, party.currency] = found[party.email, party.currency] = party
+        return found
 
     def at(self, address: Address, currency: str) -> Party | None:
         """The wallet at an address; an owner is reached at the open wallet in ``currency``."""
@@ -77,7 +84,9 @@ class Parties:
 
     def knows(self, address: Address) -> bool:
         """Whether somebody is there at all, with or without a wallet in the currency."""
-        return address.value in (self._by_wallet if address.by == "wallet" else self._known)
+        if address.by == "wallet":
+            return address.value in self._by_wallet
+        return any(address.value in (phone_number, email) for *_, phone_number, email in self._rows)
 
     def __iter__(self) -> Any:
         return iter(self._by_wallet.values())
@@ -88,7 +97,7 @@ def find(work: Work, addresses: Collection[Address]) -> Any:
     wallets = [a.value for a in addresses if a.by == "wallet"]
     phones = [a.value for a in addresses if a.by == "phone"]
     emails = [a.value for a in addresses if a.by == "email"]
-    cursors = [work.run(BY_WALLET, [UUID(value) for value in wallets])]
+    cursors = [work.run(BY_WALLET, wallets)]
     if phones or emails:
         cursors.append(work.run(BY_OWNER, phones, emails))
     return cursors

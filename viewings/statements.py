@@ -125,21 +125,19 @@ def kept(request: HttpRequest, viewing: Viewing, wallet_id: UUID, number: int) -
 
 
 def lines_table(request: HttpRequest, viewing: Viewing, currency: str, lines: list[dict[str, Any]]) -> Panel:
-    amounts = ["In", "Out", "Fee in it", "Balance"]
+    amounts = ["In", "Out", "Balance"]
     return Table(
         title=f"Lines in {currency}",
-        columns=["No.", "Receipt", "When", "What", "With", *amounts],
+        columns=["No.", "Receipt", "When", "With", *amounts],
         numeric=["No.", *amounts],
         rows=[
             (
                 line["number"],
-                receipt_link(viewing, line) if line["receipt"] else NOTHING,
+                beneath(receipt_link(viewing, line) if line["receipt"] else NOTHING, words(line["kind"])),
                 instant(line["timestamp"]),
-                words(line["kind"]),
                 with_words(request, line),
-                figure(line["amount"], currency) if line["direction"] == "in" else "",
-                figure(line["amount"], currency) if line["direction"] == "out" else "",
-                figure(line["fee"], currency) if line["fee"].strip("0.") else "",
+                moved(line, currency) if line["direction"] == "in" else "",
+                moved(line, currency) if line["direction"] == "out" else "",
                 figure(line["balance_after"], currency),
             )
             for line in lines
@@ -148,11 +146,21 @@ def lines_table(request: HttpRequest, viewing: Viewing, currency: str, lines: li
     )
 
 
+def beneath(shown: Any, small: str) -> Any:
+    return format_html('{}<br><span class="muted small">{}</span>', shown, small) if small else shown
+
+
+def moved(line: Mapping[str, Any], currency: str) -> Any:
+    """The amount, and beneath it what of it is a fee, or a fee given back."""
+    fee = f"fee {figure(line['fee'], currency)}" if line["fee"].strip("0.") else ""
+    return beneath(figure(line["amount"], currency), fee)
+
+
 def with_words(request: HttpRequest, line: Mapping[str, Any]) -> Any:
     """The other party, masked by the API already; and what was written with it, the order that it was for."""
     name = line["counterparty"] or NOTHING
     notes = [masking.words(request, line[field]) for field in ("memo", "order_reference") if line[field]]
-    return format_html('{}<br><span class="muted">{}</span>', name, " · ".join(notes)) if notes else name
+    return beneath(name, " · ".join(notes))
 
 
 # --- A merchant's day ---------------------------------------------------------------------------------------------

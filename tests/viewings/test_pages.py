@@ -254,7 +254,7 @@ def test_a_kept_statement_has_the_lines_that_the_customer_gets(grace: Client, wo
 
     (table,) = answer.context["panels"]
     assert [row[0] for row in table.rows] == [line["number"] for line in own["data"]] and len(table.rows) > 3
-    shown = [str(row[5] or row[6]).replace(",", "") for row in table.rows]
+    shown = [str(row[4] or row[5]).replace(",", "") for row in table.rows]
     assert shown == [line["amount"] for line in own["data"]]
     assert str(own["sha256"]) in answer.text and "2 Jan 2020 – " in answer.text
     assert grace.get(page("kept", viewing, wallet.pk, 3)).status_code == 404

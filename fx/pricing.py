@@ -69,10 +69,12 @@ def rate_string(rate: Fraction, places: int = MOST_DECIMALS) -> str:
 def price(
     now: Snapshot, *, sell: str, buy: str, sell_minor: int | None = None, buy_minor: int | None = None,
     tier: int | None = None, within_seconds: int | None = None, kind: str = "conversion",
-    used: Mapping[str, int] | None = None,
+    used: Mapping[str, int] | None = None, fee: FeeHook | None = None,
 ) -> Price:  # fmt: skip
     """Price a conversion of which exactly one amount is given.
 
+    Args:
+        fee: what it costs this one; without it everybody's fee.
     Raises: SameCurrency, AmountNotPositive, AmountTooLarge, AmountTooSmallToConvert, NoRoute, RateStale, RateMissing.
     """
     assert (sell_minor is None) != (buy_minor is None)
@@ -86,7 +88,7 @@ def price(
         raise AmountNotPositive()
     if amount > MAX_MINOR:
         raise AmountTooLarge()
-    benchmark, bps, fee = now.benchmark(sell, buy), now.margin_bps(sell, buy, tier), fee_hook()
+    benchmark, bps, fee = now.benchmark(sell, buy), now.margin_bps(sell, buy, tier), fee or fee_hook()
     mid = benchmark.minor(sell, buy)
     if sell_minor is not None:
         charged = fee(kind, sell, sell_minor)
@@ -131,8 +133,17 @@ def _found(now: Snapshot, found: Route | NoWay) -> Route:
 
 
 def _with_fee(fee: FeeHook, kind: str, currency: str, rest: int) -> int:
-    """The least amount of which ``rest`` is left after its fee; fees grow slower than amounts."""
-    amount = rest + fee(kind, currency, rest)
-    while (short := rest - (amount - fee(kind, currency, amount))) > 0:
-        amount += short
-    return amount
+    """The least amount of which ``rest`` is left after its fee; fees grow slower than amounts. Raises: AmountTooLarge,
+    also where a fee takes so much of anything that never as much is left."""
+    least, enough = rest, rest + fee(kind, currency, rest)
+    while enough - fee(kind, currency, enough) < rest:
+        least, enough = enough, 2 * enough
+        if least > MAX_MINOR:
+            raise AmountTooLarge()
+    while least < enough:
+        middle = (least + enough) // 2
+        if middle - fee(kind, currency, middle) < rest:
+            least = middle + 1
+        else:
+            enough = middle
+    return enough

@@ -50,7 +50,7 @@ from fx.models import (
     RouteLeg,
     RoutingDecision,
 )
-from fx.pricing import Price, price
+from fx.pricing import FeeHook, Price, price
 from fx.readers.base import CURRENCIES, Read, Reading
 from fx.readers.generic import check_options
 from fx.readers.reading import read
@@ -449,7 +449,7 @@ def estimate(
 
 def quote(
     *, caller: str, sell: str, buy: str, sell_minor: int | None = None, buy_minor: int | None = None,
-    tier: int | None = None, within_seconds: int | None = None, kind: str = "conversion",
+    tier: int | None = None, within_seconds: int | None = None, kind: str = "conversion", fee: FeeHook | None = None,
 ) -> Quote:  # fmt: skip
     """Promise a caller a conversion, for ``settings.FX_QUOTE_SECONDS``.
 
@@ -458,7 +458,8 @@ def quote(
         sell_minor, buy_minor: exactly one of them: all that is taken, the fee included, or all that is received.
         tier: for the margin.
         within_seconds: no route that takes longer.
-        kind: of movement, for the fee (`settings.FX_FEE`).
+        kind: of movement, for the fee.
+        fee: what it costs this caller; without it everybody's fee (`settings.FX_FEE`).
     Raises: SameCurrency, AmountNotPositive, AmountTooLarge, AmountTooSmallToConvert, NoRoute, RateStale, RateMissing,
         FxExposureExceeded.
     Locks: where the route uses a provider with a daily cap, quotes that do wait for each other while they are written,
@@ -468,7 +469,7 @@ def quote(
     now = snapshot()
     asked: dict[str, Any] = {
         "sell": sell, "buy": buy, "sell_minor": sell_minor, "buy_minor": buy_minor, "tier": tier,
-        "within_seconds": within_seconds, "kind": kind,
+        "within_seconds": within_seconds, "kind": kind, "fee": fee,
     }  # fmt: skip
     capped = _capped(now)
     promise: dict[str, Any] = {"caller": caller, "kind": kind, "tier": tier}

@@ -96,6 +96,7 @@ class FeeChange(Operation):
             Fact("Kind", Kind(params["kind"]).label.capitalize()),
             Fact("From", f"{day:%-d %b %Y}"),
             Fact("Until", until),
+            *([Fact("Afterwards", self._afterwards(params, after))] if after.last_day else []),
             Fact("Flat", changed(before.flat, after.flat, currency)),
             Fact("Part of the amount", changed_part(before.bps, after.bps)),
         ]
@@ -124,9 +125,18 @@ class FeeChange(Operation):
             from_country=fee.from_country, account_type=fee.account_type, tier=fee.tier,
         )  # fmt: skip
 
-    def _in_force(self, params: dict[str, Any]) -> FeeRule | None:
-        """What would count for them on that day without the change; None where they have no price of their own."""
-        on = date.fromisoformat(params["effective_from"])
+    def _afterwards(self, params: dict[str, Any], after: Fee) -> str:
+        """What a promotion leaves behind: a price, or the gap that it would be."""
+        assert after.last_day
+        row = self._in_force(params, after.last_day + timedelta(days=1))
+        if row is None:
+            return "no price of theirs: everybody's counts" if not after.is_general else "no price: it is free"
+        return in_words(as_fee(row), params["currency"])
+
+    def _in_force(self, params: dict[str, Any], on: date | None = None) -> FeeRule | None:
+        """What would count for them on that day, or the first, without the change; None where they have no price of
+        their own."""
+        on = on or date.fromisoformat(params["effective_from"])
         standing = self._same(params).filter(effective_from__lte=on, last_day=None)
         promised = self._same(params).filter(effective_from__lte=on, last_day__gte=on)
         return min([*standing, *promised], key=lambda row: as_fee(row).rank, default=None)

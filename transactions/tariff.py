@@ -297,6 +297,20 @@ def conversion_fee(kind: str, currency: str, amount: int) -> int:
     return current().fee(kind, currency, datetime.now(UTC).date()).on(amount)
 
 
+def own_fee(customer: UUID, side: Side) -> Callable[[str, str, int], int]:
+    """What a quote costs a customer, who bears all of it: ``(kind, currency, amount)`` at their own price of today,
+    less what they were granted. For whom it will be is not known yet."""
+    rules = current()
+    today = rules.day(side.country, datetime.now(UTC))
+
+    def fee(kind: str, currency: str, amount: int) -> int:
+        charged = rules.fee(kind, currency, today, lambda: (side, None)).on(amount)
+        waiver = rules.waiver(customer, kind, currency, today)
+        return less(charged, waiver.bps) if waiver else charged
+
+    return fee
+
+
 _kept: tuple[float, Tariff] | None = None
 
 

@@ -11,16 +11,25 @@ from django.db import transaction as db_transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customers.models import AccountType
+from core.errors import AmountTooLarge
+from core.money import Money
+from customers.authentication import CustomerPrincipal
+from customers.models import AccountType, Session
+from fx.errors import NoRoute
 from ledger.selectors import legs_of
+from staff.approvals import approve, request_approval
+from staff.models import User
 from tests.books import assert_books_balance, fund, key, posted, transfer
 from transactions import tariff
 from transactions.models import FeeRule, FeeWaiver, Kind, ReversalReason, Transaction
 from transactions.movements import Movement
-from transactions.posting import post_one
+from transactions.posting import dry_run, post_one
+from transactions.price_approvals import fees
 from transactions.prices import as_fee
+from transactions.services.conversions import ConversionOrder, ask_quote, convert
 from transactions.services.reversals import preview_reversal, reverse_transaction
 from transactions.tariff import FREE, WHOLE_BPS, Band, Fee, Side, Tariff, Waiver
+from transactions.world import World
 
 TODAY = date(2026, 3, 1)
 AMOUNTS = st.integers(1, 10**13)
@@ -461,3 +470,122 @@ def test_a_movement_to_a_wallet_counts_what_arrives_as_what_is_there_to_go_back(
 
     assert short.shortfall == 100
     assert_books_balance()
+
+
+# --- While it changes ------------------------------------------------------------------------------------------------
+def on(day: date, *rules: Fee) -> Fee:
+    return Tariff([("transfer", "RWF", *rule) for rule in rules], [], []).fee("transfer", "RWF", day)
+
+
+def test_between_two_packages_that_leave_a_gap_nothing_is_charged():
+    days = [date(2026, 3, day) for day in (1, 10, 20, 31)]
+    first_half = rule(5, effective_from=days[0], last_day=days[1])
+    second_half = rule(7, effective_from=days[2], last_day=days[3])
+
+    charged = [on(day, first_half, second_half).on(100) for day in (*days, days[1] + timedelta(days=1))]
+
+    assert charged == [5, 5, 7, 7, 0]
+
+
+def test_of_two_packages_of_the_same_days_the_one_of_fewer_days_counts():
+    wide = rule(5, effective_from=date(2026, 3, 1), last_day=date(2026, 3, 31))
+    narrow = rule(7, effective_from=date(2026, 3, 1), last_day=date(2026, 3, 15))
+    later = rule(9, effective_from=date(2026, 3, 10), last_day=date(2026, 4, 30))
+
+    assert [on(date(2026, 3, day), wide, narrow, later).flat for day in (1, 9, 10, 31)] == [7, 7, 9, 9]
+
+
+def test_a_promotion_that_ends_after_the_preview_is_over_for_what_is_sent(price, aline, eric, monkeypatch):
+    """A preview promises nothing: it is charged what is in force when it is posted, by the payer's calendar."""
+    price(flat=10)
+    price(last_day=date.today())
+    fund(aline, 1_000)
+    seen, _ = dry_run(transfer(aline, eric, 100))
+    monkeypatch.setattr(World, "today", lambda self, party: date.today() + timedelta(days=1))
+
+    sent = post_one(transfer(aline, eric, 100)).or_raise()
+
+    assert (seen.fee, sent.fee, posted(aline)) == (0, 10, 890)
+    assert_books_balance()
+
+
+def test_a_price_that_two_people_change_while_a_preview_is_open_is_the_one_that_is_charged(price, aline, eric):
+    price(flat=10)
+    fund(aline, 1_000)
+    seen, _ = dry_run(transfer(aline, eric, 100))
+    asks, checks = (
+        User.objects.create_user(name, "a long enough sentence", name, full_name=name, email=f"{name}@example.com")
+        for name in ("finance", "finance_checker")
+    )
+    asked = {"kind": "transfer", "currency": "RWF", "flat": 25, "bps": 0, "effective_from": str(date.today())}
+    waiting = request_approval(fees.name, asked | {"tier": aline.customer.tier}, maker=asks, reason="dearer")
+    assert post_one(transfer(aline, eric, 100)).or_raise().fee == 10
+
+    approve(waiting.pk, actor=checks)
+    tariff.forget()
+
+    assert (seen.fee, post_one(transfer(aline, eric, 100)).or_raise().fee) == (10, 25)
+    assert_books_balance()
+
+
+def test_who_approves_a_promotion_reads_what_comes_after_it(price):
+    def afterwards(**terms):
+        asked = {"kind": "payout", "currency": "RWF", "flat": 1, "bps": 0, "effective_from": str(date.today())}
+        asked |= {"last_day": str(date.today() + timedelta(days=3))}
+        return dict(fees.preview(fees.clean(asked | terms)).facts)["Afterwards"]
+
+    assert afterwards() == "no price: it is free"
+    price(kind=Kind.PAYOUT, flat=10)
+    assert afterwards() == "RWF 10"
+    assert afterwards(tier=1) == "no price of theirs: everybody's counts"
+
+
+# --- To the minor unit -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("currency", "amount", "bps", "fee"),
+    [
+        ("RWF", "50", 100, "1"), ("RWF", "49", 100, "0"), ("UGX", "150", 100, "2"), ("UGX", "149", 100, "1"),
+        ("KES", "0.50", 100, "0.01"), ("KES", "0.49", 100, "0.00"), ("KES", "1050.50", 50, "5.25"),
+        ("KES", "1051.00", 50, "5.26"), ("NGN", "0.01", 5_000, "0.01"), ("NGN", "0.01", 4_999, "0.00"),
+    ],
+)  # fmt: skip
+def test_half_of_the_smallest_unit_is_rounded_up_in_each_currency(currency, amount, bps, fee):
+    charged = Fee(0, bps, TODAY).on(Money.parse(amount, currency).amount_minor)
+
+    assert Money(charged, currency).decimal == fee
+
+
+# --- At quotes -------------------------------------------------------------------------------------------------------
+def test_a_quote_costs_its_customer_their_own_price_less_what_they_were_granted(market, kes, usd):
+    me = CustomerPrincipal(kes.customer_id, Session.objects.create(customer=kes.customer).pk)
+    day = date.today() - timedelta(days=1)
+    FeeRule.objects.create(kind="conversion", currency="KES", effective_from=day, flat=10_00)
+    FeeRule.objects.create(kind="conversion", currency="KES", effective_from=day, flat=8_00, tier=kes.customer.tier)
+    FeeRule.objects.create(kind="conversion", currency="KES", effective_from=day, flat=1_00, tier=0)
+    tariff.forget()
+    asked = {"actor": me, "sell": "KES", "buy": "USD"}
+
+    assert ask_quote(**asked, sell_minor=13_000_00).fee_minor == 8_00
+    grant(kes, bps=2_500, kind=Kind.CONVERSION)
+    quote = ask_quote(**asked, sell_minor=13_000_00)
+    by_target = ask_quote(**asked, buy_minor=quote.buy_minor)
+    order = ConversionOrder(wallet_id=kes.pk, amount=Money(13_000_00, "KES"), to_currency="USD")
+    done = convert(order, actor=me, idempotency_key=key(), post=post_one).or_raise()
+
+    assert (quote.fee_minor, by_target.fee_minor, done.fee) == (6_00, 6_00, 6_00)
+    assert by_target.sell_minor <= quote.sell_minor
+    assert_books_balance()
+    tariff.forget()
+
+
+@pytest.mark.parametrize("bps", [9_999, WHOLE_BPS])
+def test_a_fee_that_takes_all_or_nearly_all_is_refused_and_not_searched_for_ever(market, kes, usd, bps):
+    me = CustomerPrincipal(kes.customer_id, Session.objects.create(customer=kes.customer).pk)
+    day = date.today() - timedelta(days=1)
+    FeeRule.objects.create(kind="conversion", currency="KES", effective_from=day, bps=bps)
+    tariff.forget()
+    try:
+        with pytest.raises((AmountTooLarge, NoRoute)):
+            ask_quote(actor=me, sell="KES", buy="USD", buy_minor=10**13)
+    finally:
+        tariff.forget()

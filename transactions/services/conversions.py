@@ -24,6 +24,7 @@ from transactions.models import Kind
 from transactions.movements import Answer, Movement, Order, Outcome
 from transactions.poster import submit
 from transactions.quotes import QuoteClaim
+from transactions.tariff import Side, own_fee
 from wallets.parties import Address
 
 # What a customer may ask a quote for.
@@ -31,7 +32,7 @@ QUOTED_CHOICES = [(kind.value, kind.label) for kind in (Kind.CONVERSION, Kind.TR
 
 # All that is to know of a customer before a quote is given or taken; posting judges again, under the lock.
 ASKING = """
-SELECT c.state = 'active', s.revoked_at IS NULL, c.tier, w.id,
+SELECT c.state = 'active', s.revoked_at IS NULL, c.country_id, c.account_type, c.tier, w.id,
        EXISTS (SELECT FROM transactions_transaction WHERE idempotency_key = %(key)s AND caller = %(caller)s),
        (SELECT count(*) FROM fx_quote q WHERE q.caller = %(caller)s AND q.id >= %(since)s
             AND q.expires_at >= clock_timestamp() AND NOT EXISTS (SELECT FROM fx_quoteuse u WHERE u.quote_id = q.id))
@@ -42,11 +43,13 @@ WHERE s.id = %(session)s AND c.id = %(customer)s
 
 
 class Asking(NamedTuple):
-    """Who asks: whether they may, their tier, their open wallet in the currency that is bought; whether the key has
-    come before; how many quotes of theirs are open."""
+    """Who asks: whether they may, what prices go by, their open wallet in the currency that is bought; whether the key
+    has come before; how many quotes of theirs are open."""
 
     is_active: bool
     is_live: bool
+    country: str
+    account_type: str
     tier: int
     wallet: UUID | None
     was_here: bool
@@ -79,7 +82,7 @@ def ask_quote(
     _refuse_hoarding(asking)
     return fx.services.quote(
         caller=actor.principal, sell=sell, buy=buy, sell_minor=sell_minor, buy_minor=buy_minor, tier=asking.tier,
-        kind=kind,
+        kind=kind, fee=_fee_of(actor, asking),
     )  # fmt: skip
 
 
@@ -103,7 +106,10 @@ def convert(
     elif asking and asking.is_live and asking.is_active and not asking.was_here:
         _refuse_hoarding(asking)
         try:
-            made = fx.services.quote(caller=actor.principal, sell=sell, buy=buy, sell_minor=amount, tier=asking.tier)
+            made = fx.services.quote(
+                caller=actor.principal, sell=sell, buy=buy, sell_minor=amount, tier=asking.tier,
+                fee=_fee_of(actor, asking),
+            )  # fmt: skip
         except Declined as exc:
             refused = exc
         else:
@@ -146,6 +152,10 @@ def _asking(actor: CustomerPrincipal, buy: str, key: str = "") -> Asking | None:
         "since": first_id_at(now() - timedelta(seconds=settings.FX_QUOTE_SECONDS + 1)),  # they end with a full second
     }  # fmt: skip
     return next((Asking._make(row) for row in prepared(ASKING, params)), None)
+
+
+def _fee_of(actor: CustomerPrincipal, asking: Asking) -> Callable[[str, str, int], int]:
+    return own_fee(actor.id, Side(asking.country, asking.account_type, asking.tier))
 
 
 def _refuse_hoarding(asking: Asking) -> None:

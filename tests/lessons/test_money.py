@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.db import connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
+from django.db.models.signals import class_prepared
 from django.test import Client
 
 from customers.models import TierLimit
@@ -131,7 +132,7 @@ WALKED_BACK_TO = {"core": "0002", "customers": "0003", "ledger": "0002", "report
 def test_the_newest_migrations_run_over_books_that_are_full(aline, eric):
     fund(aline, 1_000)
     post([transfer(aline, eric, amount) for amount in (100, 250, 9_999)])
-    before = what_the_books_say()
+    before, listeners = what_the_books_say(), len(class_prepared.receivers)
 
     try:
         for app in sorted(WALKED_BACK_TO, reverse=True):
@@ -142,6 +143,7 @@ def test_the_newest_migrations_run_over_books_that_are_full(aline, eric):
         call_command("migrate", verbosity=0)
 
     assert what_the_books_say() == before
+    assert len(class_prepared.receivers) == listeners, "fields of migrations listen to all models that are made"
     assert (posted(aline), posted(eric)) == (650, 350)
     assert_books_balance()
 

@@ -51,9 +51,10 @@ def database_url() -> str:
     return f"postgres://{where['USER']}:{password}@{where['HOST']}:{where['PORT']}/{where['NAME']}"
 
 
-def in_another_process(module: str, *args: object) -> "subprocess.Popen[str]":
+def in_another_process(module: str, *args: object, **environment: str) -> "subprocess.Popen[str]":
     """``python -m module`` with Django on the test database; `answer_of` waits for the JSON that it prints."""
     env = os.environ | {"DATABASE_URL": database_url(), "TEST_DB": "", "DJANGO_SETTINGS_MODULE": "tekana.settings"}
+    env |= environment
     return subprocess.Popen(
         [sys.executable, "-m", module, *map(str, args)], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE
     )

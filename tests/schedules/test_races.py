@@ -1,19 +1,26 @@
 """Workers at the same time, workers that are killed, clocks that jump: each date of each order is paid exactly once."""
 
-from collections.abc import Callable
+import json
+import random
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
+from django.db import connection
 from django.db.models import Count
 
+from core.roles import connected_as_owner
 from schedules import running
 from schedules.errors import NotNextDate
 from schedules.models import OrderRun, StandingOrder
 from schedules.services import cancel_order, skip_date
 from tests.books import assert_books_balance, fund, posted
 from tests.racing import answer_of, at_once, in_another_process
+from tests.schedules import clocks
 from tests.schedules.conftest import morning, principal, run_at, states, today
 from transactions.models import Transaction
 
@@ -86,6 +93,100 @@ def test_the_harness_notices_a_worker_that_forgets_what_has_begun(
     monkeypatch.setattr(running, "transfer_of", careless)
     run_at(morning(today() + DAY))
 
+    with pytest.raises(AssertionError):
+        paid_once(many, 1, eric)
+
+
+# --- Clocks that jump -------------------------------------------------------------------------------------------------
+LIBFAKETIME = next((str(path) for path in Path("/usr/lib").glob("**/faketime/libfaketime.so.1")), "")
+
+
+@pytest.fixture
+def shifted() -> Iterator[Callable[[int], None]]:
+    """A clock of the database that can be set; only who asks for it goes by it."""
+
+    def as_owner(statement: str) -> None:
+        with connected_as_owner(), connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def jump(ahead: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(clocks.JUMP, [ahead])
+
+    as_owner(clocks.SHIFTED)
+    yield jump
+    as_owner(clocks.REAL)
+
+
+def over_the_date(seed: int) -> str:
+    """Forward over the first date and the second, and back, by minutes, hours and a day; in the end beyond both. The
+    worker's own clock is elsewhere."""
+    dice, until = random.Random(seed), (morning(today() + DAY) - datetime.now(UTC)) // timedelta(seconds=1)
+    hour, day = 3_600, 86_400
+    at_clock = [until + jump for jump in (60, -60, hour, -hour, 60 - day, 90, day - 60, day + 60, -hour, day + hour)]
+    dice.shuffle(at_clock)
+    at_clock += [until + day + 3 * hour] * 2
+    return json.dumps([[ahead, dice.choice([day, -day, hour, -hour, until + 60])] for ahead in at_clock])
+
+
+@pytest.mark.parametrize(
+    "shifted_by",
+    [
+        "time-machine",
+        pytest.param(
+            "libfaketime",
+            marks=pytest.mark.skipif(not LIBFAKETIME, reason="libfaketime is not installed (Debian: faketime)"),
+        ),
+    ],
+)
+def test_two_workers_whose_clocks_jump_over_the_dates_pay_each_once(
+    many: list[StandingOrder], eric: Any, shifted: Callable[[int], None], tmp_path: Path, shifted_by: str
+) -> None:
+    """The database's clock, which decides, and their own, which do not."""
+    rivals = []
+    for number in (1, 2):
+        environment = {}
+        if shifted_by == "libfaketime":
+            clock = tmp_path / f"clock-{number}"
+            clock.write_text("+0")
+            environment = {
+                "LD_PRELOAD": LIBFAKETIME, "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }  # fmt: skip
+        rivals.append(in_another_process("tests.schedules.clocks", over_the_date(number), **environment))
+
+    assert sum(answer_of(rival) for rival in rivals) >= 2 * MANY
+
+    paid_once(many, 2, eric)
+    assert not OrderRun.objects.values("order", "due_on").annotate(n=Count("id")).filter(n__gt=1)
+
+
+def begun_by(own: timedelta) -> None:
+    with time_machine.travel(datetime.now(UTC) + own), connection.cursor() as cursor:
+        cursor.execute(clocks.BY_IT)
+        try:
+            running.run_standing_orders()
+        finally:
+            cursor.execute("RESET search_path")
+
+
+def test_a_date_comes_by_the_clock_of_the_database_alone(
+    many: list[StandingOrder], eric: Any, shifted: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until = (morning(today() + DAY) - datetime.now(UTC)) // timedelta(seconds=1)
+
+    begun_by(2 * DAY)
+    assert not OrderRun.objects.exists()
+    shifted(until + 60)
+    begun_by(-DAY)
+    paid_once(many, 1, eric)
+    shifted(0)
+    begun_by(timedelta(0))
+    paid_once(many, 1, eric)
+
+    # The control: a worker that trusts its own clock begins what nobody's date is.
+    monkeypatch.setattr(running, "database_now", lambda: datetime.now(UTC))
+    begun_by(2 * DAY)
     with pytest.raises(AssertionError):
         paid_once(many, 1, eric)
 

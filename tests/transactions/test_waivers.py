@@ -1,11 +1,13 @@
 """Giving the fee of one transaction back, and sparing a customer their fees for a time: who may, how much, once."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 from django.db import DatabaseError, connection
 from django.db import transaction as db_transaction
 
+from core.errors import TekanaError
 from core.models import AuditRecord
 from ledger.selectors import coverage, legs_of
 from staff.approvals import approve, request_approval
@@ -14,15 +16,16 @@ from staff.models import User
 from staff.roles import Role
 from tests.books import assert_books_balance, fund, key, posted, transfer
 from tests.holding import capture, held
+from tests.racing import at_once
 from transactions import tariff
 from transactions.authority import WAIVES_ALONE
 from transactions.errors import MoreThanFee, NoFeeLeft, PriceUnclear, WaiverUnclear
-from transactions.models import Event, FeeRule, FeeWaiver, Kind, Transaction, WaivedFee
+from transactions.models import Event, FeeRule, FeeWaiver, Kind, ReversalReason, Transaction, WaivedFee
 from transactions.posting import post_one
 from transactions.price_approvals import fee_return, fee_waiver, fees
 from transactions.services.relay import notices_of
 from transactions.services.reversals import reverse_transaction
-from transactions.services.waivers import fee_left, waive_fee
+from transactions.services.waivers import fee_left, waive_fee, waived_alone
 from transactions.tariff import WHOLE_BPS
 
 
@@ -188,6 +191,93 @@ def test_a_customer_is_spared_when_a_second_person_approves(sent, agent, senior,
     subjects = AuditRecord.objects.filter(action="grant_fee_waiver").values_list("subject_type", flat=True)
     assert set(subjects) == {"transactions.feewaiver", "customers.customer"}
     assert_books_balance()
+
+
+# --- Beside reversals ------------------------------------------------------------------------------------------------
+def back(sent, amount, reason):
+    reverse_transaction(sent.pk, amount=amount, reason_code=reason, actor=None, idempotency_key=key())
+
+
+@pytest.fixture
+def shared(db):
+    return ReversalReason.objects.create(code="shared", title="Shared", refunds_fee=True, fee_by_share=True).pk
+
+
+@pytest.mark.parametrize(("of_payee", "gone", "left"), [(False, 18, 42), (True, 12, 28)])
+def test_after_a_part_went_back_its_share_of_the_fee_is_not_waived_again(
+    sent, agent, shared, aline, eric, of_payee, gone, left
+):
+    back(sent, 300, shared)
+    paid = sent.payee_fee if of_payee else sent.fee
+    assert fee_left(again(sent), of_payee=of_payee) == paid - gone == left
+    with pytest.raises(MoreThanFee):
+        waive(sent, agent, left + 1, of_payee=of_payee)
+
+    waive(sent, agent, left, of_payee=of_payee)
+    back(sent, 700, shared)
+
+    assert (posted(aline), posted(eric)) == (5_000, 0)  # all of it is undone, and both fees went back once
+    assert income() == 0
+    assert_books_balance()
+
+
+def test_what_we_keep_is_what_was_paid_less_what_was_waived_and_what_went_back(sent, agent, shared, aline, eric):
+    others = [Transaction.objects.get(pk=post_one(transfer(aline, eric, 500)).or_raise().transaction) for _ in "ab"]
+    waive(sent, agent, 25)
+    waive(others[0], agent, 13, of_payee=True)
+    back(sent, 400, shared)
+    back(others[1], 500, "duplicate")
+
+    rows = [again(one) for one in (sent, *others)]
+    left = sum(fee_left(row, of_payee=of_payee) for row in rows for of_payee in (False, True))
+
+    assert [(row.fee, row.payee_fee) for row in rows] == [(60, 40)] * 3
+    assert income() == left == 300 - 25 - 13 - 24 - 16 - 100
+    assert_books_balance()
+
+
+def again(sent):
+    return Transaction.objects.get(pk=sent.pk)
+
+
+def income():
+    return next((one.fees for one in coverage("RWF")), 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_waive_the_same_fee_at_once_one_does_and_never_beside_a_reversal(sent, agent, senior, aline, eric):
+    ends = []
+
+    def ended(act):
+        try:
+            act()
+        except TekanaError as refused:
+            ends.append(refused.code)
+
+    at_once([partial(ended, partial(waive, sent, who, 60)) for who in (agent, senior)])
+    to_payee = partial(waive, sent, agent, 40, of_payee=True)
+    at_once([partial(ended, to_payee), partial(ended, partial(back, sent, 1_000, "duplicate"))])
+
+    assert "no_fee_left" in ends
+    row = again(sent)
+    assert (fee_left(row, of_payee=False), WaivedFee.objects.filter(of_payee=False).count()) == (0, 1)
+    assert posted(aline) + posted(eric) + income() == 5_000
+    assert row.state != "reversed" or (posted(aline), income()) == (5_000, 0)
+    assert_books_balance()
+
+
+def test_how_much_was_waived_alone_takes_one_look_however_often_it_was(sent, agent, aline, eric, statements):
+    def looks():
+        many = WaivedFee.objects.count()
+        statements.clear()
+        assert waived_alone(WaivedFee.objects.filter(movement__currency="RWF")) == 10 * many
+        return len(statements)
+
+    waive(sent, agent, 10)
+    once = looks()
+    for _ in range(3):
+        waive(sent, agent, 10)
+    assert looks() == once == 1
 
 
 @pytest.mark.parametrize("changes", [{"bps": 10_001}, {"last_day": "2020-01-01"}])

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from django.db import connection
 from django.db import transaction as db_transaction
-from django.db.models import QuerySet
+from django.db.models import CharField, Exists, OuterRef, QuerySet, Sum
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from core import audit, context
@@ -119,8 +120,8 @@ def why_second_person(original: Transaction, amount: int, actor: User) -> str:
 
 def waived_alone(waived: QuerySet[WaivedFee]) -> int:
     """Of these, what staff waived without a second person, in minor units."""
-    rows = list(waived.values_list("movement_id", "amount"))
-    return sum(amount for pk, amount in rows if not led_to(str(pk)).filter(operation=NAME).exists())
+    approved = led_to(Cast(OuterRef("movement_id"), CharField())).filter(operation=NAME)
+    return waived.exclude(Exists(approved)).aggregate(sum=Sum("amount"))["sum"] or 0
 
 
 def _check(original: Transaction, amount: int, left: int) -> None:

@@ -1,5 +1,5 @@
-"""What `verify_ledger` asks of movements between two currencies, of their reversals, and of what they took of providers:
-part of I1.
+"""What `verify_ledger` asks of movements between two currencies, of their reversals, and of what quotes take of
+providers: part of I1.
 
 Each is told again from its entries alone, account by account, and compared with the transaction and with the quote.
 """

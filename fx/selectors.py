@@ -41,9 +41,9 @@ SELECT m.at, gone.* FROM moment m LEFT JOIN LATERAL (
 ) gone ON gone.minor > 0
 """
 QUOTES = """
-SELECT q.id, q.caller, q.kind, q.fixed, q.sell, q.buy, q.sell_minor, q.fee_minor, q.buy_minor, q.margin_minor,
-       d.buy_minor, d.benchmark_minor, q.created_at, q.expires_at, u.transaction
-FROM fx_quote q JOIN fx_routingdecision d ON d.id = q.decision_id LEFT JOIN fx_quoteuse u ON u.quote_id = q.id
+SELECT q.id, q.caller, q.kind, q.sell, q.buy, q.sell_minor, q.fee_minor, q.buy_minor, q.margin_minor, q.created_at,
+       q.expires_at, u.transaction
+FROM fx_quote q LEFT JOIN fx_quoteuse u ON u.quote_id = q.id
 WHERE q.id = ANY(%s)
 """
 
@@ -367,22 +367,19 @@ def used_today(providers: Sequence[UUID], at: datetime | None = None) -> tuple[d
 class QuoteTerms(NamedTuple):
     """A quote as posting needs it; minor units. ``used_by``: the conversion that took it, if one did.
 
-    ``sell_minor`` is taken from the caller, of it ``fee_minor`` as the fee; the rest is sold for ``route_minor``, of
-    which ``margin_minor`` is ours and ``buy_minor`` the caller's: ``route_minor == buy_minor + margin_minor``.
+    ``sell_minor`` is taken from the caller, of it ``fee_minor`` as the fee; of what the rest is sold for
+    ``margin_minor`` is ours and ``buy_minor`` the caller's.
     """
 
     id: UUID
     caller: str
     kind: str
-    fixed: str
     sell: str
     buy: str
     sell_minor: int
     fee_minor: int
     buy_minor: int
     margin_minor: int
-    route_minor: int
-    benchmark_minor: int
     created_at: datetime
     expires_at: datetime
     used_by: UUID | None
@@ -396,9 +393,8 @@ class QuoteTerms(NamedTuple):
 def terms_of(quote: Quote) -> QuoteTerms:
     """Of a quote that was given just now."""
     return QuoteTerms(
-        quote.pk, quote.caller, quote.kind, quote.fixed, quote.sell, quote.buy, quote.sell_minor, quote.fee_minor,
-        quote.buy_minor, quote.margin_minor, quote.decision.buy_minor, quote.decision.benchmark_minor,
-        quote.created_at, quote.expires_at, None,
+        quote.pk, quote.caller, quote.kind, quote.sell, quote.buy, quote.sell_minor, quote.fee_minor, quote.buy_minor,
+        quote.margin_minor, quote.created_at, quote.expires_at, None,
     )  # fmt: skip
 
 

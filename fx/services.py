@@ -5,7 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -14,9 +14,10 @@ from django.db import DatabaseError, IntegrityError, connection
 from django.db import transaction as db_transaction
 
 from core import audit
+from core.ids import uuid7
 from core.jobs import once_a_day
 from core.money import EXPONENTS, MAX_MINOR
-from core.work import unit_of_work
+from core.work import prepared
 from fx import selectors
 from fx.ages import is_business_day
 from fx.errors import (
@@ -47,7 +48,6 @@ from fx.models import (
     Rate,
     RateLoad,
     RateSource,
-    RouteLeg,
     RoutingDecision,
 )
 from fx.pricing import FeeHook, Price, price
@@ -63,27 +63,11 @@ logger = logging.getLogger(__name__)
 
 MIDNIGHT = time(0)
 MAX_MOVE, MOST_MOVE = 20, 10_000  # percent
-# A quote with its decision and trades, where what it takes of daily caps is still there: one round trip with the locks,
-# for it stands between a customer and a rate.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('fx:cap:' || code, 0)) FROM unnest(%s::text[]) AS p (code)"
-KEEP: LiteralString = """
-WITH fits AS MATERIALIZED (
-    SELECT NOT EXISTS (
-        SELECT FROM json_to_recordset(%s::json)
-            AS n(provider uuid, sell text, buy text, takes bigint, cap bigint, day date, at timestamptz)
-        WHERE takes > cap - (
-            SELECT coalesce(sum(CASE WHEN u.expires_at >= n.at THEN u.promised ELSE u.used END), 0)
-            FROM fx_provideruse u
-            WHERE u.provider_id = n.provider AND u.sell = n.sell AND u.buy = n.buy AND u.day = n.day
-        )
-    ) AS it
-), decision AS (
-    INSERT INTO fx_routingdecision
-    SELECT n.* FROM fits, json_populate_recordset(NULL::fx_routingdecision, %s::json) n WHERE it
-), legs AS (
-    INSERT INTO fx_routeleg SELECT n.* FROM fits, json_populate_recordset(NULL::fx_routeleg, %s::json) n WHERE it
-)
-INSERT INTO fx_quote SELECT n.* FROM fits, json_populate_recordset(NULL::fx_quote, %s::json) n WHERE it
+# The same locks, then a quote with its decision and trades, where what it takes of daily caps is still there: one call
+# of PostgreSQL, which is a transaction of its own, for it stands between a customer and a rate.
+KEEP = """
+SELECT fx_keep_quote(%(codes)s::text[], %(limits)s::json, %(decision)s::json, %(legs)s::json, %(quote)s::json)
 """
 AT_A_TIME = 2_000
 MOST_NOTES = 10
@@ -516,10 +500,11 @@ def _keep(
         if terms.daily_cap is not None and not alone:
             takes[leg.offer.key] += leg.sell_minor
         legs.append(
-            RouteLeg(
-                decision=decision, part=part, number=number, provider_id=terms.provider_id, terms=terms,
-                sell=leg.offer.sell, buy=leg.offer.buy, sell_minor=leg.sell_minor, buy_minor=leg.buy_minor,
-            )
+            {
+                "id": uuid7(), "decision_id": decision.pk, "part": part, "number": number,
+                "provider_id": terms.provider_id, "terms_id": terms.pk, "sell": leg.offer.sell, "buy": leg.offer.buy,
+                "sell_minor": leg.sell_minor, "buy_minor": leg.buy_minor,
+            }
         )  # fmt: skip
     made = Quote(
         caller=caller, kind=kind, fixed=found.fixed, sell=found.sell, buy=found.buy, sell_minor=found.sell_minor,
@@ -534,12 +519,11 @@ def _keep(
         }
         for terms, minor in ((now.terms_of[key], minor) for key, minor in takes.items())
     ]  # fmt: skip
-    documents = [msgspec.json.encode(limits).decode(), _rows([decision]), _rows(legs), _rows([made])]
-    with unit_of_work() as work:
-        if takes:
-            work.run(LOCK, sorted({now.terms_of[key].provider.code for key in takes}))
-        kept = work.run(KEEP, *documents)
-    return made if kept.rowcount else None
+    codes = sorted({now.terms_of[key].provider.code for key in takes})
+    documents = {"limits": limits, "decision": [_row(decision)], "legs": legs, "quote": [_row(made)]}
+    given = {name: msgspec.json.encode(document).decode() for name, document in documents.items()}
+    ((is_kept,),) = prepared(KEEP, {"codes": codes, **given})
+    return made if is_kept else None
 
 
 def expiry(at: datetime) -> datetime:
@@ -548,10 +532,9 @@ def expiry(at: datetime) -> datetime:
     return whole + timedelta(seconds=settings.FX_QUOTE_SECONDS + (at > whole))
 
 
-def _rows(of: Sequence[Any]) -> str:
-    """Model instances as the columns of their table."""
-    fields = of[0]._meta.concrete_fields
-    return msgspec.json.encode([{one.column: getattr(row, one.attname) for one in fields} for row in of]).decode()
+def _row(of: Any) -> dict[str, Any]:
+    """A model instance as the columns of its table."""
+    return {one.column: getattr(of, one.attname) for one in of._meta.concrete_fields}
 
 
 def verify_quote(

@@ -55,7 +55,7 @@ def test_what_is_given_is_fixed(market: None) -> None:
     assert one.decision.benchmark_minor == 100_00
     assert one.decision.buy_minor == 99_60
     assert (one.buy_minor, one.margin_minor) == (99_10, 50)
-    assert read(one).route_minor == one.buy_minor + one.margin_minor
+    assert one.decision.buy_minor == read(one).buy_minor + read(one).margin_minor
 
 
 def test_what_is_received_is_fixed_and_costs_as_little_as_it_may(market: None) -> None:

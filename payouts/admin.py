@@ -208,14 +208,14 @@ class BatchAdmin(Noted):
         ]
         items, amount = given_back(batch.pk) if batch.posted else (0, 0)
         if amount:
-            figures.append((f"Of it given back, {items:,} of them", money(amount, batch.currency)))
+            figures.append((f"Given back since, of {items:,}", money(amount, batch.currency)))
         return Header(title=self.name_of(batch), badge=state_badge(batch), lines=lines, figures=figures)
 
     def panels(self, request: HttpRequest, batch: Batch) -> list[Panel]:
         staff = names()
         found: list[Panel] = []
         if batch.has_items:
-            context = {"batch": batch, "done": batch.posted + batch.refused}
+            context = {"batch": batch, "done": batch.posted + batch.refused, "said": how_far(batch)}
             found += [
                 Part(title="How far it is", template="admin/payouts/progress.html", context=context),
                 items_table(request, batch),
@@ -290,6 +290,15 @@ def stepped(batch: Batch, event: BatchEvent, staff: dict[str, str]) -> Moment:
     return Moment(event.at, icon, title, by=by, tone=TONES[BatchState(event.to_state)], text=event.note, facts=facts)
 
 
+def how_far(batch: Batch) -> str:
+    said = [f"{batch.posted:,} of {batch.lines:,} paid"]
+    if batch.refused:
+        said.append(f"{batch.refused:,} refused")
+    if batch.left:
+        said.append(f"{batch.left:,} {'left' if batch.state in OPEN else 'not paid'}")
+    return ", ".join(said)
+
+
 def faults_table(request: HttpRequest, title: str, faults: list[dict[str, Any]], total: int) -> Table:
     shown = faults[:ITEMS_SHOWN]
     return Table(
@@ -325,7 +334,7 @@ def rows_table(request: HttpRequest, batch: Batch, rows: list[ItemRow], **more: 
                 named_as(row),
                 row.recipient or NOTHING,
                 money(row.amount, batch.currency),
-                badge(row.state, ITEM_TONES[ItemStatus(row.state)]),
+                what_came_of(row, batch.currency),
                 explain(row.refusal_code).title if row.refusal_code else NOTHING,
                 link(request, "transactions.transaction", row.transaction, receipt_tag(row.receipt))
                 if row.transaction and row.receipt else NOTHING,
@@ -335,6 +344,13 @@ def rows_table(request: HttpRequest, batch: Batch, rows: list[ItemRow], **more: 
         empty="There are none.",
         **more,
     )  # fmt: skip
+
+
+def what_came_of(row: ItemRow, currency: str) -> Any:
+    told = badge(row.state, ITEM_TONES[ItemStatus(row.state)])
+    if not row.returned:
+        return told
+    return format_html('{}<br><span class="muted small">{} given back</span>', told, money(row.returned, currency))
 
 
 def named_as(row: ItemRow | Item) -> str:

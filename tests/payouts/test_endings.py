@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -87,6 +87,21 @@ def test_one_with_a_day_of_its_own_can_be_approved_until_that_day_is_over(
     assert expire_payouts() == 0
     assert approver.post(f"/{payout}/approve", key=key()).status_code == 200
     assert expire_payouts() == 0
+
+
+@pytest.mark.parametrize(("days", "taken"), [(-1, False), (0, True), (366, True), (367, False)])
+def test_a_day_is_between_today_in_the_country_of_the_payer_and_a_year_ahead(
+    staff_of: Any, monkeypatch: pytest.MonkeyPatch, days: int, taken: bool
+) -> None:
+    late = datetime(2026, 3, 28, 22, 30, tzinfo=UTC)  # in Nairobi it is Sunday the 29th
+    monkeypatch.setattr(services.timezone, "now", lambda: late)
+    day = date(2026, 3, 29) + timedelta(days=days)
+
+    answer = person(1_000_00).make(lines(staff_of(1)), key=key(), execute_on=day.isoformat())
+
+    assert (answer.status_code, answer.json().get("code")) == (
+        (201, None) if taken else (400, "invalid_execution_date")
+    )
 
 
 def test_one_that_fails_holds_up_no_other(business: Person, staff_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +252,7 @@ def test_what_is_given_back_of_an_item_is_told_with_it_and_on_the_page(staff_of:
     assert [row["returned"] for row in rows] == ["0.00", "4.00", "0.00"]
     assert [(row["status"], row["returned"]) for row in results] == [("paid", ""), ("paid", "4.00"), ("paid", "")]
     assert body["progress"] == {"paid": 3, "refused": 0, "left": 0, "amount": "30.00", "fees": "0.00"}
-    assert "Of it given back, 1 of them" in page and "4.00" in page
+    assert "Given back since, of 1" in page and "4.00</span> given back" in page
     assert owner.post(f"/{payout}/retry", key=key()).json()["code"] == "nothing_to_retry"
     assert (posted(staff[1]), posted(owner.wallet)) == (6_00, 974_00)  # type: ignore[arg-type]
     assert_books_balance()

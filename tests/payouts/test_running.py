@@ -1,5 +1,7 @@
 """Paying: in chunks or all at once, through refusals, killed workers and second tries; each item once."""
 
+import csv
+import io
 import signal
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -44,6 +46,12 @@ def approved(owner: Person, items: list[dict[str, Any]], **options: Any) -> str:
     assert made.json()["status"] == "validated", made.content
     assert owner.post(f"/{made.json()['payout_id']}/approve", key=key()).status_code == 200
     return str(made.json()["payout_id"])
+
+
+def results(owner: Person, payout: str) -> list[str]:
+    """As the file says, at any time."""
+    content = owner.get(f"/{payout}/results").content.decode("utf-8-sig")
+    return [row["status"] for row in csv.DictReader(io.StringIO(content))]
 
 
 def lease_over() -> None:
@@ -279,6 +287,7 @@ def test_operations_stop_one_midway_and_the_same_file_still_counts(
     payout = approved(owner, items)
     taken = running._take(Batch.objects.get(pk=payout).pk)
     assert taken and running._pay_chunk(taken.pk, taken.runs)
+    assert results(owner, payout) == ["paid", "paid", "waiting", "waiting"]
 
     assert owner.post(f"/{payout}/cancel").json()["code"] == "payout_not_open"
     cancel(taken.pk, actor=operations, note="a court asked")
@@ -286,6 +295,7 @@ def test_operations_stop_one_midway_and_the_same_file_still_counts(
     assert not running._pay_chunk(taken.pk, taken.runs)
     body = owner.get(f"/{payout}").json()
     assert body["status"] == "cancelled" and body["progress"]["paid"] == 2 and body["progress"]["left"] == 2
+    assert results(owner, payout) == ["paid", "paid", "unpaid", "unpaid"]
     assert owner.make(items, key=key()).json()["code"] == "payout_exists"
     assert_books_balance()
 

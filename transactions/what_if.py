@@ -201,7 +201,8 @@ def before(since: datetime) -> UUID:
 
 def groups(rows: Any) -> Iterator[Group]:
     for *told, p_country, p_type, p_tier, q_country, q_type, q_tier, movements in rows:
-        yield Group(*told, _side(p_country, p_type, p_tier), _side(q_country, q_type, q_tier), movements)
+        sides = (_side(p_country, p_type, p_tier), _side(q_country, q_type, q_tier))
+        yield Group._make([*told, *sides, movements])
 
 
 def _side(country: str | None, account_type: str | None, tier: int | None) -> Side | None:

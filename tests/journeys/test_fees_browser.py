@@ -1,6 +1,7 @@
 """Prices in a browser: the matrix, a price with its examples, one tried on what was, what fees brought; waiving."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from tests.factories import new_wallet
 from tests.journeys import test_admin_browser as support
 from tests.journeys.looks import well_seen
 from transactions import tariff
-from transactions.models import FeeRule, Transaction, WaivedFee
+from transactions.models import FeeRule, PriceTrial, Transaction, WaivedFee
 from transactions.posting import post_one
+from transactions.services.price_trials import run_trial
 
 pytestmark = [*support.pytestmark, pytest.mark.django_db(transaction=True)]
 browser, troubles = support.browser, support.troubles
@@ -54,12 +56,21 @@ def test_prices_are_read_tried_and_seen_in_what_they_brought(
         well_seen(page)
 
         open_menu(page, "What if it cost …")
-        page.get_by_label("Kind").select_option("transfer")
-        page.get_by_label("Currency").select_option("KES")
-        page.get_by_label("Flat").fill("50")
-        page.get_by_label("Part of the amount, in percent").fill("0")
-        page.get_by_role("button", name="Show", exact=True).click()
+        page.locator(".actions").get_by_role("link", name="Try a price").click()
+        dialog = page.get_by_role("dialog", name="Try a price")
+        dialog.get_by_label("Kind").select_option("transfer")
+        dialog.get_by_label("Currency").select_option("KES")
+        dialog.get_by_label("Flat").fill("50")
+        dialog.get_by_label("Part of the amount, in percent").fill("0")
+        dialog.get_by_role("button", name="Try it").click()
+        page.get_by_text("Waiting for a worker").wait_for()
+        well_seen(page)
+        PriceTrial.objects.update(until=now() + timedelta(seconds=1))
+        assert run_trial(PriceTrial.objects.get().pk)
         page.get_by_role("heading", name="Whom it would have been for").wait_for()
+        well_seen(page)
+        open_menu(page, "What if it cost …")
+        page.get_by_text("Transfer in KES: KES 50.00").wait_for()
         well_seen(page)
 
         open_menu(page, "Fee income")

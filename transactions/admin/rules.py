@@ -372,7 +372,7 @@ def cell(rules: tariff.Tariff, kind: str, currency: str, today: date) -> dict[st
     )
     return {
         "address": f"{list_url('transactions.feerule')}?{urlencode({'kind': kind, 'currency': currency})}",
-        "price": in_words(everybodys, currency) if everybodys else NOTHING,
+        "price": in_words(everybodys, currency) if everybodys else "free: no price",
         "until": everybodys.last_day if everybodys else None,
         "others": sum(1 for rule in met if not rule.is_general),
         "coming": coming and coming.effective_from,

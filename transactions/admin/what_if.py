@@ -126,7 +126,7 @@ class PriceTrialAdmin(StaffAdmin):
     def difference(self, trial: PriceTrial) -> Any:
         if trial.state != State.DONE:
             return NOTHING
-        sums = WhatIf.of(trial.found).all
+        sums = found_of(trial).all
         return money(sums.would_be - sums.actual, trial.currency)
 
     # --- The page ----------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class PriceTrialAdmin(StaffAdmin):
         ]
         figures = []
         if trial.state == State.DONE:
-            sums = WhatIf.of(trial.found).all
+            sums = found_of(trial).all
             figures = [
                 ("Earned", money(sums.actual, trial.currency)), ("Would have", money(sums.would_be, trial.currency)),
                 ("Difference", money(sums.would_be - sums.actual, trial.currency)),
@@ -165,7 +165,7 @@ class PriceTrialAdmin(StaffAdmin):
             return [progress_panel(trial), facts]
         if trial.state == State.FAILED:
             return [facts]
-        return [*tables(WhatIf.of(trial.found), trial.currency), facts]
+        return [*tables(found_of(trial), trial.currency), facts]
 
     def progress(self, request: HttpRequest, trial_id: UUID) -> HttpResponse:
         """What the page asks for each second while it waits or runs; once it has ended, the page anew."""
@@ -214,6 +214,11 @@ class PriceTrialAdmin(StaffAdmin):
         return go_to(request, page_url("transactions.pricetrial", trial.pk))
 
 
+def found_of(trial: PriceTrial) -> WhatIf:
+    assert trial.found is not None  # of one that is done
+    return WhatIf.of(trial.found)
+
+
 def progress_panel(trial: PriceTrial) -> Part:
     return Part(title="Progress", template="admin/transactions/trial_progress.html", context={"trial": trial})
 
@@ -247,7 +252,7 @@ def row(name: str, sums: Sums, currency: str) -> tuple[Any, ...]:
 
 
 def as_csv(trial: PriceTrial) -> HttpResponse:
-    text, found, currency = StringIO(), WhatIf.of(trial.found), trial.currency
+    text, found, currency = StringIO(), found_of(trial), trial.currency
     rows = csv.writer(text)
     rows.writerow(["kind", "currency", "since", "until", "of", "movements", "earned", "would_have_earned"])
     lines = [("all", found.all), ("met", found.met)]

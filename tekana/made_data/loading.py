@@ -29,8 +29,8 @@ from notifications.services import rendered
 from reports import figures
 from reports.totals import sum_all_days
 from tekana.made_data import process
-from tekana.made_data.activity import HOUSE, Plan
 from tekana.made_data.people import SHARES
+from tekana.made_data.plan import HOUSE, Plan
 from tekana.made_data.rows import COLUMNS
 from transactions import tariff
 from transactions.services.counting import count_again

@@ -53,6 +53,18 @@ def test_the_list_has_the_open_ones_with_what_is_left_until_when(support: Client
     assert "Expires" in listed and "Expires" not in support.get(url).text
 
 
+def test_one_that_was_captured_is_among_the_movements_of_both_wallets(support: Client, world: World) -> None:
+    hold = world.promised(60_00)
+    post_one(capture(hold.pk, 20_00, final=True)).or_raise()
+    assert hold.payee and state_of(hold.pk) == "completed"
+    url = reverse("admin:transactions_transaction_changelist")
+
+    for of in (
+        {"wallet": world.wallet.pk}, {"wallet": hold.payee_id, "kind": "hold"}, {"customer": hold.payee.customer_id},
+    ):  # fmt: skip
+        assert str(hold.pk) in support.get(url, of).text, of
+
+
 def test_customer_and_wallet_say_what_is_held_for_whom_until_when(support: Client, world: World) -> None:
     hold = world.promised(60_00)
     post_one(capture(hold.pk, 20_00)).or_raise()

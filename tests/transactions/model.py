@@ -138,6 +138,27 @@ class Use:
     answer: str = ""
 
 
+@dataclass(eq=False)
+class Standing:
+    """A transfer each day from ``starts`` on. ``runs``: what became of each day; ``tries``: how often there was too
+    little."""
+
+    payer: str
+    payee: str
+    amount: int
+    currency: str
+    retries: int
+    starts: int
+    state: str = "active"
+    runs: dict[int, str] = field(default_factory=dict)
+    tries: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def refused_in_a_row(self) -> int:
+        paid = max((day for day, state in self.runs.items() if state in ("completed", "unfunded")), default=0)
+        return sum(state == "failed" and day > paid for day, state in self.runs.items())
+
+
 @dataclass
 class Model:
     """Every method changes it or raises Refused and changes nothing."""
@@ -146,6 +167,8 @@ class Model:
     deals: list[Deal] = field(default_factory=list)
     quotes: list[Quote] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    standing: list[Standing] = field(default_factory=list)
+    expenses: Counter[str] = field(default_factory=Counter)
     fees: Counter[str] = field(default_factory=Counter)  # these by currency
     suspense: Counter[str] = field(default_factory=Counter)
     rail: Counter[str] = field(default_factory=Counter)
@@ -415,6 +438,67 @@ class Model:
             raise Refused("wallet_frozen")
         if taker.closed or not taker.may_receive:
             raise Refused("recipient_unavailable")
+
+    # --- by hand and by the clock ----------------------------------------------------------------------------------
+    def adjust(self, debited: str, credited: str, amount: int, currency: str) -> Deal:
+        """Between purses, what is parked (``suspense``) and what we bear (``expenses``). Neither freezes nor limits."""
+        purses = [self.purses[name] for name in (debited, credited) if name in self.purses]
+        if any(purse.currency != currency for purse in purses):
+            raise Refused("currency_mismatch")
+        if any(purse.closed for purse in purses):
+            raise Refused("wallet_closed")
+        giver = self.purses.get(debited)
+        there = giver.posted - giver.held if giver else self.suspense[currency]
+        if debited != "expenses" and there < amount:
+            raise Refused("insufficient_funds")
+        for name, change in ((debited, -amount), (credited, amount)):
+            if name == "expenses":
+                self.expenses[currency] -= change
+            elif name == "suspense":
+                self.suspense[currency] += change
+            else:
+                self.purses[name].posted += change
+        return Deal("adjustment", "completed", None, None, amount, currency)
+
+    def stand(self, payer: str, payee: str, amount: int, currency: str, retries: int, starts: int) -> Standing:
+        if self.purses[payer].closed:
+            raise Refused("wallet_closed")
+        if self.purses[payee].closed:
+            raise Refused("recipient_unavailable")
+        if self.purses[payee].currency != currency:
+            raise Refused("currency_mismatch")
+        if payer == payee:
+            raise Refused("self_transfer")
+        self.standing.append(Standing(payer, payee, amount, currency, retries, starts))
+        return self.standing[-1]
+
+    def day_comes(self, today: int) -> list[tuple[Standing, int, Deal]]:
+        """The transfers that are tried, those of earlier days first; then orders that are refused come to rest."""
+        for order in self.standing:
+            if order.state == "active" and order.starts <= today:
+                order.runs[today] = "due"
+        due = [(day, n) for n, order in enumerate(self.standing) for day, state in order.runs.items() if state == "due"]
+        tried, refused = [], set()
+        for day, n in sorted(due):
+            order = self.standing[n]
+            try:
+                deal = self.start("transfer", order.payer, order.payee, order.amount, currency=order.currency)
+                order.runs[day] = "completed"
+            except Refused as error:
+                deal = Deal("transfer", "failed", None, None, order.amount, order.currency)
+                if error.code == "insufficient_funds":
+                    order.tries[day] += 1
+                    order.runs[day] = "unfunded" if order.tries[day] > order.retries else "due"
+                else:
+                    order.runs[day] = "failed"
+                    refused.add(n)
+            tried.append((order, day, deal))
+        for order in (self.standing[n] for n in refused):
+            ends = self.purses[order.payer].closed or self.purses[order.payee].closed
+            if ends or order.refused_in_a_row >= 3:
+                order.state = "ended" if ends else "paused"
+                order.runs |= {day: "stopped" for day, state in order.runs.items() if state == "due"}
+        return tried
 
     # --- requests --------------------------------------------------------------------------------------------------
     def ask_for(self, **asked: Any) -> Request:

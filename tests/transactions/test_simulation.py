@@ -87,4 +87,4 @@ def test_what_exchanges_and_requests_would_lose_is_seen(
     """The controls: our margin given back with every part; payments of a request that do not use it up."""
     monkeypatch.setattr(owner, name, fault)
     with pytest.raises(Violation, match=said):
-        [world(seed) for seed in range(1, 6)]
+        [world(seed, 120) for seed in range(1, 6)]

@@ -265,7 +265,8 @@ MOVEMENT_POLICIES = [
     "transactions.policies.wallets_are_usable",
     "transactions.policies.within_limits",
 ]
-HOLD_OWNERS = ["recalls.verify.OWNER"]  # who beside transactions holds money; `verify_ledger` asks them
+# Who beside transactions holds money, or counts on what was moved; `verify_ledger` asks them.
+HOLD_OWNERS = ["recalls.verify.OWNER", "payments.verify.OWNER"]
 NOTIFICATION_ATTACHMENTS = {"statement_ready": "statements.services.attachment"}  # what goes with an e-mail, by kind
 # How keys begin under which an app moves money for a customer: no client chooses one; of a refusal the app tells.
 RESERVED_KEYS = ("confirm-", "payout-", "standing-order:")

@@ -243,7 +243,7 @@ CHECKS = [
     Check(
         "I9",
         "what was refused or called off moved nothing and holds nothing;"
-        " an open cash-out, hold or recall holds its money",
+        " an open cash-out, hold or recall holds its money; a payment request was paid as often as it says",
         f"""
         SELECT coalesce('transaction ' || t.id, 'hold ' || h.hold),
                coalesce('is ' || t.state || ' and', 'has no transaction and') || ' holds ' || coalesce(h.remaining, 0)

@@ -8,6 +8,7 @@ between two who take it at the same moment.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -67,7 +68,10 @@ class Queue:
     order: str = ""
 
     def rows(self, user: Any) -> "QuerySet[Any]":
-        return apps.get_model(self.model)._default_manager.filter(self.which(user)).order_by(*self.ordering)
+        return self.those(self.which(user))
+
+    def those(self, which: Q) -> "QuerySet[Any]":
+        return apps.get_model(self.model)._default_manager.filter(which).order_by(*self.ordering)
 
     @property
     def ordering(self) -> list[str]:
@@ -148,31 +152,43 @@ class Waiting:
         return self.queue.words(self.tone)
 
 
+@lru_cache(maxsize=1_000)
+def _counted(name: str, which: Q, most: int) -> tuple[str, tuple[Any, ...]] | None:
+    """The part of the statement that counts a queue, and what it is given for ``which``; None if that can be nothing.
+
+    Every page asks for every queue, and mostly in the same words: what the ORM makes of them is kept.
+    """
+    one = _queues[name]
+    fields = {"w_since": F(one.since), "w_clock": F(one.clock or one.since)}
+    fields |= {"w_owner": F(one.owner)} if one.owner else {}
+    try:
+        rows = one.those(which).annotate(**fields).values_list("pk", *fields)
+        inner, given = rows[: most + 1].query.sql_with_params()
+    except EmptyResultSet:
+        return None
+    if one.owner:
+        join, owner = "", "w.w_owner"
+    else:
+        join = "LEFT JOIN staff_assignment a ON a.subject_type = %s AND a.subject_id = w.w_pk::text"
+        owner = "a.owner_id"
+    columns = "w_pk, w_since, w_clock" + (", w_owner" if one.owner else "")
+    return (  # names of ours, and what the ORM made
+        f"SELECT %s, count(*), min(w_since), min(w_clock), count(*) FILTER (WHERE w_clock <= %s),"  # noqa: S608
+        f" count(*) FILTER (WHERE {owner} IS NULL), count(*) FILTER (WHERE {owner} = %s)"
+        f" FROM ({inner}) w ({columns}) {join}"
+    ), given
+
+
 def waiting(user: Any) -> dict[str, Waiting]:
     """Every queue this user may see, by name: one statement, however many queues there are and whatever is in them."""
     at, parts, params = now(), [], []
     seen = queues_of(user)
     for one in seen:
-        fields = {"w_since": F(one.since), "w_clock": F(one.clock or one.since)}
-        fields |= {"w_owner": F(one.owner)} if one.owner else {}
-        try:
-            rows = one.rows(user).annotate(**fields).values_list("pk", *fields)
-            inner, given = rows[: MOST_COUNTED + 1].query.sql_with_params()
-        except EmptyResultSet:  # nothing can be for this user
+        if (asked := _counted(one.name, one.which(user), MOST_COUNTED)) is None:  # nothing can be for this user
             continue
-        late = one.limits()[1]
-        if one.owner:
-            join, owner = "", "w.w_owner"
-        else:
-            join = "LEFT JOIN staff_assignment a ON a.subject_type = %s AND a.subject_id = w.w_pk::text"
-            owner = "a.owner_id"
-        columns = "w_pk, w_since, w_clock" + (", w_owner" if one.owner else "")
-        parts.append(  # names of ours, and what the ORM made
-            f"SELECT %s, count(*), min(w_since), min(w_clock), count(*) FILTER (WHERE w_clock <= %s),"  # noqa: S608
-            f" count(*) FILTER (WHERE {owner} IS NULL), count(*) FILTER (WHERE {owner} = %s)"
-            f" FROM ({inner}) w ({columns}) {join}"
-        )
-        params += [one.name, at - late, user.pk, *given, *([] if one.owner else [one.model])]
+        part, given = asked
+        parts.append(part)
+        params += [one.name, at - one.limits()[1], user.pk, *given, *([] if one.owner else [one.model])]
     found: dict[str, Sequence[Any]] = {}
     if parts:
         with connection.cursor() as cursor:

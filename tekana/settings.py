@@ -504,9 +504,10 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "tekana.dashboard.dashboard",
     "SIDEBAR": {"navigation": "staff.site.menu"},
     "ACCOUNT": {"navigation": "staff.site.account"},
-    "STYLES": ["/static/tekana/admin.css"],
-    "SCRIPTS": ["/static/tekana/admin.js", "/static/tekana/passkey.js"],
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/tekana/favicon.svg"}],
+    # Functions: of a text Unfold tries on every page whether it is the name of one, among all modules there are.
+    "STYLES": [lambda request: "/static/tekana/admin.css"],
+    "SCRIPTS": [lambda request: "/static/tekana/admin.js", lambda request: "/static/tekana/passkey.js"],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: "/static/tekana/favicon.svg"}],
     "BORDER_RADIUS": "6px",
     # Dark enough from 600 on for white text on it (4.5 : 1).
     "COLORS": {

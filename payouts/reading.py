@@ -30,6 +30,9 @@ MOST_TOLD = 500  # lines that are named; beyond them they are counted
 LONGEST = {"name": 120, "memo": 140, "reference": 80}
 RECIPIENT = {"wallet_id": "wallet", "phone_number": "phone", "email": "email"}
 COLUMNS = ("to", *RECIPIENT, "amount", "currency", *LONGEST)
+KNOWN_TITLES = f"The titles are {', '.join(COLUMNS)}."
+LONGEST_TITLES = 2_000
+MOST_ROWS = 10 * MOST_ITEMS  # with empty ones, of which eight million fit in
 SEPARATORS = ",;\t"
 MORE_CELLS = ","  # stands in a row for cells beyond the last title; no title, for it separates them
 SAID_SEPARATOR = re.compile(r"sep=([,;\t])\r?\n", re.I)  # what some spreadsheets write before the titles
@@ -135,13 +138,17 @@ def _rows(text: str) -> Iterator[Row]:
         separator, skipped = said[1], 1
         text = text[said.end() :]
     else:
-        first = next((line for line in text.splitlines() if line.strip()), "")
+        first = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
         separator, skipped = max(SEPARATORS, key=first.count), 0
+        if len(first) > LONGEST_TITLES:
+            raise PayoutFileUnreadable(f"The first line is too long. {KNOWN_TITLES}")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     titles: list[str] = []
     ended = 0
     try:
-        for cells in reader:
+        for number, cells in enumerate(reader):
+            if number > MOST_ROWS:
+                raise PayoutFileUnreadable(f"More than {MOST_ROWS:,} lines, most of them empty.")
             began, ended = ended + 1, reader.line_num
             if not any(cell.strip() for cell in cells):
                 continue
@@ -162,13 +169,16 @@ def _titles(cells: list[str]) -> list[str]:
     titles = [cell.strip().lower().replace(" ", "_").replace("-", "_") for cell in cells]
     while titles and not titles[-1]:
         titles.pop()
-    known = f"The titles are {', '.join(COLUMNS)}."
     if unknown := [title for title in titles if title not in COLUMNS]:
-        raise PayoutFileUnreadable(f"The first line has a title that we do not know: “{unknown[0][:40]}”. {known}")
+        raise PayoutFileUnreadable(
+            f"The first line has a title that we do not know: “{unknown[0][:40]}”. {KNOWN_TITLES}"
+        )
     if len(set(titles)) < len(titles):
         raise PayoutFileUnreadable("A title comes twice.")
     if "amount" not in titles or not {"to", *RECIPIENT} & set(titles):
-        raise PayoutFileUnreadable(f"The first line has the titles of the columns; amount and to are needed. {known}")
+        raise PayoutFileUnreadable(
+            f"The first line has the titles of the columns; amount and to are needed. {KNOWN_TITLES}"
+        )
     return titles
 
 

@@ -1,7 +1,7 @@
 """Questions about payouts. A customer's come filtered: what is not theirs, to pay or to approve, is a missing one."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -118,11 +118,10 @@ def alone_limit(business: UUID, currency: str) -> int:
     return row.amount if row else 0
 
 
-def alone_left(business: UUID, currency: str) -> int:
-    """What of it is left after what the owner approved alone in the last 24 hours."""
-    mine = Batch.objects.filter(
-        customer=business, currency=currency, approved_by=business, approved_at__gt=timezone.now() - ALONE_HOURS
-    )
+def alone_left(business: UUID, currency: str, at: datetime | None = None) -> int:
+    """What of it is left after what the owner approved alone in the 24 hours before, by default before now."""
+    since = (at or timezone.now()) - ALONE_HOURS
+    mine = Batch.objects.filter(customer=business, currency=currency, approved_by=business, approved_at__gt=since)
     used = mine.aggregate(sum=Sum("total"))["sum"] or 0
     return max(alone_limit(business, currency) - used, 0)
 

@@ -179,7 +179,7 @@ def approve(payout_id: UUID, *, actor: CustomerPrincipal, idempotency_key: str, 
         if batch.state != BatchState.VALIDATED:
             raise not_open(batch)
         if actor.id == batch.customer_id and batch.customer.is_business:
-            _refuse_alone(batch)
+            _refuse_alone(batch, at)
         event = note_step(batch, batch.state, to=BatchState.APPROVED, actor=actor)
         by = batch.customer if actor.id == batch.customer_id else Customer.objects.get(pk=actor.id)
         advance(batch.approve, actor=actor, by=by, at=at, due_at=due_at)
@@ -192,11 +192,11 @@ def approve(payout_id: UUID, *, actor: CustomerPrincipal, idempotency_key: str, 
     return once(actor.principal, idempotency_key, ["approve", str(payout_id)], act)
 
 
-def _refuse_alone(batch: Batch) -> None:
+def _refuse_alone(batch: Batch, at: datetime) -> None:
     """One approval of the owner's at a time, so that two do not both fit. Raises: SecondPersonNeeded."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"payouts alone {batch.customer_id}"])
-    left = alone_left(batch.customer_id, batch.currency)
+    left = alone_left(batch.customer_id, batch.currency, at)
     if batch.total > left:
         raise SecondPersonNeeded(alone_left=decimal_string(left, batch.currency), currency=batch.currency)
 

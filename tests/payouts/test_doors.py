@@ -45,6 +45,7 @@ def read(text: str, currency: str = "KES") -> File:
         "phone number,amount,currency\n00254 712 345687,1050.75,kes\n",
         f'email,to,amount\n,"{PHONE}"," 1050.75 "\n',
         f"to,amount,,\r{PHONE},1050.75,,\r",
+        f"\r\n \r\nto;amount\r\n{PHONE};1050,75\r\n",
     ],
 )
 def test_what_spreadsheets_write_is_read(text: str) -> None:
@@ -99,6 +100,8 @@ def test_what_is_wrong_with_a_line_is_told_with_its_field(row: str, field: str, 
         (b"to,amount,to\n", "payout_file_unreadable"),
         (b'to,amount\n"+254712345678,5\n', "payout_file_unreadable"),
         (b"to,amount\n" + b"x" * 200_000 + b",5\n", "payout_file_unreadable"),
+        (b"\n" * 5_000_000, "payout_file_unreadable"),
+        (b"ab," * 1_000, "payout_file_unreadable"),
         (b"to,amount\n" + b"+254712345678,5\n" * 10_001, "too_many_items"),
         (b"to,amount\n" + b"x" * (8 * 2**20), "payout_file_too_large"),
     ],
@@ -388,10 +391,48 @@ def test_the_database_holds_maker_and_checker_apart_and_items_as_they_are(
 def test_a_guard_that_is_missing_would_be_noticed(business: Person, staff_of: Any, monkeypatch: Any) -> None:
     """The service asks too: without it the database still refuses the owner."""
     payout = business.make(lines(staff_of(1)), key=key()).json()["payout_id"]
-    monkeypatch.setattr(services, "_refuse_alone", lambda batch: None)
+    monkeypatch.setattr(services, "_refuse_alone", lambda batch, at: None)
 
     with pytest.raises(DatabaseError, match="approved by who made it"), transaction.atomic():
         business.post(f"/{payout}/approve", key=key())
+
+
+def test_the_database_adds_up_what_the_owner_approved_alone(
+    business: Person, approver: Person, staff_of: Any, monkeypatch: Any
+) -> None:
+    (row,) = business.get("/approvers").json()["data"]
+    approver.post("/alone-limit", {"amount": "250.00", "currency": "KES", "approver_id": row["approver_id"]})
+    payouts = [business.make(lines(staff_of(1)), key=key()).json()["payout_id"] for _ in range(3)]
+    monkeypatch.setattr(services, "_refuse_alone", lambda batch, at: None)
+    assert [business.post(f"/{one}/approve", key=key()).status_code for one in payouts[:2]] == [200, 200]
+
+    with pytest.raises(DatabaseError, match="approved by who made it"), transaction.atomic():
+        business.post(f"/{payouts[2]}/approve", key=key())
+
+    monkeypatch.setattr(services.timezone, "now", lambda: now() + timedelta(hours=25))
+    assert business.post(f"/{payouts[2]}/approve", key=key()).status_code == 200
+
+
+@pytest.mark.parametrize("figure", ["posted", "posted_amount"])
+def test_the_database_keeps_a_payout_that_is_over_to_what_its_items_say(
+    staff_of: Any, monkeypatch: Any, figure: str
+) -> None:
+    owner = person(1_000_00)
+    payout = owner.make(lines(staff_of(2), 1_00), key=key()).json()["payout_id"]
+    owner.post(f"/{payout}/approve", key=key())
+    real = running._keep
+
+    def short(batch: Batch) -> None:
+        setattr(batch, figure, getattr(batch, figure) - 1)
+        real(batch)
+
+    monkeypatch.setattr(running, "_keep", short)
+    assert running.run_due() == 1
+
+    batch = fresh(Batch(pk=payout))
+    assert (batch.state, batch.attempts) == ("posting", 0)  # and given up after three times, for a person to look at
+    with pytest.raises(DatabaseError, match="not those of its items"), transaction.atomic():
+        running._pay_chunk(batch.pk, batch.runs)
 
 
 def test_nothing_in_a_result_is_a_formula_by_the_rules_of_exports() -> None:

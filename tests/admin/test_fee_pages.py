@@ -12,7 +12,8 @@ from staff.models import Approval
 from tests.admin.conftest import World
 from tests.books import assert_books_balance
 from transactions import tariff
-from transactions.models import FeeRule, PriceTrial, WaivedFee
+from transactions.models import FeeRule, FeeWaiver, PriceTrial, WaivedFee
+from transactions.services.fees import grant_waiver
 from transactions.services.price_trials import run_trial
 
 
@@ -102,6 +103,28 @@ def test_a_fee_is_waived_from_the_page_of_its_transaction(support: Client, world
     assert waived.amount == 6_00 and "Waived of its fee" in page and "Fee of the payee" in page
     assert "Waived fee" in support.get(url("transactions_transaction_change", waived.movement_id)).text
     assert_books_balance()
+
+
+def test_of_waivers_that_fit_only_the_one_that_counts_is_in_force(support: Client, world: World) -> None:
+    today, url = now().date(), reverse("admin:transactions_feewaiver_changelist")
+
+    def grant(bps: int, kind: str | None, currency: str | None) -> int:
+        days = {"effective_from": today, "last_day": today + timedelta(days=30)}
+        return grant_waiver(
+            customer=world.wanjiku, kind=kind, currency=currency, bps=bps, actor=None, reason="a promise", **days
+        ).pk
+
+    ended = FeeWaiver.objects.get().pk  # of payments in KES, and 0 %
+    for_all, payments, no_more = grant(20_00, None, None), grant(50_00, "payment", "KES"), grant(0, "payment", "KES")
+
+    def shown(when: str) -> set[int]:
+        rows = support.get(url, {"when": when}).context["cl"].result_list
+        return {one.pk for one in rows}
+
+    assert shown("now") == {for_all} and shown("replaced") == {ended, payments, no_more}
+    page = support.get(reverse("admin:transactions_feewaiver_change", args=[payments])).text
+    assert "Replaced" in page and "In force" not in page
+    assert "Ends those before" in support.get(reverse("admin:customers_customer_change", args=[world.wanjiku.pk])).text
 
 
 def test_fee_income_is_shown_by_kind_and_as_a_file(finance: Client, world: World, dear: FeeRule) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -150,12 +150,28 @@ class GrantForm(ReasonForm):
                 "currency": asked["currency"], **days}  # fmt: skip
 
 
-class NowFilter(choice_filter("when", "when", [("now", "in force"), ("coming", "coming"), ("past", "past")])):  # type: ignore[misc]
+NOW = [("now", "in force"), ("replaced", "replaced or ended"), ("coming", "coming"), ("past", "past")]
+
+
+def with_later(rows: QuerySet[FeeWaiver]) -> QuerySet[FeeWaiver]:
+    """Each with whether a later row counts in its place today (`tariff.Tariff.waiver`): `is_replaced`."""
+    today = datetime.now(UTC).date()
+    later = FeeWaiver.objects.filter(
+        Q(kind=None) | Q(kind=OuterRef("kind")), Q(currency=None) | Q(currency=OuterRef("currency")),
+        customer=OuterRef("customer"), pk__gt=OuterRef("pk"), effective_from__lte=today, last_day__gte=today,
+    )  # fmt: skip
+    return rows.annotate(is_replaced=Exists(later))
+
+
+class NowFilter(choice_filter("when", "when", NOW)):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         today = datetime.now(UTC).date()
+        now = queryset.filter(effective_from__lte=today, last_day__gte=today)
         match self.value():
             case "now":
-                return queryset.filter(effective_from__lte=today, last_day__gte=today)
+                return now.filter(is_replaced=False, bps__gt=0)
+            case "replaced":
+                return now.filter(Q(is_replaced=True) | Q(bps=0))
             case "coming":
                 return queryset.filter(effective_from__gt=today)
             case "past":
@@ -171,6 +187,9 @@ class FeeWaiverAdmin(StaffAdmin):
     ordering = ["-pk"]
     page_select_related = ("customer",)
     actions_list = ["grant"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return with_later(super().get_queryset(request))
 
     @display(description="Customer")
     def customer_shown(self, waiver: FeeWaiver) -> str:
@@ -224,17 +243,22 @@ class FeeWaiverAdmin(StaffAdmin):
         return ask(request, form, fee_waiver.name, form.params, reason=reason, back=self.address_of(None))
 
 
-def state_of(waiver: FeeWaiver) -> Any:
+def state_of(waiver: Any) -> Any:
+    """Of a row `with_later`. One with 0 only ends what was granted before."""
     today = datetime.now(UTC).date()
     if waiver.last_day < today:
         return badge("past")
-    return badge("coming", "busy") if waiver.effective_from > today else badge("in force", "good")
+    if waiver.effective_from > today:
+        return badge("coming", "busy")
+    if waiver.is_replaced:
+        return badge("replaced")
+    return badge("in force", "good") if waiver.bps else badge("ends those before")
 
 
 @panel("customers.customer", order=60, permission="transactions.view_feewaiver")
 def waivers_of_customer(request: HttpRequest, customer: Any) -> Panel | None:
     """What they are spared of their fees; nothing where there never was a waiver."""
-    rows = list(customer.fee_waivers.all()[:SHOWN])
+    rows = list(with_later(customer.fee_waivers.all())[:SHOWN])
     if not rows:
         return None
     return Table(

@@ -49,3 +49,8 @@ UNDONE: dict[str, Undoing] = {
     ),
 }  # fmt: skip
 REVERSED = frozenset(kind for kind, undoing in UNDONE.items() if Way.REVERSAL in undoing.ways)
+
+
+def how_undone(kind: str, *, in_two_currencies: bool) -> str:
+    """In words; a transfer of which another currency arrived is undone as an exchange is."""
+    return UNDONE[Kind.CONVERSION if in_two_currencies and kind in REVERSED else kind].how

@@ -3,7 +3,7 @@
 import pytest
 
 from transactions.models import PAYS_AT_ONCE, THROUGH_A_RAIL, Kind
-from transactions.undoing import UNDONE, Way
+from transactions.undoing import UNDONE, Way, how_undone
 
 
 def test_every_kind_says_how_it_is_undone():
@@ -19,3 +19,9 @@ def test_what_goes_from_wallet_to_wallet_is_reversed(kind):
 @pytest.mark.parametrize("kind", sorted(THROUGH_A_RAIL))
 def test_what_went_through_a_bank_comes_back_through_one(kind):
     assert UNDONE[kind].ways == (Way.COUNTER_PAYMENT,)
+
+
+def test_a_transfer_that_arrived_in_another_currency_is_undone_as_an_exchange():
+    assert "today's rate" in how_undone(Kind.TRANSFER, in_two_currencies=True)
+    assert "rate" not in how_undone(Kind.TRANSFER, in_two_currencies=False)
+    assert how_undone(Kind.CASH_OUT, in_two_currencies=True) == UNDONE[Kind.CASH_OUT].how

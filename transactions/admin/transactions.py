@@ -62,7 +62,7 @@ from transactions.services.holds import void_by_staff
 from transactions.services.rail_calls import call_off, release
 from transactions.services.reversals import approval_of
 from transactions.services.waivers import MOVED
-from transactions.undoing import UNDONE
+from transactions.undoing import how_undone
 from wallets.models import Wallet
 
 concerns("transactions.transaction", "payer.customer_id", "payee.customer_id")
@@ -507,7 +507,7 @@ def details(request: HttpRequest, transaction: Transaction, reasons: dict[str, s
         ("To", payee),
         ("Amount", money(transaction.amount, transaction.currency)),
         ("Fee", money(transaction.fee, transaction.currency)),
-        ("How it is undone", UNDONE[transaction.kind].how),
+        ("How it is undone", how_undone(transaction.kind, in_two_currencies=bool(transaction.received))),
         ("Memo", masking.words(request, transaction.memo) or NOTHING),
         ("Reference", code(masking.words(request, transaction.reference))),
         ("Order reference", code(masking.words(request, transaction.order_reference))),

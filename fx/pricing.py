@@ -70,12 +70,15 @@ def price(
     now: Snapshot, *, sell: str, buy: str, sell_minor: int | None = None, buy_minor: int | None = None,
     tier: int | None = None, within_seconds: int | None = None, kind: str = "conversion",
     used: Mapping[str, int] | None = None, fee: FeeHook | None = None,
+    may_move: Callable[[int], None] | None = None,
 ) -> Price:  # fmt: skip
     """Price a conversion of which exactly one amount is given.
 
     Args:
         fee: what it costs this one; without it everybody's fee.
-    Raises: SameCurrency, AmountNotPositive, AmountTooLarge, AmountTooSmallToConvert, NoRoute, RateStale, RateMissing.
+        may_move: refuses more than may be exchanged.
+    Raises: SameCurrency, AmountNotPositive, AmountTooLarge, AmountTooSmallToConvert, NoRoute, RateStale, RateMissing,
+        and what ``may_move`` raises.
     """
     assert (sell_minor is None) != (buy_minor is None)
     if sell == buy:
@@ -117,6 +120,8 @@ def price(
         charged = sell_minor - found.sell_minor
         if sell_minor > MAX_MINOR:
             raise AmountTooLarge()
+    if may_move:
+        may_move(found.sell_minor)
     return Price(
         sell=sell, buy=buy, fixed=Quote.Fixed.SELL if buy_minor is None else Quote.Fixed.BUY, sell_minor=sell_minor,
         fee_minor=charged, buy_minor=received, margin_minor=found.buy_minor - received, margin_bps=bps,

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -434,6 +434,7 @@ def estimate(
 def quote(
     *, caller: str, sell: str, buy: str, sell_minor: int | None = None, buy_minor: int | None = None,
     tier: int | None = None, within_seconds: int | None = None, kind: str = "conversion", fee: FeeHook | None = None,
+    may_move: Callable[[int], None] | None = None,
 ) -> Quote:  # fmt: skip
     """Promise a caller a conversion, for ``settings.FX_QUOTE_SECONDS``.
 
@@ -444,8 +445,9 @@ def quote(
         within_seconds: no route that takes longer.
         kind: of movement, for the fee.
         fee: what it costs this caller; without it everybody's fee (`settings.FX_FEE`).
+        may_move: refuses what this caller could not take anyway, told how much would be exchanged.
     Raises: SameCurrency, AmountNotPositive, AmountTooLarge, AmountTooSmallToConvert, NoRoute, RateStale, RateMissing,
-        FxExposureExceeded.
+        FxExposureExceeded, and what ``may_move`` raises.
     Locks: where the route uses a provider with a daily cap, quotes that do wait for each other while they are written,
         so that two do not promise the same rest of it: of whom not enough is left, the next way is found after all
         others. Where our position in one of the two currencies has a cap, likewise, after that.
@@ -453,7 +455,7 @@ def quote(
     now = snapshot()
     asked: dict[str, Any] = {
         "sell": sell, "buy": buy, "sell_minor": sell_minor, "buy_minor": buy_minor, "tier": tier,
-        "within_seconds": within_seconds, "kind": kind, "fee": fee,
+        "within_seconds": within_seconds, "kind": kind, "fee": fee, "may_move": may_move,
     }  # fmt: skip
     capped = _capped(now)
     promise: dict[str, Any] = {"caller": caller, "kind": kind, "tier": tier}

@@ -183,9 +183,13 @@ def _limits(case: Case, party: Party, currency: str) -> Limits:
 def _refuse_above(case: Case, period: str, reached: int, limit: int | None) -> None:
     """Raises: LimitExceeded."""
     if limit is not None and reached > limit:
-        allowed = Money(limit, case.movement.currency)
-        left = Money(max(limit - (reached - case.movement.amount), 0), case.movement.currency)
-        raise LimitExceeded(
-            f"Your limit per {period} is {allowed}; {left} is left.",
-            period=period, limit=allowed.decimal, left=left.decimal,
-        )  # fmt: skip
+        raise above(period, limit, max(limit - (reached - case.movement.amount), 0), case.movement.currency)
+
+
+def above(period: str, limit: int, left: int, currency: str) -> LimitExceeded:
+    """Of minor units of a currency; ``period``: movement, day or month."""
+    allowed, rest = Money(limit, currency), Money(left, currency)
+    return LimitExceeded(
+        f"Your limit per {period} is {allowed}; {rest} is left.",
+        period=period, limit=allowed.decimal, left=rest.decimal,
+    )  # fmt: skip

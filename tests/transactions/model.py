@@ -212,6 +212,8 @@ class Model:
             fee = sold - rest
         if received <= 0:
             raise Refused("fx_amount_too_small")
+        if rest > LIMITS[sell].per_movement:
+            raise Refused("limit_exceeded")
         self.quotes.append(Quote(owner, kind, sell, buy, sold, fee, received, brought - received, expired))
         return self.quotes[-1]
 

@@ -364,6 +364,23 @@ def test_a_quote_is_asked_for_read_and_used_by_its_owner(call: Any, client: Any,
 
 
 @over_http
+def test_nobody_is_promised_what_their_limit_never_lets_them_take(call: Any, kes: Wallet, usd: Wallet) -> None:
+    """They would occupy what providers and caps leave for others, with nothing in their wallet."""
+    asked = {"currency_from": "KES", "currency_to": "USD"}
+
+    for amounts in ({"amount_from": "300000.01"}, {"amount_to": "2400.00"}, {"amount_from": "9000000.00"}):
+        for kind in ("conversion", "transfer", "cash_out"):
+            answer = call("/v1/fx/quotes", kind=kind, **asked, **amounts)
+            assert (answer.status_code, answer.json()["code"]) == (422, "limit_exceeded"), answer.content
+            assert (answer.json()["limit"], answer.json()["period"]) == ("250000.00", "movement")
+    assert call("/v1/fx/quotes", **asked, amount_from="250000.00").status_code == 201
+    convert = {"wallet_id": kes.pk, "amount": "300000.01", **asked}
+    assert call("/v1/fx/convert", **convert).json()["code"] == "limit_exceeded"
+    assert Quote.objects.count() == 1
+    assert_books_balance()
+
+
+@over_http
 def test_only_so_many_quotes_are_open_at_once(call: Any, settings: Any) -> None:
     settings.FX_OPEN_QUOTES = 2
     asked = {"currency_from": "KES", "currency_to": "USD", "amount_from": "13000"}

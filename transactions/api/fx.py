@@ -171,7 +171,9 @@ class RatesView(APIView):
 
 class QuotesView(APIView):
     permission_classes = [IsAuthenticated]  # who asks is looked at in the statement that counts their open quotes
-    problems = [*AMOUNTS, SessionEnded, CustomerSuspended, *QUOTING]
+    problems = [
+        *AMOUNTS, SessionEnded, CustomerSuspended, errors.LimitExceeded, errors.LimitsNotSet, *QUOTING,
+    ]  # fmt: skip
 
     @extend_schema(operation_id="ask_fx_quote", request=AskQuoteSerializer, responses={201: QuoteSerializer})
     def post(self, request: Request) -> Response:

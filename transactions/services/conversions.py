@@ -20,11 +20,13 @@ from customers.errors import CustomerSuspended, SessionEnded
 from fx.errors import QuoteMismatch, TooManyQuotes
 from fx.models import Quote
 from fx.selectors import QuoteTerms, read_quotes, terms_of
+from transactions.errors import LimitsNotSet
 from transactions.models import Kind
 from transactions.movements import Answer, Movement, Order, Outcome
+from transactions.policies import above
 from transactions.poster import submit
 from transactions.quotes import QuoteClaim
-from transactions.tariff import Side, own_fee
+from transactions.tariff import Side, current, own_fee
 from wallets.parties import Address
 
 # What a customer may ask a quote for.
@@ -72,7 +74,8 @@ def ask_quote(
 ) -> Quote:  # fmt: skip
     """Promise a customer a rate (`fx.services.quote`), unless too many promises to them are open.
 
-    Raises: SessionEnded, CustomerSuspended, TooManyQuotes, and what `fx.services.quote` raises.
+    Raises: SessionEnded, CustomerSuspended, TooManyQuotes, LimitsNotSet, LimitExceeded, and what `fx.services.quote`
+    raises.
     """
     asking = _asking(actor, buy)
     if asking is None or not asking.is_live:
@@ -82,7 +85,7 @@ def ask_quote(
     _refuse_hoarding(asking)
     return fx.services.quote(
         caller=actor.principal, sell=sell, buy=buy, sell_minor=sell_minor, buy_minor=buy_minor, tier=asking.tier,
-        kind=kind, fee=_fee_of(actor, asking),
+        kind=kind, fee=_fee_of(actor, asking), may_move=_limit_of(asking, sell),
     )  # fmt: skip
 
 
@@ -108,7 +111,7 @@ def convert(
         try:
             made = fx.services.quote(
                 caller=actor.principal, sell=sell, buy=buy, sell_minor=amount, tier=asking.tier,
-                fee=_fee_of(actor, asking),
+                fee=_fee_of(actor, asking), may_move=_limit_of(asking, sell),
             )  # fmt: skip
         except Declined as exc:
             refused = exc
@@ -156,6 +159,21 @@ def _asking(actor: CustomerPrincipal, buy: str, key: str = "") -> Asking | None:
 
 def _fee_of(actor: CustomerPrincipal, asking: Asking) -> Callable[[str, str, int], int]:
     return own_fee(actor.id, Side(asking.country, asking.account_type, asking.tier))
+
+
+def _limit_of(asking: Asking, currency: str) -> Callable[[int], None]:
+    """What posting would refuse whenever the quote is taken is not promised: it would only occupy what providers and
+    caps leave for others. Raises, when asked: LimitsNotSet, LimitExceeded."""
+    rules = current()
+    limits = rules.limits(asking.country, currency, asking.tier, rules.day(asking.country, now()))
+
+    def may_move(exchanged: int) -> None:
+        if limits is None:
+            raise LimitsNotSet()
+        if limits.per_movement is not None and exchanged > limits.per_movement:
+            raise above("movement", limits.per_movement, limits.per_movement, currency)
+
+    return may_move
 
 
 def _refuse_hoarding(asking: Asking) -> None:

@@ -86,8 +86,8 @@ MATRIX = {
         customers_customer_suspend customers_customer_reactivate wallets_wallet_freeze wallets_wallet_lift
         wallets_wallet_close wallets_freeze_lift_this viewings_viewing_start viewings_viewing_end viewings_home
         viewings_history viewings_transaction viewings_notifications viewings_recalls viewings_accesses
-        viewings_statements viewings_kept viewings_takings viewings_requests viewings_request viewings_orders viewings_order viewings_holds
-        viewings_hold viewings_payouts viewings_payout viewings_prices viewings_quote
+        viewings_statements viewings_kept viewings_takings viewings_requests viewings_request viewings_orders
+        viewings_order viewings_holds viewings_hold viewings_payouts viewings_payout viewings_prices viewings_quote
         wallets_freeze_extend wallets_freeze_take wallets_freeze_hand_over
     """,
     "SNFD": """

@@ -4,6 +4,7 @@ The owner names somebody, who accepts. From then on a payout of the business has
 owner may do without is for an approver to say, and only to be lowered by the owner.
 """
 
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -25,17 +26,20 @@ from payouts.errors import (
     ApproverNotFound,
     NotABusiness,
     OnlyApproversRaise,
+    TooManyApprovers,
 )
 from payouts.models import AloneLimit, Approver, ApproverState
 from payouts.selectors import alone_limit, approvers_around
 from wallets.parties import Address
 from wallets.selectors import masked_name
 
+MOST = 20  # of one business
+
 
 def name_approver(to: Address, *, actor: CustomerPrincipal) -> Approver:
     """Ask a customer, by phone number or e-mail, to approve for the business of ``actor``.
 
-    Raises: NotABusiness, ApproverNotFound, ApproverIsOwner, ApproverExists.
+    Raises: NotABusiness, ApproverNotFound, ApproverIsOwner, ApproverExists, TooManyApprovers. Locks: the owner.
     """
     owner = Customer.objects.get(pk=actor.id)
     if not owner.is_business:
@@ -48,6 +52,7 @@ def name_approver(to: Address, *, actor: CustomerPrincipal) -> Approver:
     row = Approver(id=uuid7(), business=owner, approver=found, invited_at=timezone.now())
     try:
         with db_transaction.atomic():
+            _refuse_many(owner)
             row.save(force_insert=True)
             audit.record(actor=actor, action="name_approver", subject=row, after=f"customer:{found.pk}")
             _tell(row.pk, found.pk, "approver_named", business=owner.full_name)
@@ -56,6 +61,14 @@ def name_approver(to: Address, *, actor: CustomerPrincipal) -> Approver:
             raise
         raise ApproverExists() from rival
     return row
+
+
+def _refuse_many(owner: Customer) -> None:
+    """Asking sends somebody a text with the name of the business, as does each payout. Raises: TooManyApprovers."""
+    Customer.objects.select_for_update(no_key=True).get(pk=owner.pk)
+    lately = Q(invited_at__gt=timezone.now() - timedelta(hours=24))
+    if Approver.objects.filter(~Q(state=ApproverState.ENDED) | lately, business=owner).count() >= MOST:
+        raise TooManyApprovers(most=MOST)
 
 
 def accept(approver_id: UUID, *, actor: CustomerPrincipal) -> Approver:

@@ -105,6 +105,14 @@ class ApproverExists(Conflict):
     for_customer = "You have asked this person already."
 
 
+class TooManyApprovers(Conflict):
+    """So many approve for you, or were asked within 24 hours: ``most`` says how many may. Each is told of each payout
+    that waits."""
+
+    code, title = "too_many_approvers", "Too many approvers"
+    for_customer = "You have asked very many people. Please end one of them, or wait a day."
+
+
 class ApproverIsOwner(BadRequest):
     """Nobody is the second person of their own business."""
 

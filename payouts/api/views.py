@@ -184,7 +184,12 @@ class PayoutRetryView(APIView):
 
 class ApproversView(APIView):
     permission_classes = [LiveSession]
-    problems = {"POST": [errors.NotABusiness, errors.ApproverNotFound, errors.ApproverIsOwner, errors.ApproverExists]}
+    problems = {
+        "POST": [
+            errors.NotABusiness, errors.ApproverNotFound, errors.ApproverIsOwner, errors.ApproverExists,
+            errors.TooManyApprovers,
+        ]
+    }  # fmt: skip
 
     @extend_schema(
         operation_id="list_payout_approvers", parameters=[s.ApproverQuery], responses=s.ApproverPageSerializer

@@ -15,7 +15,7 @@ from django.utils.timezone import now
 import core.chunks
 from core.roles import connected_as_owner
 from customers.services import suspend_customer
-from payouts import running, services
+from payouts import approvers, running, services
 from payouts.models import AloneLimit, Approver, Batch, BatchState, Item
 from payouts.reading import File, read_csv, read_json
 from payouts.results import FORMULA, inert
@@ -319,6 +319,22 @@ def test_who_approves_and_how_much_the_owner_does_alone(business: Person, approv
     approver.post(f"/approvers/{row['approver_id']}/end")
     assert approver.post(f"/{more}/approve", key=key()).json()["code"] == "payout_not_found"
     assert approver.post(f"/approvers/{row['approver_id']}/accept").json()["code"] == "approver_closed"
+
+
+def test_so_many_people_are_asked_and_no_more(business: Person, staff_of: Any, monkeypatch: Any) -> None:
+    """Each is told of each payout, and by whom they were asked; ending one makes no room for more such texts."""
+    monkeypatch.setattr(approvers, "MOST", 2)
+    asked = [business.post("/approvers", {"email": wallet.customer.email}) for wallet in staff_of(3)]
+    assert [answer.status_code for answer in asked] == [201, 201, 409]
+    assert (asked[2].json()["code"], asked[2].json()["most"]) == ("too_many_approvers", 2)
+
+    business.post(f"/approvers/{asked[0].json()['approver_id']}/end")
+    one = {"email": staff_of(1)[0].customer.email}
+
+    assert business.post("/approvers", one).json()["code"] == "too_many_approvers"
+    monkeypatch.setattr(approvers.timezone, "now", lambda: now() + timedelta(hours=25))
+    assert business.post("/approvers", one).status_code == 201
+    assert business.post("/approvers", {"email": staff_of(1)[0].customer.email}).status_code == 409
 
 
 @pytest.mark.django_db(transaction=True)

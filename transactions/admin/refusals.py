@@ -470,6 +470,10 @@ AT_THE_DOOR = {
         "Nobody has this number or address, or it is not about them.", "Approvers, on the customer's page.",
         "The approver registers first, and the business writes their number with its country code.",
     ),
+    "too_many_approvers": (
+        "So many approve for the business, or were asked within 24 hours.", "Approvers, on the customer's page.",
+        "They end one who no longer does, or ask the next one tomorrow.",
+    ),
     "approver_exists": (
         "This person approves already, or has been asked and has not answered.", "Approvers, on the customer's page.",
         "The other accepts in their own app.",

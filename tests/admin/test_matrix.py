@@ -200,6 +200,8 @@ def addresses(world: World, staff: dict[str, User]) -> dict[str, str]:
             kwargs |= {"uidb64": "MQ", "token": "x"}
         if "payout_id>" in route:
             kwargs["payout_id"] = first["payouts_batch_"].pk
+        if "int:number>" in route:
+            kwargs["number"] = 1
         if "trial_id>" in route:
             kwargs["trial_id"] = first["transactions_pricetrial_"].pk
         if "hold_id>" in route:

@@ -95,17 +95,28 @@ def price_list(customer: Customer) -> list[Price]:
 
 
 def concerning(rules: list[Fee], kind: str, side: Side) -> list[Fee]:
-    """Of these, ranked, those that a customer may meet, up to the one that leaves nothing to those after it."""
+    """Of these, ranked, those that a customer may meet: what they send may cost, and what they bear of what they get.
+    Each time up to the one that leaves nothing to those after it."""
+    sends = _met(rules, side, pays=True, has_other=kind != Kind.CASH_OUT) if kind != Kind.TOP_UP else []
+    gets = _met(rules, side, pays=False, has_other=kind != Kind.TOP_UP) if kind != Kind.CASH_OUT else []
+    borne = gets if kind == Kind.TOP_UP else [rule for rule in gets if rule.payee_bps]
+    return [rule for rule in rules if rule in sends or rule in borne]
+
+
+def _met(rules: list[Fee], side: Side, *, pays: bool, has_other: bool) -> list[Fee]:
+    """As payer or as payee, of somebody of whom nothing is known, or of nobody who has a wallet here."""
     met = []
     for rule in rules:
-        of_payee = kind == Kind.TOP_UP or rule.payee_bps == WHOLE_BPS
-        own, other = (rule.to_country, rule.from_country) if of_payee else (rule.from_country, rule.to_country)
-        if own not in (None, side.country) or (kind == Kind.TOP_UP and other is not None):
+        own, other = (rule.from_country, rule.to_country) if pays else (rule.to_country, rule.from_country)
+        is_mine = not has_other or pays == (
+            rule.payee_bps != WHOLE_BPS
+        )  # it is mine whose tier and kind of account count
+        names = (rule.account_type, rule.tier)
+        if own not in (None, side.country) or (other and not has_other):
             continue
-        if rule.account_type not in (None, side.account_type) or rule.tier not in (None, side.tier):
+        if is_mine and (names[0] not in (None, side.account_type) or names[1] not in (None, side.tier)):
             continue
         met.append(rule)
-        of_somebody_else = kind != Kind.TOP_UP and of_payee and not rule.is_general
-        if rule.partner is None and other is None and not of_somebody_else:
+        if rule.partner is None and other is None and (is_mine or names == (None, None)):
             break
     return met

@@ -25,7 +25,7 @@ from transactions.models import FeeRule, FeeWaiver, Kind, ReversalReason, Transa
 from transactions.movements import Movement
 from transactions.posting import dry_run, post_one
 from transactions.price_approvals import fees
-from transactions.prices import as_fee
+from transactions.prices import as_fee, concerning
 from transactions.services.conversions import ConversionOrder, ask_quote, convert
 from transactions.services.reversals import preview_reversal, reverse_transaction
 from transactions.tariff import FREE, WHOLE_BPS, Band, Fee, Side, Tariff, Waiver
@@ -202,7 +202,7 @@ SELECTED = st.builds(
     from_country=st.sampled_from([None, "KE", "RW"]), account_type=st.sampled_from([None, "individual", "sme"]),
     tier=st.sampled_from([None, 0, 1]), last_day=st.sampled_from([None, TODAY, TODAY + timedelta(days=1)]),
     effective_from=st.sampled_from([TODAY, TODAY - timedelta(days=1)]),
-    payee_bps=st.sampled_from([0, WHOLE_BPS]),
+    payee_bps=st.sampled_from([0, 5_000, WHOLE_BPS]),
 )  # fmt: skip
 
 
@@ -213,6 +213,35 @@ def test_of_the_rules_that_fit_no_two_have_the_same_rank(found, payer, payee, pa
     ranks = [one.rank for one in once if one.fits(payer, payee, partner)]
 
     assert len(ranks) == len(set(ranks))
+
+
+@given(
+    found=st.sets(SELECTED, min_size=1, max_size=6), payer=CASES, payee=CASES, partner=st.sampled_from(["a", "b", ""]),
+    kind=st.sampled_from([Kind.TRANSFER, Kind.TOP_UP, Kind.CASH_OUT]),
+)  # fmt: skip
+def test_what_a_movement_costs_is_on_the_list_of_whom_it_costs(found, payer, payee, partner, kind):
+    """Whoever is on the other side."""
+    rules = Tariff([(kind, "RWF", *one) for one in found], [], [])
+    sides = (None if kind == Kind.TOP_UP else payer, None if kind == Kind.CASH_OUT else payee)
+    counted = rules.fee(kind, "RWF", TODAY, lambda: sides, partner)
+
+    lists = [concerning(rules.in_force(kind, "RWF", TODAY), kind, side) if side else [] for side in sides]
+
+    if counted != FREE:
+        assert kind == Kind.TOP_UP or counted in lists[0]
+        assert kind == Kind.CASH_OUT or not (counted.payee_bps or kind == Kind.TOP_UP) or counted in lists[1]
+
+
+def test_what_is_for_others_alone_is_on_nobodys_list():
+    others = [rule(1, from_country="RW"), rule(2, tier=2), rule(3, account_type="sme"), rule(4)]
+    behind = rule(5, effective_from=date(2025, 1, 1))
+
+    assert concerning([*others, behind], Kind.TRANSFER, KENYAN) == [rule(4)]
+    of_payee = rule(6, tier=2, payee_bps=WHOLE_BPS)
+    assert concerning([of_payee, rule(4)], Kind.TRANSFER, KENYAN) == [of_payee, rule(4)], (
+        "whom they pay may be of tier 2"
+    )
+    assert concerning([of_payee, rule(4)], Kind.TRANSFER, RWANDAN) == [of_payee, rule(4)]
 
 
 # --- the table -----------------------------------------------------------------------------------------------------

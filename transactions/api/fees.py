@@ -52,7 +52,7 @@ class PriceSerializer(serializers.Serializer):
     rounding = serializers.ChoiceField(choices=FeeRule.Rounding.choices)
     recipient_pays_percent = serializers.CharField(help_text="of the fee; taken off what arrives")
     account_type = serializers.ChoiceField(choices=AccountType.choices, allow_null=True, help_text="null: any")
-    tier = serializers.IntegerField(allow_null=True, help_text="KYC tier; null: any")
+    tier = serializers.IntegerField(allow_null=True, help_text="KYC tier of who pays it; null: any")
     from_country = serializers.CharField(allow_null=True, help_text="of the payer; null: any")
     to_country = serializers.CharField(allow_null=True, help_text="of the recipient; null: any")
     through = serializers.CharField(allow_null=True, help_text="bank or partner; null: any")

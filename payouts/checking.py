@@ -15,6 +15,7 @@ from core.work import unit_of_work
 from payouts.reading import Asked, Faults, File
 from transactions import tariff
 from transactions.errors import (
+    AmountBelowFee,
     CurrencyMismatch,
     InsufficientFunds,
     LimitExceeded,
@@ -45,6 +46,7 @@ class Checked:
     total: int = 0
     fees: int = 0
     leaves: int = 0
+    eaten: set[int] = field(default_factory=set)  # lines of which nothing would arrive
     warnings: Faults = field(default_factory=Faults)
 
 
@@ -69,7 +71,7 @@ def check(file: File, wallet: Wallet) -> Checked:
     checked.total = sum(item.amount for item in file.items)
     if checked.total > MAX_MINOR:
         raise AmountTooLarge(f"All items together come to more than {Money(MAX_MINOR, wallet.currency)}.")
-    checked.fees = _fees(file, wallet, found)
+    checked.fees = _fees(file, wallet, found, checked.eaten)
     checked.leaves = wallet.account.posted - wallet.account.held - checked.total - checked.fees
     if not file.errors.total:
         _warn(file, checked, limits_left(wallet.customer_id, wallet.pk))
@@ -86,23 +88,31 @@ def _wrong(item: Asked, party: Party | None, found: Parties, wallet: Wallet) -> 
     return RecipientUnavailable if party.is_closed else None
 
 
-def _fees(file: File, wallet: Wallet, found: Parties) -> int:
-    """What the payer would pay for all of them today, as `transactions.attempt` charges it."""
+def _fees(file: File, wallet: Wallet, found: Parties, eaten: set[int]) -> int:
+    """What the payer would pay for all of them today, as `transactions.attempt` charges it. Lines of which the payee's
+    part of the price leaves nothing are ``eaten``, and cost nothing."""
     prices, currency = tariff.current(), wallet.currency
     if not prices.ever_costs(Kind.PAYOUT, currency):
         return 0
     today = prices.day(wallet.customer.country_id, timezone.now())
-    waiver = prices.waiver(wallet.customer_id, Kind.PAYOUT, currency, today) if prices.grants else None
-    reached = [(item.amount, party) for item in file.items if (party := found.at(item.to, currency))]
+
+    def waived(customer: UUID, fee: int) -> int:
+        waiver = prices.waiver(customer, Kind.PAYOUT, currency, today) if fee and prices.grants else None
+        return waiver.off(fee) if waiver else 0
+
+    reached = [(item, party) for item in file.items if (party := found.at(item.to, currency))]
     with connection.cursor() as cursor:
         cursor.execute(SIDES, [list({party.customer for _, party in reached} | {wallet.customer_id})])
         sides = {customer: tariff.Side(*side) for customer, *side in cursor.fetchall()}
     total = 0
-    for amount, party in reached:
+    for item, party in reached:
         both = (sides[wallet.customer_id], sides[party.customer])
         rule = prices.fee(Kind.PAYOUT, currency, today, lambda both=both: both)  # type: ignore[misc]
-        fee, _ = rule.shared(rule.on(amount))
-        total += fee - (waiver.off(fee) if waiver and fee else 0)
+        fee, theirs = rule.shared(rule.on(item.amount))
+        if theirs - waived(party.customer, theirs) >= item.amount:
+            eaten.add(item.line)
+            continue
+        total += fee - waived(wallet.customer_id, fee)
     return total
 
 
@@ -128,6 +138,10 @@ def _warn(file: File, checked: Checked, limits: LimitsLeft) -> None:
         if limits.limit.per_movement is not None and item.amount > limits.limit.per_movement:
             allowed_now = Money(limits.limit.per_movement, currency)
             warn(item.line, "amount", LimitExceeded.code, f"Your limit per movement is {allowed_now}.")
+        if item.line in checked.eaten:
+            warn(
+                item.line, "amount", AmountBelowFee.code, "Nothing of it would arrive: the recipient's fee is as high."
+            )
         if payee in away:
             warn(item.line, "to", RecipientUnavailable.code, "The recipient cannot receive money as of now.")
         if (first := seen.setdefault(payee, item.line)) != item.line:

@@ -26,7 +26,7 @@ from tests.factories import fresh, new_wallet
 from tests.payouts.conftest import Person, lines, person
 from tests.racing import in_another_process
 from transactions import tariff
-from transactions.models import FeeRule, Transaction
+from transactions.models import FeeRule, FeeWaiver, Transaction
 from wallets.services import freeze_wallet
 
 
@@ -201,6 +201,34 @@ def test_what_it_costs_is_told_as_of_the_check_and_taken_as_of_the_day(owner: Pe
     body = owner.get(f"/{payout}").json()
     assert (body["summary"]["fees"], body["progress"]["fees"]) == ("0.00", "2.00")
     assert {row["fee"] for row in owner.get(f"/{payout}/items").json()["data"]} == {"1.00"}
+    assert_books_balance()
+
+
+def test_what_it_would_cost_is_what_it_costs_whoever_bears_it(owner: Person, staff_of: Any) -> None:
+    FeeRule.objects.create(
+        kind="payout", currency="KES", flat=5_00, bps=125, least=7_77, most=40_01, payee_bps=3_333,
+        effective_from=date(2026, 1, 1),
+    )  # fmt: skip
+    FeeRule.objects.create(
+        kind="payout", currency="KES", flat=9_99, tier=1, to_country_id="KE", effective_from=date(2026, 1, 1)
+    )
+    FeeWaiver.objects.create(
+        customer=owner.customer, kind="payout", currency="KES", bps=2_500, effective_from=date(2026, 1, 1),
+        last_day=date(2999, 1, 1), reason="for a month", granted_by="staff:1",
+    )  # fmt: skip
+    tariff.forget()
+    fund(owner.wallet, 90_000_00)  # type: ignore[arg-type]
+    amounts = ["2", "3.33", "150", "999.99", "5000", "70000"]
+    items = [{"to": str(wallet.pk), "amount": amount} for wallet, amount in zip(staff_of(6), amounts, strict=True)]
+    payout = approved(owner, items)
+    checked = owner.get(f"/{payout}").json()
+    assert [(one["line"], one["code"]) for one in checked["warnings"]] == [(1, "amount_below_fee")]
+
+    running.run_due()
+
+    told = owner.get(f"/{payout}/items").json()["data"]
+    assert [row["refusal_code"] for row in told] == ["amount_below_fee", *[None] * 5]
+    assert owner.get(f"/{payout}").json()["progress"]["fees"] == checked["summary"]["fees"] > "0"
     assert_books_balance()
 
 

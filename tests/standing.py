@@ -40,14 +40,17 @@ COPIES = pytest.StashKey[dict[str, Any]]()
 def standing(build: Build) -> Any:
     name, below = build.__name__, list(inspect.signature(build).parameters)
 
-    def given(request: pytest.FixtureRequest, db: None) -> Any:
+    def given(request: pytest.FixtureRequest, db: None, **values: Any) -> Any:
         levels = dict(wanted(request.node))
         if name not in levels or levels[name] is not build or [one.build for one in stood] != list(levels.values()):
-            return build(*(request.getfixturevalue(one) for one in below))
+            return build(**values)
         if COPIES not in request.node.stash:
             request.node.stash[COPIES] = copy.deepcopy(stood[-1].values)
         return request.node.stash[COPIES][name]
 
+    # By name, so that pytest knows of those below where a test names only the one on top.
+    asked = [inspect.Parameter(one, inspect.Parameter.KEYWORD_ONLY) for one in ("request", "db", *below)]
+    given.__signature__ = inspect.Signature(asked)  # type: ignore[attr-defined]
     given.__name__, given.__doc__, given.__module__ = name, build.__doc__, build.__module__
     given.build = build  # type: ignore[attr-defined]
     return pytest.fixture(given)

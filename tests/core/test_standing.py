@@ -52,6 +52,10 @@ def test_one_is_built_on_another(couple: list[Customer], mary: Customer, turn: i
     couple.pop().delete()
 
 
+def test_it_stands_for_who_names_only_the_one_on_top(couple: list[Customer]) -> None:
+    assert len(couple) == 2 and built == ["mary", "couple"]
+
+
 def test_who_asks_for_none_sees_none(db: None) -> None:
     assert names() == set() and worlds.stood == []
 

@@ -21,7 +21,7 @@ def limit_of(source: RateSource, base: str, quote: str) -> int:
 
 
 def is_stale(source: RateSource, base: str, quote: str, as_of: datetime, at: datetime) -> bool:
-    return age_of(source, as_of, at) > limit_of(source, base, quote)
+    return source.is_doubted or age_of(source, as_of, at) > limit_of(source, base, quote)
 
 
 def said_age(source: RateSource, as_of: datetime, at: datetime) -> str:

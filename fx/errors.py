@@ -69,7 +69,8 @@ class FxExposureExceeded(Declined):
 
 
 class RateStale(Unavailable):
-    """The newest rate is older than its source's limit (``source``, ``as_of``), so that nothing is quoted with it."""
+    """The newest rate is older than its source's limit (``source``, ``as_of``), or a newer file of the source was
+    refused because a rate leaps, so that nothing is quoted with it."""
 
     code, title = "fx_rate_stale", "The exchange rate is too old"
     for_customer = "We have no current exchange rate for this. Please try again a little later."
@@ -89,6 +90,13 @@ class RateFileRefused(BadRequest):
     """A file of rates is read whole or not at all: ``line`` and ``field`` say where it could not be."""
 
     code, title = "rate_file_refused", "The file of rates cannot be read"
+
+
+class RateLeaps(RateFileRefused):
+    """A rate is further from the one before it than the source's rates may move. Nothing is quoted with what the source
+    said earlier, until a file of it is read: by the next one, or when the limit was raised."""
+
+    code, title = "rate_leaps", "A rate in the file is far from the one before it"
 
 
 class UnknownRateSource(NotFound):

@@ -3,7 +3,8 @@ of a unit, a pair turned round.
 
 A rate is held against the one before it, of the same source; the first of a pair against what other sources say. How
 far apart the two may be is the source's ``max_move``. Who knows that a currency did move that far has the limit raised,
-for which it takes two people, and loads the file again.
+for which it takes two people, and loads the file again. Until a file of the source is read nothing is quoted with its
+rates (`RateSource.is_doubted`): if the leap is right, it is the earlier ones that cost money.
 """
 
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from fractions import Fraction
 
 from django.db import connection
 
+from core.money import EXPONENTS
 from fx.ages import age_of, limit_of
-from fx.errors import RateMissing, RateStale
+from fx.errors import RateLeaps, RateMissing, RateStale
 from fx.models import RateSource
-from fx.readers.base import Read, refuse
+from fx.readers.base import Read
 from fx.selectors import Snapshot, latest_rates, sources_now
 
 BEFORE = timedelta(days=31)  # what a currency was earlier than that says little of what it is
@@ -30,15 +32,18 @@ ORDER BY base, quote, as_of, revision DESC
 
 
 def refuse_leaps(source: RateSource, added: Sequence[Read]) -> None:
-    """Whether rates that we do not know yet are near enough to those that we do. What is too old prices nothing, and
-    may be anything: histories have leaps.
+    """Whether rates that we do not know yet are near enough to those that we do. What is too old, or of a currency that
+    is not ours, prices nothing and may be anything: histories have leaps.
 
     One statement, and two more where there is a pair without any rate before.
-    Raises: RateFileRefused, with the line of the first that is not.
+    Raises: RateLeaps, with the line of the first that is not.
     """
     now = datetime.now(UTC)
     ages = {as_of: age_of(source, as_of, now) for as_of in {one.as_of for one in added}}
-    fresh = [one for one in added if ages[one.as_of] <= limit_of(source, one.base, one.quote)]
+    fresh = [
+        one for one in added
+        if {one.base, one.quote} <= EXPONENTS.keys() and ages[one.as_of] <= limit_of(source, one.base, one.quote)
+    ]  # fmt: skip
     if not fresh:
         return
     known, others = _known(source.code, fresh), None
@@ -59,14 +64,14 @@ def refuse_leaps(source: RateSource, added: Sequence[Read]) -> None:
 
 
 def _compare(source: RateSource, one: Read, rate: Decimal, than: Fraction, which: str) -> None:
-    """By how much the greater is above the less, so that both ways round are as far. Raises: RateFileRefused."""
+    """By how much the greater is above the less, so that both ways round are as far. Raises: RateLeaps."""
     low, high = sorted((Fraction(rate), than))
     if (high - low) * 100 > low * source.max_move:
-        way = "above" if rate > than else "below"
-        refuse(
-            one.line, f"{one.base}/{one.quote}",
-            f"{rate:f} is {way} {which}, by more than the {source.max_move} % that rates of this source may move; if "
-            "it is right, finance raises that limit first",
+        pair, way = f"{one.base}/{one.quote}", "above" if rate > than else "below"
+        raise RateLeaps(
+            f"Line {one.line}, {pair}: {rate:f} is {way} {which}, by more than the {source.max_move} % that rates of "
+            "this source may move; if it is right, finance raises that limit first.",
+            line=one.line, field=pair,
         )  # fmt: skip
 
 

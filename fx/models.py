@@ -52,6 +52,8 @@ class RateSource(AppendOnly):
     is_on = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    newest_load = ""  # its state, of those that were read: `selectors.sources_now` looks it up
+
     class Meta:
         ordering = ["code", "-id"]
         constraints = [
@@ -63,6 +65,11 @@ class RateSource(AppendOnly):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_doubted(self) -> bool:
+        """Its newest file was refused because a rate leaps: either that is wrong or all before it are."""
+        return self.newest_load == RateLoad.State.LEAPT
+
 
 class RateLoad(AppendOnly):
     """One attempt to take rates from a file: what came of it, or why not and where in the file."""
@@ -71,6 +78,7 @@ class RateLoad(AppendOnly):
         LOADED = "loaded"
         NOTHING_NEW = "nothing_new", "nothing new"
         REFUSED = "refused"
+        LEAPT = "leapt", "refused: a rate leaps"
         NOT_FETCHED = "not_fetched", "not fetched"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -10,15 +10,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import OuterRef, Subquery
 
 from core.money import EXPONENTS
 from core.work import prepared
 from fx.ages import is_stale
 from fx.errors import RateMissing, RateStale
-from fx.models import ExposureCap, Margin, ProviderTerms, Quote, RateSource
+from fx.models import ExposureCap, Margin, ProviderTerms, Quote, RateLoad, RateSource
 from fx.routing import Market, Offer
 
 KEPT_SECONDS = 1
+READ = (RateLoad.State.LOADED, RateLoad.State.NOTHING_NEW, RateLoad.State.LEAPT)  # whole, and so they say something
 MOST_BETWEEN = 3  # shillings of Uganda, of Kenya, dollars, euro, pounds
 OFTEN_BETWEEN = ("USD", "EUR", "GBP")  # of two equal ways through another currency
 
@@ -172,6 +174,8 @@ class Snapshot:
             if stale_too:
                 old = next(one for one in steps if self.stale(one))
                 said = f"The newest {old.base}/{old.quote} of {old.source} is of {old.as_of:%-d %b %Y %H:%M} UTC."
+                if self.sources[old.source].is_doubted:
+                    said += " A newer file was refused, because a rate leaps."
                 return RateStale(said, source=old.source, as_of=old.as_of.isoformat())
             rate = Fraction(1)
             for held, one in zip(best, steps):
@@ -298,7 +302,7 @@ def forget() -> None:
 
 
 def read_snapshot(at: datetime) -> Snapshot:
-    sources = {one.code: one for one in sources_now() if one.is_on}
+    sources = {one.code: one for one in sources_now(at) if one.is_on}
     terms = (
         ProviderTerms.objects.filter(effective_from__lte=at.date())
         .order_by("provider_id", "sell", "buy", "-effective_from", "-id")
@@ -318,9 +322,16 @@ def caps_on(day: date) -> list[ExposureCap]:
     return list(rows.order_by("currency", "-effective_from", "-id").distinct("currency"))
 
 
-def sources_now() -> list[RateSource]:
-    """The row of each source that counts."""
-    return list(RateSource.objects.order_by("code", "-id").distinct("code"))
+def sources_now(at: datetime | None = None) -> list[RateSource]:
+    """The row of each source that counts, and what became of the newest file of it that was read (by ``at``)."""
+    loads = RateLoad.objects.filter(source=OuterRef("code"), state__in=READ).order_by("-id").values("state")
+    if at is not None:
+        loads = loads.filter(fetched_at__lte=at)
+    rows = RateSource.objects.order_by("code", "-id").distinct("code").annotate(newest=Subquery(loads[:1]))
+    sources = list(rows)
+    for one in sources:
+        one.newest_load = one.newest or ""
+    return sources
 
 
 def source_now(code: str) -> RateSource | None:

@@ -32,6 +32,7 @@ from fx.errors import (
     QuoteNotFound,
     QuoteUsed,
     RateFileRefused,
+    RateLeaps,
     UnknownRateSource,
 )
 from fx.exposure import refuse_above
@@ -108,10 +109,12 @@ def load_rates(
         reading = read(row, content, of=of)
         return _load(row, reading, said, actor)
     except RateFileRefused as refusal:
+        state = RateLoad.State.LEAPT if isinstance(refusal, RateLeaps) else RateLoad.State.REFUSED
         RateLoad.objects.create(
-            state=RateLoad.State.REFUSED, line=refusal.facts.get("line"), field=refusal.facts.get("field", ""),
+            state=state, line=refusal.facts.get("line"), field=refusal.facts.get("field", ""),
             problem=refusal.detail[:300], **said,
         )  # fmt: skip
+        _changed()
         raise
 
 

@@ -62,7 +62,7 @@ PAIRS_NAMED = 4
 LINES = ["--color-primary-500", "--chart-bad", "--color-primary-300", "--color-primary-800"]
 STATES = {
     RateLoad.State.LOADED: "good", RateLoad.State.NOTHING_NEW: "", RateLoad.State.REFUSED: "bad",
-    RateLoad.State.NOT_FETCHED: "odd",
+    RateLoad.State.LEAPT: "bad", RateLoad.State.NOT_FETCHED: "odd",
 }  # fmt: skip
 
 
@@ -95,7 +95,8 @@ def too_old_to_quote(request: HttpRequest) -> Any:
     said = format_html_join(
         "; ", "{}, {} ({}, {})",
         ((sources[code].name, pairs_named(found), f"newest of {max(one.as_of for one in found):%-d %b %Y}",
-          f"{said_age(sources[code], max(one.as_of for one in found), at)} old") for code, found in of.items()),
+          "a newer file was refused: a rate leaps" if sources[code].is_doubted
+          else f"{said_age(sources[code], max(one.as_of for one in found), at)} old") for code, found in of.items()),
     )  # fmt: skip
     return format_html(
         'Exchange rates are too old, and nothing is quoted with them: {}. <a href="{}">Look at the rates</a> or at'
@@ -150,6 +151,8 @@ def freshness(now: Snapshot) -> Table:
         verdict = badge("no rates", "odd") if not own else badge("fresh", "good")
         if stale:
             verdict = badge("too old" if len(stale) == len(own) else f"{len(stale)} pairs too old", "bad")
+        if source.is_doubted:
+            verdict = badge("a rate leaps", "bad")
         unit = "business days" if source.daily else "min"
         rows.append(
             (

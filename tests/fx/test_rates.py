@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, transaction
+from django.utils.timezone import now
 
 from core.days import midnight
 from core.models import AuditRecord
@@ -127,10 +128,35 @@ def test_a_rate_that_nobody_can_mean_is_refused_and_prices_nothing(typed: str) -
     with pytest.raises(RateFileRefused, match="by more than the 20 %") as refused:
         load("cbk", cbk(line("150", currency="EURO"), line(typed)), file_name="typo.csv")
 
-    assert refused.value.facts == {"line": 3, "field": "USD/KES"}
-    assert RateLoad.objects.latest("pk").state == "refused"
-    selectors.forget()
+    assert (refused.value.code, refused.value.facts) == ("rate_leaps", {"line": 3, "field": "USD/KES"})
+    assert RateLoad.objects.latest("pk").state == "leapt"
+    with pytest.raises(RateStale, match="A newer file was refused, because a rate leaps"):
+        mid("USD", "KES")  # if the currency did fall, what it was yesterday costs us money
+    assert [(one.base, source.code) for one, source in selectors.too_old(now())] == [("USD", "cbk")]
+
+    load("cbk", cbk(line("131")))
+    assert mid("USD", "KES") == 131 and not selectors.too_old(now())
+
+
+def test_while_one_source_is_in_doubt_another_counts_and_a_file_that_is_none_raises_no_doubt(rates: None) -> None:
+    services.set_source(code="other", name="Other", format="cbk", max_age=3, priority=50, actor=None)
+    load("other", cbk(line("133")))
+    with pytest.raises(RateFileRefused):
+        load("cbk", b"nothing")
     assert mid("USD", "KES") == 130
+
+    with pytest.raises(RateFileRefused):
+        load("cbk", cbk(line("1300")))
+
+    assert mid("USD", "KES") == 133
+    assert selectors.read_snapshot(now() - timedelta(minutes=1)).sources["cbk"].is_doubted is False
+    load("cbk", cbk(line("130"), line("28.5", currency="KES / USHS")))  # the bank says again what it said
+    assert mid("USD", "KES") == 130
+
+
+def test_what_no_quote_is_made_of_may_leap() -> None:
+    load("ecb", f"Date,USD,TRY,\n{today() - timedelta(days=1)},1.04,12,\n".encode())
+    assert load("ecb", f"Date,USD,TRY,\n{today()},1.05,18,\n".encode()).added == 2
 
 
 def test_it_may_move_as_far_as_its_limit_step_by_step_also_within_one_file() -> None:

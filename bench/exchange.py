@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 import django
 
@@ -23,7 +24,7 @@ from wallets.models import Wallet  # noqa: E402
 from wallets.parties import Address  # noqa: E402
 from wallets.services import open_wallet  # noqa: E402
 
-ONE_BY_ONE, IN_BATCHES = 300, 2_000
+ONE_BY_ONE, IN_BATCHES, BATCH = 300, 2_000, 100
 
 
 def dollars(wallets: Sequence[data.Wallet]) -> dict[data.Wallet, Wallet]:
@@ -55,42 +56,49 @@ def at(quote: Quote, payer: data.Wallet, payee: Wallet) -> Movement:
     )  # fmt: skip
 
 
-def p50_us(what: Sequence[Callable[[], object]]) -> int:
-    took = []
-    for one in what:
-        started = time.monotonic_ns()
-        one()
-        took.append((time.monotonic_ns() - started) // 1_000)
-    return sorted(took)[len(took) // 2]
+def p50s_us(*sides: Sequence[Callable[[], object]]) -> list[int]:
+    """Of each side, one by one and in turn, so that what the machine does beside falls on all."""
+    took: list[list[int]] = [[] for _ in sides]
+    for turn in zip(*sides, strict=True):
+        for one, times in zip(turn, took, strict=True):
+            started = time.monotonic_ns()
+            one()
+            times.append((time.monotonic_ns() - started) // 1_000)
+    return [sorted(times)[len(times) // 2] for times in took]
 
 
-def rate(movements: list[Movement]) -> int:
-    started = time.monotonic_ns()
-    for first in range(0, len(movements), 100):
-        for outcome in post(movements[first : first + 100]):
-            outcome.or_raise()
-    return len(movements) * 10**9 // (time.monotonic_ns() - started)
+def rates(*sides: Sequence[Movement]) -> list[int]:
+    """Movements a second of each side, by its middle batch; batches take turns."""
+    batches = [[partial(posted, side[n : n + BATCH]) for n in range(0, len(side), BATCH)] for side in sides]
+    return [BATCH * 10**6 // p50 for p50 in p50s_us(*batches)]
+
+
+def posted(movements: Sequence[Movement]) -> None:
+    for outcome in post(movements):
+        outcome.or_raise()
 
 
 def measure(wallets: Sequence[data.Wallet], one_by_one: int, in_batches: int) -> dict[str, int]:
-    """Both sides take turns in halves, so that what the machine does beside falls on both."""
+    """Half of the wallets pay the other half, in shillings or into their dollars: plain or not, as many are touched."""
     theirs = dollars(wallets)
-    others = [*wallets[1:], wallets[0]]
-    turns = [wallets[n % len(wallets)] for n in range(one_by_one)]
-    pairs = [(wallets[n % len(wallets)], others[n % len(wallets)]) for n in range(in_batches)]
-    plain = [lambda one=one: post_one(data.transfer(one, others[0].id)).or_raise() for one in turns if one != others[0]]
-    converted = [lambda one=one: post_one(at(quote_of(one), one, theirs[one])).or_raise() for one in turns]
+    half = len(wallets) // 2
+    pairs = [(wallets[n % half], wallets[half + n % half]) for n in range(max(one_by_one, in_batches))]
+    plain = [lambda a=a, b=b: post_one(data.transfer(a, b.id)).or_raise() for a, b in pairs[:one_by_one]]
+    converted = [lambda a=a: post_one(at(quote_of(a), a, theirs[a])).or_raise() for a, _ in pairs[:one_by_one]]
     for warm in (*plain[:5], *converted[:5]):
         warm()
-    found = {"transfer_p50_us": p50_us(plain), "quote_and_convert_p50_us": p50_us(converted)}
-    quotes = [quote_of(payer, Kind.TRANSFER) for payer, _ in pairs]
-    found["plain_rate"] = rate([data.transfer(payer, payee.id) for payer, payee in pairs])
-    found["quoted_rate"] = rate(
-        [at(quote, payer, theirs[payee]) for quote, (payer, payee) in zip(quotes, pairs, strict=True)]
+    transfer, converting = p50s_us(plain, converted)
+    quotes = [quote_of(payer, Kind.TRANSFER) for payer, _ in pairs[:in_batches]]
+    plain_rate, quoted_rate = rates(
+        [data.transfer(payer, payee.id) for payer, payee in pairs[:in_batches]],
+        [at(quote, payer, theirs[payee]) for quote, (payer, payee) in zip(quotes, pairs, strict=False)],
     )
-    return found
+    return {
+        "transfer_p50_us": transfer, "quote_and_convert_p50_us": converting, "plain_rate": plain_rate,
+        "quoted_rate": quoted_rate,
+    }  # fmt: skip
 
 
 if __name__ == "__main__":
-    for name, figure in measure(data.everybody()[1:41], ONE_BY_ONE, IN_BATCHES).items():
+    for name, figure in measure(data.everybody()[1:201], ONE_BY_ONE, IN_BATCHES).items():
         print(name, figure)

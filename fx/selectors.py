@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from itertools import pairwise, permutations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -42,9 +42,10 @@ SELECT m.at, gone.* FROM moment m LEFT JOIN LATERAL (
     GROUP BY 1, 2, 3
 ) gone ON gone.minor > 0
 """
+# Rows are read by `QuoteTerms.read`: times as text, for Django's loader of times is five times all the rest of a row.
 QUOTES = """
-SELECT q.id, q.caller, q.kind, q.sell, q.buy, q.sell_minor, q.fee_minor, q.buy_minor, q.margin_minor, q.created_at,
-       q.expires_at, u.transaction
+SELECT u.transaction, q.created_at::text, q.expires_at::text, q.id, q.caller, q.kind, q.sell, q.buy, q.sell_minor,
+       q.fee_minor, q.buy_minor, q.margin_minor
 FROM fx_quote q LEFT JOIN fx_quoteuse u ON u.quote_id = q.id
 WHERE q.id = ANY(%s)
 """
@@ -395,6 +396,13 @@ class QuoteTerms(NamedTuple):
     expires_at: datetime
     used_by: UUID | None
 
+    @classmethod
+    def read(cls, row: tuple[Any, ...]) -> "QuoteTerms":
+        """A row of `QUOTES`."""
+        used_by, created_at, expires_at, *said = row
+        times = map(datetime.fromisoformat, (created_at, expires_at))
+        return cls._make((*said, *times, used_by))
+
     @property
     def exchanged(self) -> int:
         """What of the amount is sold: all but the fee."""
@@ -413,4 +421,4 @@ def read_quotes(ids: Sequence[UUID]) -> dict[UUID, QuoteTerms]:
     """In one statement; who posts asks after the lock."""
     with connection.cursor() as cursor:
         cursor.execute(QUOTES, [list(ids)])
-        return {row[0]: QuoteTerms(*row) for row in cursor.fetchall()}
+        return {terms.id: terms for terms in map(QuoteTerms.read, cursor.fetchall())}

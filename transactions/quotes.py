@@ -44,7 +44,7 @@ class QuoteClaims(Claims):
         self._asked = work.run(QUOTES, list({claim.quote for claim in self.claims if claim.quote}))
 
     def fetch(self) -> None:
-        self.terms = {row[0]: QuoteTerms._make(row) for row in self._asked.fetchall()}
+        self.terms = {terms.id: terms for terms in map(QuoteTerms.read, self._asked.fetchall())}
 
     def check(self, claim: "QuoteClaim", attempt: "Attempt") -> None:
         """Raises: why there was none to be had; QuoteNotFound, QuoteUsed, QuoteExpired (by the database's time under

@@ -161,7 +161,7 @@ def test_a_price_is_tried_on_what_was_by_a_worker(finance: Client, world: World)
     file = finance.get(url("transactions_pricetrial_file", trial.pk))
     assert file["Content-Type"].startswith("text/csv") and ",met,2,0.00,14.00" in file.content.decode()
     row = finance.get(url("transactions_pricetrial_changelist"), {"state": "done"}).text
-    assert "Transfer in KES: KES 7.00" in row
+    assert "Transfer in KES: KES 7.00" in row and "Nothing is changed." in row
     other = finance.get(url("transactions_pricetrial_try_another", trial.pk)).context["form"]
     assert (other["flat"].value(), other["kind"].value()) == ("7.00", "transfer")
 

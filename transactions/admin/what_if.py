@@ -93,6 +93,7 @@ class PriceTrialAdmin(StaffAdmin):
     ]  # fmt: skip
     page_select_related = ("requested_by",)
     ordering = ["-pk"]
+    list_before_template = "admin/transactions/trials.html"
     actions_list = ["try_price"]
     actions_detail = ["try_another"]
 

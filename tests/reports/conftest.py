@@ -3,14 +3,17 @@
 import csv
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import openpyxl
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -44,6 +47,25 @@ def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         services, "ring", lambda task, key: transaction.on_commit(lambda: rung.append((task, str(key))))
     )
     return rung
+
+
+@pytest.fixture
+def exports_within(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports are made within the transaction of the test, which need not commit for them.
+
+    What they read is read-only as in a transaction of their own; nobody else writes meanwhile, or renews the lease.
+    """
+
+    @contextmanager
+    def snapshot_within() -> Iterator[datetime]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+            cursor.execute("SELECT statement_timestamp()")
+            yield cursor.fetchone()[0]
+            transaction.set_rollback(True)  # or the test could not write any more, either
+
+    monkeypatch.setattr(services, "snapshot", snapshot_within)
+    monkeypatch.setattr(services, "BEAT_SECONDS", 3600)
 
 
 @pytest.fixture

@@ -31,12 +31,14 @@ from reports.tables import contactless
 from staff.models import User
 from staff.roles import Role
 from tests.admin.conftest import World
+from tests.admin.conftest import staff as staff_fixture
 from tests.admin.conftest import world as world_fixture
 from tests.books import assert_books_balance, key, transfer
 from tests.core.test_contacts import READABLE, SPELT
 from tests.factories import CustomerFactory, fresh
 from tests.holding import capture, held, void
 from tests.reports.conftest import dialog, export, fetch, read_csv, read_sheet, read_xlsx
+from tests.standing import standing
 from transactions import tariff
 from transactions.models import UNRESOLVED, FeeRule, Kind, State, UnknownOutcome
 from transactions.posting import post_one
@@ -45,8 +47,8 @@ from transactions.services.settling import mark
 from transactions.services.waivers import waive_fee
 from wallets.services import freeze_wallet
 
-pytestmark = pytest.mark.django_db(transaction=True)
-world = world_fixture
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("exports_within")]
+staff, world = staff_fixture, world_fixture
 MODELS = sorted((model for model in admin.site._registry if model not in NOT_EXPORTED), key=lambda one: one._meta.label)
 
 
@@ -54,7 +56,7 @@ def labels(models_: list[type[models.Model]]) -> list[str]:
     return [model._meta.label for model in models_]
 
 
-@pytest.fixture
+@standing
 def through(world: World) -> World:
     world.through_a_rail(Kind.CASH_OUT, 30_00)  # money set aside
     mark(world.through_a_rail(Kind.TOP_UP, 7_00).pk, to=State.UNKNOWN, actor="job:rail_calls")

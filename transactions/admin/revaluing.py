@@ -14,7 +14,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from core.admin import Facts, Header, Panel, ReasonForm, StaffAdmin, Table, link, moment, money, staff_action
+from core.admin import Facts, Header, Panel, ReasonForm, StaffAdmin, Table, link, masking, moment, money, staff_action
 from core.admin.dialogs import told
 from core.admin.pages import NOTHING
 from core.errors import TekanaError
@@ -161,19 +161,20 @@ class RevaluationAdmin(StaffAdmin):
 
     def panels(self, request: HttpRequest, one: Revaluation) -> list[Panel]:
         lines = list(one.lines.select_related("undoes__revaluation"))
+        reason = masking.words(request, one.approval.reason)
         facts = Facts(
             title="Revaluation",
             side=True,
             rows=[
                 ("At the end of", f"{one.day:%-d %b %Y}, UTC"),
                 ("Reported in", one.currency),
-                ("Request", link(request, "staff.approval", one.approval_id, one.approval.reason)),
+                ("Request", link(request, "staff.approval", one.approval_id, reason)),
                 ("Asked for by", self.maker(one)),
                 ("Approved by", self.checker(one)),
                 ("Posted", moment(one.made_at)),
             ],
         )
-        return [results_of(one, lines), rates_of(one), posted_by(request, one, lines), facts]
+        return [results_of(one, lines), rates_of(request, one), posted_by(request, one, lines), facts]
 
     @staff_action(
         "Revalue", permission="transactions.revalue", form=RevalueForm, icon="published_with_changes",
@@ -204,8 +205,8 @@ def results_of(one: Revaluation, lines: list[RevaluationLine]) -> Table:
     )  # fmt: skip
 
 
-def rates_of(one: Revaluation) -> Table:
-    because = one.approval.params.get("because", "")
+def rates_of(request: HttpRequest, one: Revaluation) -> Table:
+    because = masking.words(request, one.approval.params.get("because", ""))
     return Table(
         title="Rates",
         columns=["Pair", "Rate", "From"],

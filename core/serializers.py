@@ -4,11 +4,12 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from core.contacts import e164, mailbox
 from core.money import CURRENCY_CHOICES, DECIMAL
@@ -28,12 +29,12 @@ class StrictSerializer(serializers.Serializer[Any]):
             known = [name for name, field in self.fields.items() if not field.read_only]
             if unknown := [str(name) for name in data if name not in known]:
                 told = f"Unknown field. Known here: {', '.join(known)}."
-                wrong = serializers.ValidationError({name: [told] for name in unknown}, code="unknown_field")
+                wrong: dict[str, Any] = {name: [ErrorDetail(told, code="unknown_field")] for name in unknown}
                 try:
                     super().to_internal_value(data)
                 except serializers.ValidationError as also:
-                    wrong.detail |= also.detail
-                raise wrong
+                    wrong |= cast("dict[str, Any]", also.detail)
+                raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
 
 

@@ -321,12 +321,12 @@ class ProviderTermsAdmin(StaffAdmin):
         return pair_shown(one.sell, one.buy)
 
     @display(description="Cost")
-    def cost(self, one: ProviderTerms) -> str:
-        return percent(one.cost_bps)
+    def cost(self, one: ProviderTerms) -> Any:
+        return format_html('<span class="whitespace-nowrap">{}</span>', percent(one.cost_bps))
 
     @display(description="Each trade")
     def flat_shown(self, one: ProviderTerms) -> Any:
-        return money(one.flat, one.sell)
+        return money(one.flat or None, one.sell)
 
     @display(description="Most of one")
     def maximum_shown(self, one: ProviderTerms) -> Any:

@@ -33,7 +33,7 @@ def of_amounts(sell_minor: int, sell: str, buy_minor: int, buy: str) -> str:
 
 
 def pair_shown(sell: str, buy: str) -> Any:
-    return format_html('{} <span class="muted">to</span> {}', sell, buy)
+    return format_html('<span class="whitespace-nowrap">{} <span class="muted">to</span> {}</span>', sell, buy)
 
 
 class SourceFilter(DropdownFilter):

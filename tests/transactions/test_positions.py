@@ -15,7 +15,7 @@ from staff.models import User
 from tests.admin.conftest import client_of
 from tests.books import assert_books_balance, fund, key
 from tests.transactions.test_conversions import conversion, me, quoted
-from transactions.models import State
+from transactions.models import State, Transaction
 from transactions.movements import Settlement
 from transactions.positions import Pair, earned, pairs_of, positions, results, routes, subtotals, volumes
 from transactions.posting import post_one
@@ -175,4 +175,6 @@ def test_pages_of_wallets_and_customers_say_what_it_was_in_the_other_currency(ke
     assert "KES 13,000.00 for USD 99.10" in told("wallets_wallet", kes.pk)
     assert "USD 99.10 for KES 13,000.00" in told("wallets_wallet", usd.pk)
     assert "KES 13,000.00 for USD 99.10" in told("customers_customer", kes.customer_id)
+    done = Transaction.objects.get(kind="conversion")
+    assert "1 USD = 131.181 KES" in told("transactions_transaction", done.pk)
     assert "KES 50,000.00 for" not in told("wallets_wallet", kes.pk), "what came in in its own currency"

@@ -13,6 +13,7 @@ from django.utils.timezone import now
 
 from core.admin import badge, code, link, masking, moment, money
 from core.money import Money
+from fx.admin.shown import of_amounts
 from notes.admin import file_link
 from notes.models import Note
 from notes.selectors import notes_of, withdrawal_of
@@ -220,6 +221,7 @@ def exchange(request: HttpRequest, said: dict[str, Any], transaction: Transactio
         )  # fmt: skip
         yield "Fee in it", money(taken["fee_minor"], transaction.currency)
         yield "Received", money(taken["received_minor"], taken["currency"])
+        yield "Rate", of_amounts(transaction.amount, transaction.currency, taken["received_minor"], taken["currency"])
         yield "Our margin", money(taken["margin_minor"], taken["currency"])
     if undone := said.get("undone"):
         yield "The payer got for it", money(undone["worth_minor"], transaction.currency)

@@ -4,14 +4,17 @@ Set-wise: the same statements for one item and for 10,000.
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
 
+from core.admin.lists import first_id_at
 from core.errors import AmountTooLarge, TekanaError
 from core.money import MAX_MINOR, Money
 from core.work import unit_of_work
+from payouts.models import PAYS, Batch
 from payouts.reading import Asked, Faults, File
 from transactions import tariff
 from transactions.errors import (
@@ -36,6 +39,9 @@ SELECT w.id FROM wallets_wallet w JOIN customers_customer c ON c.id = w.customer
 JOIN ledger_account a ON a.id = w.account_id
 WHERE w.id = ANY(%s) AND (c.state <> 'active' OR a.credits_frozen)
 """
+
+
+ALIKE = timedelta(days=20)  # shorter than from one month's wages to the next
 
 
 @dataclass(slots=True)
@@ -117,7 +123,16 @@ def _fees(file: File, wallet: Wallet, found: Parties, eaten: set[int]) -> int:
 
 
 def _warn(file: File, checked: Checked, limits: LimitsLeft) -> None:
-    """What nobody is stopped by: the wallet short of money, limits that would be reached, the same line twice."""
+    """What nobody is stopped by: one like it, the wallet short of money, limits that would be reached, the same line
+    twice."""
+    alike = Batch.objects.filter(
+        PAYS, customer=limits.wallet.customer_id, currency=limits.wallet.currency, lines=file.lines,
+        total=checked.total, pk__gte=first_id_at(timezone.now() - ALIKE),
+    )  # fmt: skip
+    if one := alike.order_by("-pk").values_list("created_at", "label").first():
+        said = f" (“{one[1]}”)" if one[1] else ""
+        what = f"One of as many items and the same total came in on {one[0]:%-d %B %Y}{said}, and waits or was paid."
+        checked.warnings.add(0, "", "looks_sent_before", what)
     warn, currency = checked.warnings.add, limits.wallet.currency
     if checked.leaves < 0:
         missing = Money(-checked.leaves, currency)

@@ -35,10 +35,9 @@ OPEN = (BatchState.VALIDATED, BatchState.APPROVED, BatchState.POSTING)
 RUNNABLE = Q(state__in=["approved", "posting"], quarantined_at=None)
 EXPIRING = Q(state__in=["draft", "validated"])
 OVER_UNPAID = (BatchState.FAILED, BatchState.CANCELLED, BatchState.EXPIRED)
+PAYS = Q(state__in=["validated", "approved", "posting"]) | Q(state__in=["completed", "cancelled"], posted__gt=0)
 # One file is paid once: what may still pay, or has paid something, unless the payer said that they mean it.
-COUNTS_ONCE = Q(again=False) & (
-    Q(state__in=["validated", "approved", "posting"]) | Q(state__in=["completed", "cancelled"], posted__gt=0)
-)
+COUNTS_ONCE = Q(again=False) & PAYS
 
 
 class Batch(models.Model):

@@ -256,6 +256,21 @@ def test_the_same_items_are_one_file_in_each_currency_and_in_each_form(business:
     assert dollars.make(items, key=key()).status_code == 201
 
 
+def test_one_that_is_almost_the_same_is_warned_of(business: Person, staff_of: Any, monkeypatch: Any) -> None:
+    """A memo put right, and the file sent in again under another fingerprint."""
+    items = lines(staff_of(2))
+    first = business.make(items, key=key(), label="March").json()
+    assert first["warnings"] == []
+    changed = [item | {"memo": "salary"} for item in items]
+
+    (warned,) = business.make(changed, key=key()).json()["warnings"]
+
+    assert (warned["line"], warned["code"]) == (None, "looks_sent_before") and "(“March”)" in warned["message"]
+    assert business.make(lines(staff_of(2), 99_00), key=key()).json()["warnings"] == []
+    monkeypatch.setattr("payouts.checking.timezone.now", lambda: now() + timedelta(days=21))
+    assert business.make([item | {"memo": "April"} for item in items], key=key()).json()["warnings"] == []
+
+
 def test_the_list_goes_along_the_index_of_payers(business: Person, approver: Person, staff_of: Any) -> None:
     mine, theirs = approver.make(lines(staff_of(1)), key=key()), business.make(lines(staff_of(1)), key=key())
     business.make([{"to": "nobody", "amount": "1"}], key=key())

@@ -26,11 +26,12 @@ from tests.api.doors import Mine, new_world, send
 from tests.api.doors import World as Doors
 from tests.api.matrix import MATRIX
 from tests.books import assert_books_balance
+from tests.standing import standing
 from tests.viewings.conftest import begin, page, pages_about
 from viewings.asking import SHOWN, ask, read_only, request_of
 from viewings.models import Viewing
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 UNSAFE = [door for door in MATRIX if not door.startswith("GET ")]
 KNOWN = [door for door in UNSAFE if not MATRIX[door].public]
 # What stops those that the database need not stop.
@@ -57,7 +58,7 @@ OTHERWISE = {
 OUR_OWN = {"core.AuditRecord", "staff.Session"}
 
 
-@pytest.fixture
+@standing
 def doors() -> Doors:
     return new_world()
 
@@ -123,6 +124,7 @@ def test_the_api_refuses_every_unsafe_door(
     assert_books_balance()
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("door", UNSAFE)
 def test_and_where_it_did_not_nothing_could_be_written(
     door: str, viewing: Viewing, doors: Doors, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -329,9 +329,10 @@ def sources_now(at: datetime | None = None) -> list[RateSource]:
     if at is not None:
         loads = loads.filter(fetched_at__lte=at)
     rows = RateSource.objects.order_by("code", "-id").distinct("code").annotate(newest=Subquery(loads[:1]))
-    sources = list(rows)
-    for one in sources:
+    sources: list[RateSource] = []
+    for one in rows:
         one.newest_load = one.newest or ""
+        sources.append(one)
     return sources
 
 

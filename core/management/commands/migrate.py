@@ -15,12 +15,12 @@ from core.roles import connected_as_owner, grant_app_role
 def unheard_models() -> Iterator[None]:
     """Models of migrations have no transitions, but each of their state fields would listen to every model made later,
     and they are made again and again: more than half of the time of a migration went into that."""
-    heard = django_fsm.class_prepared
-    django_fsm.class_prepared = ModelSignal()
+    heard = django_fsm.class_prepared  # type: ignore[attr-defined]
+    django_fsm.class_prepared = ModelSignal()  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        django_fsm.class_prepared = heard
+        django_fsm.class_prepared = heard  # type: ignore[attr-defined]
 
 
 class Command(DjangoMigrate):

@@ -374,14 +374,13 @@ class Quote(AppendOnly):
 class QuoteUse(AppendOnly):
     """The one conversion that a quote was good for: written with it. PostgreSQL refuses a second and a late one."""
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    transaction = models.UUIDField(primary_key=True, help_text="id of the conversion")
     # A trigger looks for the quotes of all uses of a statement at once; none is ever deleted.
     quote = models.OneToOneField(Quote, models.PROTECT, related_name="use", db_constraint=False)
-    transaction = models.UUIDField(unique=True, help_text="id of the conversion")
     at = models.DateTimeField()
 
     class Meta:
-        ordering = ["-id"]
+        ordering = ["-transaction"]
 
     def __str__(self) -> str:
         return f"{self.quote_id}"

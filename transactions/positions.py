@@ -75,14 +75,14 @@ LATERAL (
            div(q.margin_minor::numeric * t.reversed_amount, t.amount) AS margin,
            div(d.benchmark_minor::numeric * t.reversed_amount, t.amount) AS benchmark
 ) undone
-WHERE u.id >= %s GROUP BY q.sell, q.buy ORDER BY count(*) DESC, q.sell, q.buy
+WHERE u.transaction >= %s GROUP BY q.sell, q.buy ORDER BY count(*) DESC, q.sell, q.buy
 """
 ROUTES = """
 SELECT d.via, p.code, count(*), d.sell, sum(l.sell_minor) FILTER (WHERE l.sell = d.sell)::bigint
 FROM fx_quoteuse u JOIN fx_quote q ON q.id = u.quote_id JOIN fx_routingdecision d ON d.id = q.decision_id
 JOIN transactions_transaction t ON t.id = u.transaction AND t.state IN ('completed', 'partially_reversed', 'reversed')
 JOIN fx_routeleg l ON l.decision_id = d.id JOIN fx_provider p ON p.id = l.provider_id
-WHERE u.id >= %s GROUP BY d.via, p.code, d.sell ORDER BY count(*) DESC, d.via, p.code LIMIT 50
+WHERE u.transaction >= %s GROUP BY d.via, p.code, d.sell ORDER BY count(*) DESC, d.via, p.code LIMIT 50
 """
 
 

@@ -72,7 +72,7 @@ PROVIDER_USES = """
     ) counted
     FULL JOIN (
         SELECT l.provider_id, l.sell, l.buy, (q.created_at AT TIME ZONE 'UTC')::date AS day,
-               coalesce(sum(l.sell_minor) FILTER (WHERE u.id IS NOT NULL), 0) AS used,
+               coalesce(sum(l.sell_minor) FILTER (WHERE u.quote_id IS NOT NULL), 0) AS used,
                coalesce(sum(l.sell_minor) FILTER (WHERE q.expires_at >= statement_timestamp()), 0) AS promised
         FROM fx_routeleg l JOIN fx_quote q ON q.decision_id = l.decision_id
         LEFT JOIN fx_quoteuse u ON u.quote_id = q.id

@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 
 
 class UseRow(msgspec.Struct):
-    """A row of fx_quoteuse, column by column; it bears the id of its transaction."""
+    """A row of fx_quoteuse, column by column."""
 
-    id: UUID
-    quote_id: UUID
     transaction: UUID
+    quote_id: UUID
     at: datetime
 
 
@@ -71,7 +70,7 @@ class QuoteClaims(Claims):
 
     def take(self, claim: "QuoteClaim", attempt: "Attempt") -> None:
         assert claim.quote is not None
-        self._uses[claim.quote] = UseRow(attempt.id, claim.quote, attempt.id, attempt.moment.at)
+        self._uses[claim.quote] = UseRow(attempt.id, claim.quote, attempt.moment.at)
 
     def taken(self) -> tuple[LiteralString, Sequence[UseRow]]:
         return "fx_quoteuse", list(self._uses.values())

@@ -288,8 +288,8 @@ def test_postgresql_refuses_a_late_use_whatever_was_verified(market: None, setti
         services.use_quotes([Taken(one.pk, uuid7(), one.expires_at + timedelta(milliseconds=1))])
     with pytest.raises(DatabaseError, match="is used now"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO fx_quoteuse (id, quote_id, transaction, at) SELECT %s, %s, %s, %s",
-            [uuid7(), old_quote(one), uuid7(), one.created_at - timedelta(days=1)],
+            "INSERT INTO fx_quoteuse (quote_id, transaction, at) SELECT %s, %s, %s",
+            [old_quote(one), uuid7(), one.created_at - timedelta(days=1)],
         )
     with pytest.raises(QuoteUsed), transaction.atomic():
         services.use_quotes([Taken(one.pk, uuid7(), one.created_at), Taken(one.pk, uuid7(), one.created_at)])
@@ -336,7 +336,7 @@ def test_a_quote_takes_as_many_statements_whatever_its_route(market: None, state
 GONE = """
 SELECT l.sell, l.buy, sum(l.sell_minor)::bigint
 FROM fx_routeleg l JOIN fx_quote q ON q.decision_id = l.decision_id LEFT JOIN fx_quoteuse u ON u.quote_id = q.id
-WHERE l.provider_id = %s AND (u.id IS NOT NULL OR q.expires_at >= %s) AND q.created_at::date = %s GROUP BY 1, 2
+WHERE l.provider_id = %s AND (u.quote_id IS NOT NULL OR q.expires_at >= %s) AND q.created_at::date = %s GROUP BY 1, 2
 """
 
 
@@ -384,9 +384,8 @@ def test_what_is_gone_of_a_day_is_what_was_used_and_what_is_open(market: None) -
     assert not ProviderUse.objects.filter(expires_at__lt=now()).exists(), "nobody used those"
     with connection.cursor() as cursor:  # it was decided in time, and is through only now
         cursor.execute(
-            "INSERT INTO fx_quoteuse (id, quote_id, transaction, at) SELECT %s, id, %s, expires_at FROM fx_quote"
-            " WHERE id = %s",
-            [uuid7(), uuid7(), late],
+            "INSERT INTO fx_quoteuse (quote_id, transaction, at) SELECT id, %s, expires_at FROM fx_quote WHERE id = %s",
+            [uuid7(), late],
         )
     assert gone(now()) == {("KES", "USD"): 15_000_00}
     expired(used, timedelta(seconds=1))  # the first of its moment tidies up

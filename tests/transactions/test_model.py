@@ -100,6 +100,7 @@ numbers = st.integers(0, 99)
 seldom = st.integers(0, 5).map(lambda n: n == 0)
 often = st.integers(0, 5).map(bool)
 states = st.sampled_from(State.values)
+outcomes = st.sampled_from(["confirmed", "confirmed", "rejected"])
 few = st.sampled_from([1, 1, 2, 3, None])
 CODES: Counter[str] = Counter()
 DONE: Counter[str] = Counter()
@@ -545,10 +546,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         n=numbers, payers=st.lists(names, min_size=1, max_size=3), anywhere=seldom, amount=amounts, as_asked=often,
-        then=st.none() | st.tuples(names, amounts),
+        then=st.none() | st.tuples(names, amounts), answers=st.lists(outcomes, max_size=2),
     )  # fmt: skip
-    def pay_request(self, n, payers, anywhere, amount, as_asked, then):
-        """By some in one batch, with a transfer behind them."""
+    def pay_request(self, n, payers, anywhere, amount, as_asked, then, answers):
+        """By some in one batch, with a transfer behind them; some of them are answered at once."""
         mine, its = self.requests[-1 - n % len(self.requests)]
         if mine.currency == "USD" and not anywhere:
             payers = [f"{payer}$" if f"{payer}$" in self.wallets else payer for payer in payers]
@@ -566,8 +567,10 @@ class Machine(RuleBasedStateMachine):
         if then:
             asked.append(self.plain("transfer", payers[-1], *then))
         self.ask(*asked)
+        for latest, outcome in enumerate(answers):
+            self.answer(latest, False, outcome, False, "")
 
-    @rule(n=numbers, odd=seldom, outcome=st.sampled_from(["confirmed", "rejected"]), stranger=seldom, by=names)
+    @rule(n=numbers, odd=seldom, outcome=outcomes, stranger=seldom, by=names)
     def answer(self, n, odd, outcome, stranger, by):
         of_requests = [txn for txn, deal in self.told.items() if deal.kind == "hold" and self.model.use_of(deal)]
         txn = of_requests[-1 - n % len(of_requests)] if of_requests and not odd else self.chosen(n, odd, "hold")
@@ -715,10 +718,12 @@ def a_short_life() -> None:
         machine.convert_at_once(name="aline$", into="RWF", amount=400)
         for amount in (100, 99, 1):
             machine.reverse(n=amount == 1, odd=False, amount=amount, whole=False, refunds_fee=False, today=amount == 99)
-        machine.pay_request(n=0, payers=["aline"], anywhere=False, amount=499, as_asked=False, then=None)
-        machine.pay_request(n=0, payers=["aline", "eric", "aline"], anywhere=False, amount=1, as_asked=True, then=None)
-        for outcome in ("confirmed", "rejected"):
-            machine.answer(n=0, odd=False, outcome=outcome, stranger=False, by="mary")
+        machine.pay_request(n=0, payers=["aline"], anywhere=False, amount=499, as_asked=False, then=None, answers=[])
+        machine.pay_request(
+            n=0, payers=["aline", "eric", "aline"], anywhere=False, amount=1, as_asked=True, then=None,
+            answers=["confirmed", "rejected"],
+        )  # fmt: skip
+        machine.answer(n=0, odd=False, outcome="rejected", stranger=False, by="mary")  # what was confirmed
         machine.stand(pair=("eric", "mary"), amount=900, retries=1)
         machine.stand(pair=("mary", "aline"), amount=5_500, retries=0)  # more than a movement may be
         for _ in range(4):

@@ -1,5 +1,6 @@
 """Transactions: what customers and staff see of a movement; its events, fees, usage and talks with a rail."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -491,8 +492,8 @@ class PriceTrial(models.Model):
             return 100
         if self.through is None:
             return 0
-        reached = (self.through.int >> 80) / 1000 - self.since.timestamp()
-        return min(max(int(reached * 100 / (self.until - self.since).total_seconds()), 0), 99)
+        reached = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=self.through.int >> 80)
+        return min(max((reached - self.since) * 100 // (self.until - self.since), 0), 99)
 
 
 class Revaluation(AppendOnly):

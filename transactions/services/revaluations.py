@@ -89,7 +89,7 @@ def mid_of(day: date, base: str, quote: str) -> Fraction | None:
 
 def apart(rate: str, mid: Fraction) -> Fraction:
     """How far a rate is off the mid, as a share of that."""
-    return abs(Fraction(rate) / mid - 1)
+    return abs(Fraction(Fraction(rate), mid) - 1)
 
 
 def pair_of(currency: str, reporting: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from rest_framework.exceptions import ErrorDetail
 from core.contacts import e164, mailbox
 from core.money import CURRENCY_CHOICES, DECIMAL
 
+MOST_TOLD = 100  # unknown fields of one body: an answer does not grow with what it answers
 # Letters that turn the reading direction let a name or memo show as something else than it is.
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -27,7 +28,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             known = [name for name, field in self.fields.items() if not field.read_only]
-            if unknown := [str(name) for name in data if name not in known]:
+            if unknown := [str(name) for name in data if name not in known][:MOST_TOLD]:
                 told = f"Unknown field. Known here: {', '.join(known)}."
                 wrong: dict[str, Any] = {name: [ErrorDetail(told, code="unknown_field")] for name in unknown}
                 try:

@@ -1,6 +1,7 @@
 import pytest
 
 from core.money import Money
+from core.serializers import MOST_TOLD
 from tests.core.doors import Everything
 
 
@@ -19,6 +20,15 @@ def read(**body):
 def test_unknown_and_read_only_fields_are_refused():
     assert errors(name="x", role="admin", shown_only="y") == {"role": "unknown_field", "shown_only": "unknown_field"}
     assert Everything(data={"inner": {"account_number": "1", "bic": "2"}}).is_valid() is False
+
+
+def test_unknown_fields_are_answered_with_those_known_and_what_else_is_wrong_and_not_without_end():
+    wrong = Everything(data={"nmae": "x", "name": 5})
+    many = Everything(data={f"f{number}": 1 for number in range(10_000)})
+
+    assert not wrong.is_valid() and {"nmae", "name"} <= set(wrong.errors)
+    assert str(wrong.errors["nmae"][0]).startswith("Unknown field. Known here: name, ")
+    assert not many.is_valid() and sum(name.startswith("f") for name in many.errors) <= MOST_TOLD
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nX: y", "a\tb", "a\x1bb", "a\u202eb", "a\u2028b", "a\u0085b", "\ue000"])

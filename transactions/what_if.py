@@ -186,14 +186,6 @@ def captured(rule: Fee, promised: int, parts: list[int], less_bps: tuple[int, in
     return bore[0] - before[0], bore[1] - before[1]
 
 
-def what_if(kind: str, currency: str, fee: Fee, *, since: datetime, until: datetime) -> WhatIf:
-    """All of it at once. The back office lets a worker do it, chunk by chunk (`services.price_trials`)."""
-    trial, at = Trial(kind, currency, fee, since), before(since)
-    while (reached := trial.chunk(at, first_id_at(until))) is not None:
-        at = reached
-    return trial.found
-
-
 def before(since: datetime) -> UUID:
     """The id just below the first of that instant."""
     return UUID(int=first_id_at(since).int - 1)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from core.admin.lists import first_id_at
 from core.ids import uuid7
 from core.models import AuditRecord, FailedJob
 from staff.models import User
@@ -23,7 +24,7 @@ from transactions.posting import post, post_one
 from transactions.services import price_trials
 from transactions.services.price_trials import request_trial, run_trial, sweep_trials, trying
 from transactions.tariff import Band, Fee
-from transactions.what_if import WhatIf
+from transactions.what_if import Trial, WhatIf, before
 from wallets.models import Wallet
 from wallets.parties import Address
 
@@ -44,8 +45,13 @@ def _fresh_tariff() -> Iterator[None]:
 
 
 def tried(kind: str, fee: Fee, currency: str = "RWF", days: int = 30) -> WhatIf:
+    """As a worker does it, all at once."""
     until = timezone.now() + timedelta(seconds=1)
-    return what_if.what_if(kind, currency, fee, since=until - timedelta(days=days), until=until)
+    since = until - timedelta(days=days)
+    trial, at = Trial(kind, currency, fee, since), before(since)
+    while (reached := trial.chunk(at, first_id_at(until))) is not None:
+        at = reached
+    return trial.found
 
 
 def price(kind: str, currency: str = "RWF", **fields: Any) -> Fee:

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from core.contacts import e164, mailbox
+from core.days import written
 from core.money import CURRENCY_CHOICES, DECIMAL
 
 MOST_TOLD = 100  # unknown fields of one body: an answer does not grow with what it answers
@@ -152,7 +153,7 @@ class InstantField(serializers.Field[Any, Any, Any, Any]):
             self.fail("invalid_instant")
 
     def to_representation(self, value: datetime) -> str:
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return written(value)
 
 
 class WholeField(serializers.IntegerField):

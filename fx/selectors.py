@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import OuterRef, Subquery
 
+from core.days import written
 from core.money import EXPONENTS
 from core.work import prepared
 from fx.ages import is_stale
@@ -177,7 +178,7 @@ class Snapshot:
                 said = f"The newest {old.base}/{old.quote} of {old.source} is of {old.as_of:%-d %b %Y %H:%M} UTC."
                 if self.sources[old.source].is_doubted:
                     said += " A newer file was refused, because a rate leaps."
-                return RateStale(said, source=old.source, as_of=old.as_of.isoformat())
+                return RateStale(said, source=old.source, as_of=written(old.as_of))
             rate = Fraction(1)
             for held, one in zip(best, steps):
                 rate *= one.mid if one.base == held else turned(one.mid)

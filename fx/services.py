@@ -14,6 +14,7 @@ from django.db import DatabaseError, IntegrityError, connection
 from django.db import transaction as db_transaction
 
 from core import audit
+from core.days import written
 from core.ids import uuid7
 from core.jobs import once_a_day
 from core.money import EXPONENTS, MAX_MINOR
@@ -558,7 +559,7 @@ def verify_quote(
     if found.used_by is not None:
         raise QuoteUsed(transaction_id=str(found.used_by))
     if not found.created_at <= at <= found.expires_at:
-        raise QuoteExpired(expires_at=found.expires_at.isoformat())
+        raise QuoteExpired(expires_at=written(found.expires_at))
     if (sell or found.sell, buy or found.buy) != (found.sell, found.buy) or sell_minor not in (None, found.sell_minor):
         raise QuoteMismatch()
     return found

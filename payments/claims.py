@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar, LiteralString, NamedTuple
 from uuid import UUID
 
+from core.days import written
 from core.money import Money
 from core.work import Work
 from payments.errors import (
@@ -81,7 +82,7 @@ class RequestClaims(Claims):
         if row.max_uses is not None and self.used[row.id] >= row.max_uses:
             raise RequestUsedUp()
         if row.state == RequestState.EXPIRED or attempt.moment.at >= row.expires_at:
-            raise RequestExpired(expired_at=row.expires_at.isoformat())
+            raise RequestExpired(expired_at=written(row.expires_at))
         if row.max_uses_per_payer is not None and self.used_by[row.id, claim.payer] >= row.max_uses_per_payer:
             raise RequestUsedUpByPayer(max_uses_per_payer=row.max_uses_per_payer)
         _refuse_amount(row, attempt.order.amount)

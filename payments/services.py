@@ -15,6 +15,7 @@ from django.utils.timezone import now
 from core import audit
 from core.admin.lists import first_id_at
 from core.audit import actor_name
+from core.days import written
 from core.errors import AmountNotPositive
 from core.ids import uuid7
 from core.money import Money
@@ -96,7 +97,7 @@ def create_request(asked: NewRequest, *, actor: CustomerPrincipal) -> PaymentReq
     expires_at = asked.expires_at or at + timedelta(hours=settings.PAYMENT_REQUEST_HOURS)
     latest = at + timedelta(days=settings.PAYMENT_REQUEST_MOST_DAYS)
     if not at < expires_at <= latest:
-        raise RequestExpiry(latest=latest.isoformat())
+        raise RequestExpiry(latest=written(latest))
     with db_transaction.atomic():
         request = PaymentRequest.objects.create(
             code=new_code(), customer_id=actor.id, wallet=wallet, currency=asked.currency, amount=asked.amount,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from core.days import written
 from core.errors import Declined
 from core.work import Work
 from fx.errors import QuoteExpired, QuoteMismatch
@@ -59,7 +60,7 @@ class QuoteClaims(Claims):
             found, caller=order.caller, at=attempt.moment.at, sell=order.currency, buy=order.received_currency
         )
         if attempt.moment.us - attempt.world.now_us > AHEAD_US:
-            raise QuoteExpired(expires_at=found.expires_at.isoformat())
+            raise QuoteExpired(expires_at=written(found.expires_at))
         if (found.kind, found.exchanged, found.buy_minor) != (order.kind, order.amount, order.received):
             raise QuoteMismatch()
         attempt.exchange, attempt.fee = found, found.fee_minor

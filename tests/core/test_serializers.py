@@ -1,7 +1,10 @@
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
+from core.days import written
 from core.money import Money
-from core.serializers import MOST_TOLD
+from core.serializers import MOST_TOLD, InstantField
 from tests.core.doors import Everything
 
 
@@ -110,3 +113,8 @@ def test_an_instant_needs_its_offset():
     assert read(at="2026-01-31T23:59:59 03:00") == read(at="2026-01-31T23:59:59+03:00")  # "+" in a query string
     for text in ("2026-01-31T23:59:59", "2026-01-31", "yesterday", "0001-01-01T00:00:00+14:00", 12):
         assert errors(at=text) == {"at": "invalid_instant"}
+
+
+def test_an_instant_is_written_the_same_wherever_it_was_read():
+    at = datetime(2026, 3, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+    assert written(at) == InstantField().to_representation(at) == "2026-02-28T23:30:00Z"

@@ -7,10 +7,11 @@ price, less what those before it bore.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from core.days import written
 from core.errors import IllegalTransition
 from core.money import Money
 from ledger.books import instant
@@ -83,16 +84,11 @@ def _expiry(terms: Terms, now: datetime) -> datetime:
     expires_at, latest = terms.expires_at or now + lasts, now + LONGEST
     if not now < expires_at <= latest:
         said = "A hold expires in the future, 30 days from now at the latest."
-        raise HoldDatesImpossible(said, latest=_written(latest))
+        raise HoldDatesImpossible(said, latest=written(latest))
     if terms.capture_at and not now < terms.capture_at < expires_at:
         said = "A hold is captured by itself in the future, before it expires."
-        raise HoldDatesImpossible(said, latest=_written(expires_at))
+        raise HoldDatesImpossible(said, latest=written(expires_at))
     return expires_at
-
-
-def _written(at: datetime) -> str:
-    """As instants are elsewhere on the wire."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 # --- capturing -----------------------------------------------------------------------------------------------------
@@ -132,7 +128,7 @@ def capture(attempt: Attempt) -> None:
     if hold.state != State.PENDING:
         raise HoldOver(state=hold.state)
     if order.owner and hold.expires_at and attempt.moment.at >= hold.expires_at:
-        raise HoldExpired(expired_at=_written(hold.expires_at))
+        raise HoldExpired(expired_at=written(hold.expires_at))
     if order.amount > left:
         rest = Money(left, hold.currency)
         raise CaptureExceedsHold(f"{rest} is left of this hold.", left=rest.decimal, currency=hold.currency)

@@ -150,6 +150,8 @@ def test_so_many_holds_of_a_wallet_are_open_and_no_more(aline, eric, settings):
     assert outcomes[-1].error.facts["limit"] == 3
     assert (again.error, on_hold(aline)) == (None, 30)
     assert post_one(promise(eric, aline, 1)).error.code == "insufficient_funds"
+    assert post_one(promise(aline, eric, 10)).error.code == "too_many_holds"
+    assert used(aline) == (30, 3)  # what was refused counts against no limit
     assert_books_balance()
 
 

@@ -56,15 +56,15 @@ def place(attempt: Attempt) -> None:
     payments.meet(attempt)
     today = attempt.ask_policies()
     attempt.charge(today)
-    attempt.take_from_payer(today)
     order, world, payer = attempt.order, attempt.world, attempt.payer
     assert payer is not None
     most, is_open = settings.HOLDS_OPEN_MAX, world.open_holds
     if is_open.get(payer.wallet, 0) >= most:
         raise TooManyHolds(f"{most} holds of this wallet are open. One has to end first.", limit=most)
-    is_open[payer.wallet] = is_open.get(payer.wallet, 0) + 1
     terms = order.terms or Terms()
     expires_at = _expiry(terms, attempt.moment.at)
+    attempt.take_from_payer(today)  # the last that may refuse: it counts against the limits
+    is_open[payer.wallet] = is_open.get(payer.wallet, 0) + 1
     world.books.hold(
         payer.account, order.amount + attempt.fee, hold=attempt.id, moment=attempt.moment, expires_at=expires_at
     )

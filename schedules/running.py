@@ -228,7 +228,8 @@ GROUP BY o.id
 
 def halt(results: Sequence["_Result"], at: datetime) -> list[Notice]:
     """End the orders that can never pay again, for a wallet is closed, and pause those that were refused on
-    MOST_REFUSED dates in a row. Each is told once, in place of what is told of its dates. The caller has locked them.
+    MOST_REFUSED dates in a row and have more to come. Each is told once, in place of what is told of its dates. The
+    caller has locked them.
 
     The same statements for one order and for a thousand, none where nothing was refused.
     """
@@ -243,7 +244,7 @@ def halt(results: Sequence["_Result"], at: datetime) -> list[Notice]:
         in_a_row = dict(cursor.fetchall())
     last = {pk: found[-1].run for pk, found in failed.items()}
     ended = {pk for pk, run in last.items() if run.order.wallet.closed_at or run.order.payee.closed_at}
-    paused = {pk for pk in failed if in_a_row.get(pk, 0) >= MOST_REFUSED} - ended
+    paused = {pk for pk, run in last.items() if in_a_row.get(pk, 0) >= MOST_REFUSED and run.order.next_on} - ended
     halted = sorted(ended | paused)
     if not halted:
         return []
@@ -253,7 +254,7 @@ def halt(results: Sequence["_Result"], at: datetime) -> list[Notice]:
         kind, text = (Step.ENDED, "order_ended_refused") if pk in ended else (Step.PAUSED, "order_paused_refused")
         event = OrderEvent(id=uuid7(), order_id=pk, run=run, kind=kind, actor=ACTOR, facts=facts, at=at)
         events.append(event)
-        about = {"day": said_day(run.due_on), "reason": reason_of(run.refusal_code), "times": str(in_a_row[pk])}
+        about = {"day": said_day(run.due_on), "reason": reason_of(run.refusal_code), "times": str(in_a_row.get(pk, 0))}
         notices.append(notice_of(run.order, run.version, event.pk, text, about, run.transaction_id))
         for result in failed[pk]:
             result.notice = None

@@ -73,7 +73,10 @@ class PauseForm(ReasonForm):
 
 
 class ResumeForm(ReasonForm):
-    intro = "It goes on with its next date; dates that passed meanwhile are not made up. The customer is told."
+    intro = (
+        "It goes on with its next date; dates that passed meanwhile are not made up, and where none is left it ends."
+        " The customer is told."
+    )
     submit = "Let it go on"
 
 
@@ -88,7 +91,7 @@ class StateFilter(choice_filter("state", "state", [*OrderState.choices, *PAUSED_
 
 
 class NextFilter(choice_filter("next", "next date", NEXT)):  # type: ignore[misc]
-    """Of those that run, by the days of the customers' countries."""
+    """Of those that run; today is that of UTC."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() not in DAYS_AHEAD:
@@ -277,7 +280,7 @@ class StandingOrderAdmin(Noted):
         return self.call(form, pause_order, order.pk, reason=form.cleaned_data["reason"])
 
     @staff_action(
-        "Let it go on", permission=STEER, form=ResumeForm, done="It goes on, and the customer is told.",
+        "Let it go on", permission=STEER, form=ResumeForm, done="Done, and the customer is told.",
         icon="play_circle", variant=ActionVariant.PRIMARY,
     )  # fmt: skip
     def resume(self, request: HttpRequest, order: StandingOrder, form: ResumeForm) -> bool:

@@ -173,6 +173,36 @@ def test_once_a_wallet_is_closed_the_order_ends_and_it_is_told_once(
     assert fresh(other).state == ("ended" if who == "aline" else "active")
 
 
+def test_a_retry_that_finds_a_wallet_closed_ends_the_order_also_after_a_later_date_was_paid(
+    order: Order, aline: Any, eric: Any
+) -> None:
+    daily, first = order(retries=2, retry_hours=36), today() + DAY
+    run_at(morning(first))  # nothing is there: it waits
+    fund(aline, 1_000)
+    run_at(morning(first + DAY))
+    assert states(daily) == ["due", "completed"]
+    close_wallet(aline, actor=aline.customer)
+
+    run_at(morning(first) + timedelta(hours=36))
+
+    assert (states(daily), fresh(daily).state) == (["failed", "completed"], "ended")
+    assert "order_ended_refused" in told(daily)
+
+
+def test_an_order_whose_last_date_is_the_third_refusal_ends_and_does_not_wait_to_be_resumed(
+    order: Order, aline: Any, eric: Any
+) -> None:
+    fund(aline, 10_000)
+    thrice, first = order(runs=3), today() + DAY
+    suspend_customer(eric.customer, actor=None, reason="fraud alert")
+
+    for day in range(3):
+        run_at(morning(first + day * DAY))
+
+    assert (states(thrice), fresh(thrice).state) == (["failed"] * 3, "ended")
+    assert "order_paused_refused" not in told(thrice)
+
+
 def test_refused_on_three_dates_in_a_row_it_pauses_itself_and_tells(order: Order, aline: Any, eric: Any) -> None:
     """A recipient who is suspended may come back: the payer says when it goes on."""
     fund(aline, 10_000)

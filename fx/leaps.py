@@ -3,8 +3,8 @@ of a unit, a pair turned round.
 
 A rate is held against the one before it, of the same source; the first of a pair against what other sources say. How
 far apart the two may be is the source's ``max_move``. Who knows that a currency did move that far has the limit raised,
-for which it takes two people, and loads the file again. Until a file of the source is read nothing is quoted with its
-rates (`RateSource.is_doubted`): if the leap is right, it is the earlier ones that cost money.
+for which it takes two people, and loads the file again. Until a file of that day or a later one is read nothing is
+quoted with the source's rates (`RateSource.is_doubted`): if the leap is right, it is the earlier ones that cost money.
 """
 
 from collections.abc import Sequence

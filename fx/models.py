@@ -67,7 +67,7 @@ class RateSource(AppendOnly):
 
     @property
     def is_doubted(self) -> bool:
-        """Its newest file was refused because a rate leaps: either that is wrong or all before it are."""
+        """The file with its newest rates was refused because one leaps: either that is wrong or all before it are."""
         return self.newest_load == RateLoad.State.LEAPT
 
 
@@ -103,6 +103,7 @@ class RateLoad(AppendOnly):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["source", "-id"], name="rate_load_by_source"),
+            models.Index(fields=["source", "-last_as_of", "-id"], name="rate_load_by_day"),
             models.Index(fields=["state", "-id"], name="rate_load_by_state"),
             models.Index(fields=["sha256"], condition=~Q(sha256=""), name="rate_load_by_sha256"),
         ]

@@ -325,8 +325,11 @@ def caps_on(day: date) -> list[ExposureCap]:
 
 
 def sources_now(at: datetime | None = None) -> list[RateSource]:
-    """The row of each source that counts, and what became of the newest file of it that was read (by ``at``)."""
-    loads = RateLoad.objects.filter(source=OuterRef("code"), state__in=READ).order_by("-id").values("state")
+    """The row of each source that counts, and what became of the file of it that was read (by ``at``) with the newest
+    rates; of several with the same the latest read. A file of earlier days says nothing about a leap after them."""
+    loads = (
+        RateLoad.objects.filter(source=OuterRef("code"), state__in=READ).order_by("-last_as_of", "-id").values("state")
+    )
     if at is not None:
         loads = loads.filter(fetched_at__lte=at)
     rows = RateSource.objects.order_by("code", "-id").distinct("code").annotate(newest=Subquery(loads[:1]))

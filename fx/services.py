@@ -122,6 +122,7 @@ def load_rates(
 def _load(source: RateSource, reading: Reading, said: dict[str, Any], actor: Any) -> RateLoad:
     """Keep what of it is new. Raises: RateFileRefused, where a rate is too far from what is known (`fx/leaps.py`)."""
     times = [one.as_of for one in reading.rates]
+    # Into the caller's own: the row of a file that leaps says of which days it was, by which it is doubted and cleared.
     said |= {
         "rows": len(reading.rates), "first_as_of": min(times), "last_as_of": max(times),
         "left_out": sorted(([why, times_] for why, times_ in reading.left_out.items()))[:MOST_NOTES],

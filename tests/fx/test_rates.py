@@ -150,6 +150,8 @@ def test_while_one_source_is_in_doubt_another_counts_and_a_file_that_is_none_rai
 
     assert mid("USD", "KES") == 133
     assert selectors.read_snapshot(now() - timedelta(minutes=1)).sources["cbk"].is_doubted is False
+    load("cbk", cbk(line("130", ago=1)))  # of yesterday: that says nothing of today
+    assert selectors.read_snapshot(now()).sources["cbk"].is_doubted is True
     load("cbk", cbk(line("130"), line("28.5", currency="KES / USHS")))  # the bank says again what it said
     assert mid("USD", "KES") == 130
 

@@ -15,8 +15,8 @@ from django.http import HttpRequest, HttpResponse
 
 from core import audit, context
 
-# What the browser asks for by itself, and shows no row: translations; how far an export is.
-BY_ITSELF = {"jsi18n", "reports_export_progress"}
+# What the browser asks for by itself, and shows no row: translations; how far a job is.
+BY_ITSELF = {"jsi18n", "reports_export_progress", "transactions_pricetrial_progress"}
 # Looks are sealed and stay for good: what an address may add to one has an end.
 LONGEST_VALUE, LONGEST_NAME, MOST_NAMES = 100, 40, 12
 

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
+from core.models import AuditRecord
 from staff.models import Approval
 from tests.admin.conftest import World
 from tests.books import assert_books_balance
@@ -149,7 +150,9 @@ def test_a_price_is_tried_on_what_was_by_a_worker(finance: Client, world: World)
     again = finance.post(url("transactions_pricetrial_try_price"), form, follow=True)
     trial = PriceTrial.objects.get(pk=form["key"])
     asking = url("transactions_pricetrial_progress", trial.pk)
+    looks = AuditRecord.objects.count()
     assert "Waiting for a worker" in page and "Waiting for a worker" in finance.get(asking).text
+    assert AuditRecord.objects.count() == looks  # the browser asks by itself, each second
     assert again.redirect_chain[-1][0].endswith(f"{trial.pk}/change/")
 
     PriceTrial.objects.update(until=now() + timedelta(seconds=1))

@@ -13,9 +13,10 @@ from recalls.services import consent, open_recall, orders_of, refuse, refuse_sec
 from staff.approvals import About, Fact, Leg, Operation, Preview, Row
 from staff.models import Approval, User
 from transactions.approvals import standing_of
-from transactions.errors import NotReversible, ReversalExceedsOriginal, TransactionNotFound
+from transactions.errors import NotReversible, TransactionNotFound
 from transactions.models import PAYS_AT_ONCE, Transaction
 from transactions.posting import dry_run
+from transactions.rules.reversals import exceeds
 
 
 class Consent(Operation):
@@ -151,7 +152,7 @@ class Step(Operation):
         claimed = params["amount_minor"]
         left = original.amount - original.reversed_amount
         if claimed is not None and claimed > left:
-            raise ReversalExceedsOriginal(left_minor=left)
+            raise exceeds(left, original.currency)
         facts += [
             Fact("Claimed", str(Money(claimed or left, original.currency))),
             Fact("What happens", "What of it is left at the recipient is held, and they are asked"),

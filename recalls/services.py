@@ -23,10 +23,11 @@ from recalls.errors import RecallClosed, RecallExists, RecallNoteMissing, Recall
 from recalls.models import Recall, RecallEvent, RecallReason, RecallState
 from recalls.selectors import RELATED, open_recalls
 from staff.models import User
-from transactions.errors import NotReversible, RecipientShort, ReversalExceedsOriginal, TransactionNotFound
+from transactions.errors import NotReversible, RecipientShort, TransactionNotFound
 from transactions.models import PAYS_AT_ONCE, REVERSIBLE, Transaction
 from transactions.movements import Holding, Order
 from transactions.posting import post
+from transactions.rules.reversals import exceeds
 from transactions.services.reversals import freezes_of, refuse_alone, reversal_movement
 from wallets.errors import WalletFrozen
 from wallets.selectors import masked_name
@@ -70,7 +71,7 @@ def open_recall(
     if claimed <= 0:
         raise AmountNotPositive()
     if original.state in REVERSIBLE and claimed > amounts.left:
-        raise ReversalExceedsOriginal(left_minor=amounts.left)
+        raise exceeds(amounts.left, original.currency)
     refuse_linked(actor, checker, original.payer.customer_id, original.payee.customer_id)
     refuse_second(original)
     at = now()
@@ -81,6 +82,11 @@ def open_recall(
     )  # fmt: skip
     try:
         with db_transaction.atomic():
+            # Under the lock: a part may have gone back since it was looked at, and less is left to claim.
+            now_is = Transaction.objects.select_for_update(no_key=True).get(pk=original.pk)
+            amounts = Claimed(now_is, reason)
+            if now_is.state in REVERSIBLE and claimed > amounts.left:
+                raise exceeds(amounts.left, original.currency)
             (held,) = post(
                 [
                     Holding(

@@ -194,9 +194,14 @@ def _left(original: Target, amount: int) -> int:
         )
     left = original.amount - original.reversed_amount
     if amount > left:
-        rest = Money(left, original.currency)
-        raise ReversalExceedsOriginal(f"{rest} is left to give back.", left=rest.decimal, currency=rest.currency)
+        raise exceeds(left, original.currency)
     return left
+
+
+def exceeds(left: int, currency: str) -> ReversalExceedsOriginal:
+    """That more is asked for than what is left, in minor units, of what was paid."""
+    rest = Money(left, currency)
+    return ReversalExceedsOriginal(f"{rest} is left to give back.", left=rest.decimal, currency=rest.currency)
 
 
 def _fee_returned(original: Target, order: Movement) -> int:

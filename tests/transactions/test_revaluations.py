@@ -169,7 +169,8 @@ def test_days_that_cannot_be_revalued_are_refused_and_nothing_is_posted(
 
 @pytest.mark.usefixtures("exchanged")
 def test_a_chosen_rate_says_why_and_is_of_a_currency_that_counts(finance: User, checker: User) -> None:
-    for rates, because in (({"KES": "131"}, ""), ({"KES": "0.000"}, "x"), ({"KES": "1e3"}, "x"), ({"RWF": "9"}, "x")):
+    for rates, because in (({"KES": "131"}, ""), ({"KES": "0.000"}, "x"), ({"KES": "1e3"}, "x"), ({"RWF": "9"}, "x"),
+                           ({"KES": "9999999999999999"}, "x"), ({"KES": "0.000000000001"}, "x")):  # fmt: skip
         with pytest.raises(RevaluationRateUnclear):
             request_approval(NAME, {"day": today(), "rates": rates, "because": because}, maker=finance, reason="r")
 

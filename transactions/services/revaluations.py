@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from core import audit, context
 from core.days import end_of
+from core.money import MAX_MINOR
 from fx.errors import RateMissing, RateStale
 from fx.pricing import rate_string
 from fx.selectors import Snapshot, in_minor, read_snapshot, turned
@@ -118,7 +119,10 @@ def plan_revaluation(day: date, chosen: Mapping[str, str]) -> Plan:
     known = read_snapshot(last_moment)
     rates = [_rate(code, reporting, chosen, known) for code in sorted(needed, key=BASES.index)]
     worth = {reporting: Fraction(1)} | {_other(one, reporting): _worth(one, reporting) for one in rates}
-    return Plan(day, reporting, rates, [_valued(one, worth) for one in pairs], before)
+    valued = [_valued(one, worth) for one in pairs]
+    if any(max(abs(one.value), abs(one.unrealised), abs(one.result)) > MAX_MINOR for one in valued):
+        raise RevaluationRateUnclear("At these rates a position is worth more than the books can hold.")
+    return Plan(day, reporting, rates, valued, before)
 
 
 def preview_revaluation(plan: Plan) -> list[dict[str, Any]]:

@@ -413,7 +413,8 @@ class ItemAdmin(StaffAdmin):
         return (queryset.none() if identity is None else queryset.filter(identity.within("batch"))), False
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        batch = Item.objects.filter(pk=object_id).values_list("batch", flat=True).first() if object_id.isdigit() else ""
+        items = Item.objects.filter(pk=object_id) if object_id.isdecimal() else Item.objects.none()
+        batch = items.values_list("batch", flat=True).first()
         return self.admin_site.get_model_admin(Batch).change_view(request, str(batch))
 
     @display(description="Payout")

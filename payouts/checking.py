@@ -63,10 +63,13 @@ def check(file: File, wallet: Wallet) -> Checked:
     money comes in until it is paid, and days go by. What would be refused now is a warning. ``wallet`` comes with its
     account and owner. Raises: AmountTooLarge (all of it), LimitsNotSet.
     """
+    checked = Checked()
+    checked.total = sum(item.amount for item in file.items)
+    if checked.total > MAX_MINOR:
+        raise AmountTooLarge(f"All items together come to more than {Money(MAX_MINOR, wallet.currency)}.")
     with unit_of_work() as work:
         asked = parties.find(work, {item.to for item in file.items})
         found = parties.found(asked)
-    checked = Checked()
     for item in file.items:
         party = found.at(item.to, wallet.currency)
         if wrong := _wrong(item, party, found, wallet):
@@ -74,9 +77,6 @@ def check(file: File, wallet: Wallet) -> Checked:
         elif party:
             checked.payees.append(party.wallet)
     file.errors.told.sort()
-    checked.total = sum(item.amount for item in file.items)
-    if checked.total > MAX_MINOR:
-        raise AmountTooLarge(f"All items together come to more than {Money(MAX_MINOR, wallet.currency)}.")
     checked.fees = _fees(file, wallet, found, checked.eaten)
     checked.leaves = wallet.account.posted - wallet.account.held - checked.total - checked.fees
     if not file.errors.total:

@@ -119,7 +119,9 @@ def make_payout(
 
 
 def _refuse_floods(owner: UUID, file: File) -> None:
-    """Each line tells whether somebody is a customer, and is kept. Raises: PayoutLinesUsedUp."""
+    """Each line tells whether somebody is a customer, and is kept. Raises: PayoutLinesUsedUp. Locks: the customer, so
+    that of two files the second sees the first."""
+    Customer.objects.select_for_update(no_key=True).get(pk=owner)
     most = settings.PAYOUT_LINES_PER_DAY
     lately = Batch.objects.filter(customer=owner, pk__gte=first_id_at(timezone.now() - timedelta(hours=24)))
     if (lately.aggregate(sum=Sum("lines"))["sum"] or 0) + file.lines > most:

@@ -86,7 +86,12 @@ class Parties:
         """Whether somebody is there at all, with or without a wallet in the currency."""
         if address.by == "wallet":
             return address.value in self._by_wallet
-        return any(address.value in (phone_number, email) for *_, phone_number, email in self._rows)
+        return address.value in self._owners
+
+    @cached_property
+    def _owners(self) -> set[str]:
+        """Made when first asked for: when somebody was not found."""
+        return {value for *_, phone_number, email in self._rows for value in (phone_number, email)}
 
     def __iter__(self) -> Any:
         return iter(self._by_wallet.values())

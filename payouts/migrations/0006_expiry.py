@@ -1,4 +1,5 @@
-"""What nobody approves ends by a time of its own; what waits already has as long as what is sent in from now on.
+"""What nobody approves ends by a time of its own; what waits already has 14 days from now, also where it
+is for a later day.
 
 And what has lines to put right can be called off; the same items are one file in each currency, where they were paid.
 """

@@ -17,8 +17,9 @@ from core import context, throttling
 from core.money import Money
 from payments.errors import RequestNotFound
 from payments.models import PaymentRequest, Status
-from payments.qr import app_link_of, content_of, payload_of, shown_name, svg_of
+from payments.qr import app_link_of, content_of, payload_of, svg_of
 from payments.selectors import by_code, why_unpayable
+from wallets.selectors import shown_name
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

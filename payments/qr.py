@@ -6,12 +6,11 @@ import segno
 from django.conf import settings
 
 from core.money import Money
-from customers.models import AccountType, Customer
+from customers.models import ONE_PERSON
 from payments import emvco
 from payments.models import PaymentRequest
-from wallets.selectors import masked_name
+from wallets.selectors import shown_name
 
-PERSONS = (AccountType.INDIVIDUAL, AccountType.FREELANCER)  # whose name is a person's
 CONTENTS = ("emvco", "link")
 SCALE, QUIET_ZONE = 8, 4  # of the drawing: pixels of a module, modules of white around it
 
@@ -26,15 +25,10 @@ def app_link_of(request: PaymentRequest) -> str:
     return str(settings.PAYMENT_APP_LINK).replace("{code}", request.code)
 
 
-def shown_name(customer: Customer) -> str:
-    """A business is paid by its name; a person's is masked, for a link goes from hand to hand."""
-    return masked_name(customer.full_name) if customer.account_type in PERSONS else customer.full_name
-
-
 def content_of(request: PaymentRequest) -> str:
     """What its QR says unless asked otherwise: what other wallets read too, for a merchant; the link for a person, who
     is no merchant, and where the standard has no room for the amount."""
-    is_person = request.customer.account_type in PERSONS
+    is_person = request.customer.account_type in ONE_PERSON
     return "link" if is_person or not emvco.fits(_amount(request)) else "emvco"
 
 

@@ -254,11 +254,13 @@ def note_ended_promises() -> int:
     since = first_id_at(now() - LONGEST - timedelta(days=1))
     waiting = RequestUse.objects.filter(is_promise=True, pk__gte=since, answer=None)
     over = Transaction.objects.filter(pk__in=waiting.values("pk")).exclude(state=State.PENDING)
-    ended = list(waiting.filter(pk__in=list(over.values_list("pk", flat=True))))
-    for use in ended:
-        with db_transaction.atomic():
-            _noted(use)
-    return len(ended)
+    ended = waiting.filter(pk__in=list(over.values_list("pk", flat=True)))
+    return each(list(ended.values_list("pk", flat=True)), _noted_once)
+
+
+def _noted_once(use: UUID) -> bool:
+    with db_transaction.atomic():
+        return _noted(RequestUse.objects.get(pk=use)) is not None
 
 
 def expire_requests() -> int:

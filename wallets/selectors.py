@@ -10,7 +10,7 @@ from django.utils import timezone
 import ledger.selectors
 from core.work import prepared
 from customers.errors import CustomerSuspended, SessionEnded
-from customers.models import CustomerState
+from customers.models import ONE_PERSON, Customer, CustomerState
 from wallets.errors import InstantNotReached, WalletNotFound
 from wallets.models import Wallet
 
@@ -103,6 +103,11 @@ def masked_name(full_name: str) -> str:
     first, _, last = full_name.rpartition(" ")
     first = first.partition(" ")[0]
     return f"{first} {last[:1]}." if first else f"{full_name[:1]}…"
+
+
+def shown_name(customer: Customer) -> str:
+    """To whoever is about to pay: a business is paid by its name; a person's is masked."""
+    return masked_name(customer.full_name) if customer.account_type in ONE_PERSON else customer.full_name
 
 
 # The same in SQL, for pages that the database builds: MASKED_NAME.format("c.full_name").

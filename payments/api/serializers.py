@@ -10,7 +10,7 @@ from core.money import Money, decimal_string
 from core.pagination import CursorField, PageQuery
 from core.serializers import AmountField, CurrencyField, InstantField, ReferenceField, StrictSerializer, TextField
 from payments.models import PaymentRequest, RequestUse, Status, UseAnswer
-from payments.qr import CONTENTS, link_of, shown_name
+from payments.qr import CONTENTS, link_of
 from payments.selectors import paid_by
 from payments.services import NewRequest
 from transactions.api.requests import positive
@@ -24,7 +24,7 @@ from transactions.api.serializers import (
 )
 from transactions.models import State, Transaction
 from transactions.movements import Outcome
-from wallets.selectors import masked_name
+from wallets.selectors import masked_name, shown_name
 
 MOST_USES = 1_000_000
 

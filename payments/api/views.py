@@ -23,7 +23,7 @@ from customers.permissions import LiveSession
 from payments import errors, selectors, services
 from payments.api import serializers as s
 from payments.models import PaymentRequest
-from payments.qr import content_of, payload_of, shown_name, svg_of
+from payments.qr import content_of, payload_of, svg_of
 from payments.services import Paying
 from recalls.errors import RecallOpen
 from transactions.api.requests import answer_with, idempotency_key, positive
@@ -46,6 +46,7 @@ from transactions.services.payments import PaymentOrder, preview_payment
 from transactions.services.refunds import refund_payment
 from wallets.errors import WalletClosed, WalletFrozen, WalletNotFound
 from wallets.parties import Address
+from wallets.selectors import shown_name
 
 AMOUNTS: list[Any] = [InvalidAmount, AmountTooPrecise, AmountTooLarge, AmountNotPositive]
 OF_REQUESTS: list[Any] = [

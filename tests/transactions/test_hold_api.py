@@ -166,7 +166,7 @@ def test_a_preview_says_what_it_would_do_and_holds_nothing(aline, shop):
 
     answer = ask("POST", "holds/preview", aline, body | {"expires_in": 60}).json()
 
-    assert (answer["total"], answer["available_after"], answer["recipient"]) == ("700", "1300", "Kimironko F.")
+    assert (answer["total"], answer["available_after"], answer["recipient"]) == ("700", "1300", "Kimironko Fresh Foods")
     assert (available(aline), Transaction.objects.filter(kind="hold").count()) == (2_000, 0)
     assert ask("POST", "holds/preview", aline, body | {"amount": "2001"}).json()["code"] == "insufficient_funds"
 

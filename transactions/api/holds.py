@@ -37,7 +37,7 @@ from transactions.movements import Terms
 from transactions.services import holds
 from wallets.errors import WalletClosed, WalletFrozen
 from wallets.parties import Address
-from wallets.selectors import masked_name
+from wallets.selectors import shown_name
 
 
 def read_hold(request: Request) -> holds.HoldOrder:
@@ -98,7 +98,7 @@ class HoldPreviewView(APIView):
 
         return Response(
             {
-                "recipient": masked_name(Customer.objects.get(wallets=preview.payee).full_name),
+                "recipient": shown_name(Customer.objects.get(wallets=preview.payee)),
                 "to_wallet_id": preview.payee,
                 "amount": order.amount.decimal,
                 "fee": shown(preview.fee),

@@ -283,7 +283,7 @@ def find_statements(text: str) -> list[Hit]:
     return [
         Hit(
             title=f"Statement {one.number}",
-            detail=f"{one.wallet.customer.full_name} · {one.from_day} – {one.to_day}",
+            detail=f"{one.wallet.customer.full_name} · {said_days(one.from_day, one.to_day)}",
             url=page_url("statements.statement", one.pk),
             exact=identity is None or identity.is_whole,
         )

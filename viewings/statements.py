@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminSingleDateWidget
 from core.admin import Facts, Panel, Table, badge, code, masking, place, words
 from core.admin.pages import NOTHING
 from core.ids import spaced_receipt
+from statements.admin import said_days
 from statements.models import BUSINESSES, Format
 from viewings.asking import ask
 from viewings.models import Viewing
@@ -41,8 +42,7 @@ IN_ORDER: dict[str, Any] = {"first_called": "First lines", "next_called": "Next 
 
 
 def days(one: Mapping[str, Any]) -> str:
-    first, last = (f"{date.fromisoformat(one[end]):%-d %b %Y}" for end in ("from", "to"))
-    return first if first == last else f"{first} – {last}"
+    return said_days(date.fromisoformat(one["from"]), date.fromisoformat(one["to"]))
 
 
 # --- Those that are kept ------------------------------------------------------------------------------------------
